@@ -1,0 +1,86 @@
+/* The journal: SQLite, the record of every event and, being that, the outbox too; beside it the register of declarations.
+ * A thread of its own is the only user of the database in qrgated. Requests and answers are fixed-size and travel through
+ * bounded queues allocated at open; the answer is announced on journal_fd(). Main thread calls, journal thread works. */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "daemon/decision/decision.h"
+
+enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 1 };
+
+enum event_kind {
+    EVENT_GRANTED,  /* verdict open: the relay moves after this row is on disk */
+    EVENT_HELD,     /* verdict hold: staff decide */
+    EVENT_DENIED,
+    EVENT_OVERRIDE, /* the guard's button opened */
+    EVENT_COMPLETED, EVENT_NOT_USED, /* the passage of a grant or override: its `bound_event_id` */
+    EVENT_ALARM_BEGIN, EVENT_ALARM_END,
+    EVENT_START, EVENT_STOP,
+    EVENT_KIND_COUNT
+};
+const char *event_kind_name(enum event_kind kind); /* "granted", … */
+
+/* One row. Personal data enters only as `person`, the keyed hash. */
+struct event {
+    int64_t seq;                        /* 1, 2, 3 … without a gap; given by the journal */
+    char event_id[JOURNAL_ID_BYTES];    /* 128 random bits, hex; given by whoever makes the event */
+    enum event_kind kind;
+    int64_t at_us;                      /* Unix time, microseconds */
+    int64_t monotonic_us;               /* CLOCK_MONOTONIC of the same moment */
+    bool clock_trusted;
+    enum reason reason;
+    enum declaration_status status;
+    enum credential_kind credential;
+    char person[JOURNAL_ID_BYTES];      /* first 128 bits of HMAC-SHA-256(site key, subject), hex; "" = nobody known */
+    char bound_event_id[JOURNAL_ID_BYTES]; /* "" = none */
+    char alarm[32];                     /* EVENT_ALARM_…: which, e.g. "camera_lost" */
+    char detail[96];
+};
+
+enum journal_op {
+    JOURNAL_DECIDE,    /* look-up, decision and insert in one transaction */
+    JOURNAL_RECORD,    /* insert request.event */
+    JOURNAL_READ_UNSENT, /* first row with seq > request.after_seq that is not yet acknowledged */
+    JOURNAL_MARK_SENT, /* the broker acknowledged request.after_seq; no row after this asks for it again */
+    JOURNAL_PING,      /* answered at once: the thread lives */
+};
+
+struct journal_request {
+    enum journal_op op;
+    uint64_t tag; /* comes back in the answer */
+    int64_t after_seq;
+    struct event event; /* RECORD: all but seq. DECIDE: event_id, at_us, monotonic_us, clock_trusted */
+    uint32_t payload_bytes; /* DECIDE */
+    uint8_t payload[CREDENTIAL_PAYLOAD_MAX_BYTES];
+};
+
+struct journal_answer {
+    enum journal_op op;
+    uint64_t tag;
+    int error;              /* 0, or negative errno: nothing was recorded */
+    bool found;             /* READ_UNSENT: event is a row */
+    struct event event;     /* as committed */
+    struct verdict verdict; /* DECIDE */
+    int64_t unsent_rows;    /* after this request */
+};
+
+struct journal_settings {
+    char path[JOURNAL_PATH_BYTES];
+    uint8_t site_key[32];
+    struct policy policy;
+    struct credential_trust trust;
+};
+
+struct journal;
+
+/* Opens or creates, migrates, checks, starts the thread. -EPROTO with `why`: the file is from a newer version; -EACCES &c:
+ * unwritable. The settings are copied. */
+int journal_open(const struct journal_settings *settings, struct journal **ret_journal, char *why, size_t why_bytes);
+/* 0, or -EAGAIN when JOURNAL_QUEUE_MAX requests wait (nothing was taken). Copies the request. Never blocks on the disk. */
+int journal_submit(struct journal *journal, const struct journal_request *request);
+int journal_fd(struct journal *journal); /* eventfd, readable when answers wait */
+/* 1: *ret_answer; 0: none waits. */
+int journal_take(struct journal *journal, struct journal_answer *ret_answer);
+void journal_close(struct journal *journal); /* finishes what is queued, joins the thread; accepts NULL */
+
+#endif
