@@ -1,0 +1,123 @@
+# qrgate. `make help` lists the targets. V=1 shows commands. CC, CFLAGS, CPPFLAGS, LDFLAGS, DESTDIR, prefix and
+# PKG_CONFIG are honoured; SANITIZER=address,undefined or =thread builds beside, in build/SANITIZER.
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+VERSION    := 0.1.0
+CC         ?= cc
+ifeq ($(origin CC),default)
+CC         := cc
+endif
+PKG_CONFIG ?= pkg-config
+prefix     ?= /usr/local
+sysconfdir ?= /etc
+CFLAGS     ?= -O2 -g
+COMMA      := ,
+SANITIZER  ?=
+BUILD      ?= build$(if $(SANITIZER),/$(subst $(COMMA),-,$(SANITIZER)))
+Q          := $(if $(V),,@)
+say         = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+HAVE_PKGS  := $(shell $(PKG_CONFIG) --exists libgpiod 2>/dev/null && echo yes)
+GPIOD_MAJOR := $(firstword $(subst ., ,$(shell $(PKG_CONFIG) --modversion libgpiod 2>/dev/null)))
+PKGS       := zbar libv4l2 libgpiod sqlite3 libconfig libcbor libsodium libsystemd libseccomp libjpeg libpng
+WARN       := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+              -Wwrite-strings -Wundef -Wformat=2
+SAN        := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -DQRG_GPIOD_MAJOR=$(GPIOD_MAJOR) -DQRGATE_VERSION='"$(VERSION)"' -I. $(WARN) \
+              -fstack-protector-strong $(if $(SANITIZER),,-D_FORTIFY_SOURCE=2) -fPIE $(SAN) \
+              $(shell $(PKG_CONFIG) --cflags $(PKGS)) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
+LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpaho-mqtt3as -lpthread -lm
+
+LIB_SRC  := $(filter-out daemon/main.c daemon/passage.c,$(wildcard hw/*.c daemon/*.c)) \
+            $(wildcard daemon/settings/*.c daemon/vision/*.c daemon/credential/*.c daemon/decision/*.c \
+            daemon/lane/*.c daemon/journal/*.c daemon/mqtt/*.c daemon/health/*.c)
+CTL_SRC  := $(wildcard daemon/ctl/*.c)
+DAE_SRC  := daemon/main.c daemon/passage.c
+SAFE_SRC := daemon/safe.c
+LIB_SRC  := $(filter-out $(SAFE_SRC),$(LIB_SRC))
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
+
+.PHONY: all help deps demo check unit e2e lab lint includes cppcheck clang bench fuzz install uninstall clean sanitize
+all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe ## build the daemon, the admin's tool and the stop helper
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+deps: ## install by apt what is missing (root or sudo)
+	$(Q)tests/install-deps.sh
+
+$(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/libqrgate.a: $(call OBJ,$(LIB_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(BUILD)/qrgated: $(call OBJ,$(DAE_SRC)) $(BUILD)/libqrgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/qrgatectl: $(call OBJ,$(CTL_SRC)) $(BUILD)/libqrgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/qrgate-safe: $(call OBJ,$(SAFE_SRC)) $(BUILD)/libqrgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libqrgate.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lqrencode $(LIBS)
+$(BUILD)/publisher_driver: $(BUILD)/obj/tests/e2e/publisher_driver.o $(BUILD)/libqrgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+.SECONDARY:
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- what a stranger runs -------------------------------------------------------------------------------------------
+demo: deps ## a morning at a gate, seen by a real broker (DEMO_SECONDS=0: until Ctrl-C)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 tests/demo.py --build $(BUILD)
+
+check: deps ## everything: lint, unit and end-to-end tests (also sanitized), the lab; ends with counts
+	$(Q)/usr/bin/python3 tests/check.py
+
+# ---- its parts ------------------------------------------------------------------------------------------------------
+units: $(UNITS)
+everything: all units $(BUILD)/publisher_driver
+unit: units ## unit tests (cmocka)
+	$(Q)set -e; for t in $(UNITS); do $$t; done
+e2e: everything ## end-to-end tests: the real binary, a real broker (pytest)
+	$(Q)QRG_BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -x tests/e2e
+lab: all ## the emulated machine with real kernel drivers (CASE=name for one)
+	$(Q)tests/lab/run.sh $(CASE)
+includes: ## the include order of the rooms
+	$(Q)/usr/bin/python3 tests/includes.py
+cppcheck: ## static analysis
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. -D_GNU_SOURCE -DQRG_GPIOD_MAJOR=$(GPIOD_MAJOR) hw daemon
+clang: ## build everything with clang, warnings are errors
+	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/clang everything
+bench: all ## sizes, start-up time and the time from frame to relay
+	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
+
+install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
+	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust \
+	  $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d \
+	  $(DESTDIR)$(prefix)/share/qrgate/schemas
+	install -m 0755 $(BUILD)/qrgated $(DESTDIR)$(prefix)/sbin/
+	install -m 0755 $(BUILD)/qrgatectl $(DESTDIR)$(prefix)/bin/
+	install -m 0755 $(BUILD)/qrgate-safe $(DESTDIR)$(prefix)/libexec/
+	sed 's|@prefix@|$(prefix)|g' systemd/qrgated@.service > $(BUILD)/qrgated@.service
+	install -m 0644 $(BUILD)/qrgated@.service $(DESTDIR)$(prefix)/lib/systemd/system/
+	install -m 0644 systemd/qrgate.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf
+	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
+	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
+	install -m 0644 config/qrgate.conf $(DESTDIR)$(sysconfdir)/qrgate/qrgate.conf.example
+	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }
+uninstall: ## removes the programs and the unit; configuration and journal stay
+	rm -f $(DESTDIR)$(prefix)/sbin/qrgated $(DESTDIR)$(prefix)/bin/qrgatectl $(DESTDIR)$(prefix)/libexec/qrgate-safe \
+	  $(DESTDIR)$(prefix)/lib/systemd/system/qrgated@.service $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
+	  $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
+clean: ## removes build/
+	rm -rf build

@@ -1,0 +1,36 @@
+/* The configuration file -> one struct that is const afterwards. libconfig syntax; a table of keys in settings.c checks type
+ * and range; unknown keys are errors; every message names file:line, the value and what is allowed. Start-up only. */
+#ifndef SETTINGS_SETTINGS_H
+#define SETTINGS_SETTINGS_H
+
+#include <stdio.h>
+
+#include "daemon/journal/journal.h"
+#include "daemon/lane/lane.h"
+#include "daemon/mqtt/client.h"
+#include "daemon/vision/eye.h"
+#include "hw/lines.h"
+
+enum settings_lines { SETTINGS_LINES_GPIOD, SETTINGS_LINES_SIM };
+enum settings_clock { SETTINGS_CLOCK_NTP, SETTINGS_CLOCK_ALWAYS };
+
+struct settings {
+    char site[33], lane[33];
+    struct eye_settings eye;
+    int lines_driver; /* enum settings_lines */
+    struct lines_settings lines;
+    struct lane_settings lane_settings;
+    struct journal_settings journal; /* site_key and trust: settings_load_keys() */
+    char site_key_file[256], trust_folder[256];
+    int journal_deadline_ms; /* a decision later than this never opens */
+    int leave_ms;            /* a code not seen for so long has left the view */
+    int clock_trust;         /* enum settings_clock */
+    struct mqtt_settings mqtt;
+};
+
+/* 0, or -EINVAL after printing every mistake to `errors`, -errno when the file can't be read. Reads no key and no trust. */
+int settings_load(const char *path, struct settings *ret, FILE *errors);
+/* The site key (made if it isn't there and `create`) and the trust folder. For the main process and qrgatectl, never for the eye. */
+int settings_load_keys(struct settings *settings, bool create, FILE *errors);
+
+#endif
