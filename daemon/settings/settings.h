@@ -32,5 +32,7 @@ struct settings {
 int settings_load(const char *path, struct settings *ret, FILE *errors);
 /* The site key (made if it isn't there and `create`) and the trust folder. For the main process and qrgatectl, never for the eye. */
 int settings_load_keys(struct settings *settings, bool create, FILE *errors);
+/* The table of keys with what each allows: `qrgated --keys`. */
+void settings_print_keys(FILE *out);
 
 #endif

@@ -1,0 +1,174 @@
+/* The eye's keeper: spawn, listen, kill, back off. Called by main's event loop. */
+#include "daemon/vision/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* FIRST_WORD: opening a USB camera may take seconds. A life shorter than STEADY doubles the next wait. */
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 1000, FIRST_WORD_MS = 10000, STEADY_MS = 10000 };
+
+extern char **environ;
+
+static int watch(struct supervisor *s, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd); /* also takes it out of the epoll set */
+    *fd = -1;
+}
+
+int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, int64_t now_us)
+{
+    memset(s, 0, sizeof *s);
+    s->config_path = config_path;
+    s->hang_ms = hang_ms;
+    s->link_fd = s->pid_fd = -1;
+    s->start_due_us = now_us;
+    s->backoff_ms = BACKOFF_FIRST_MS;
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    return s->epoll_fd >= 0 ? 0 : -errno;
+}
+
+static int spawn(const char *config_path, int child_end, pid_t *ret_pid)
+{
+    char *const arguments[] = {"qrgated", "--eye", "--config", (char *)config_path, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    int r = posix_spawn_file_actions_init(&actions);
+    if (r != 0)
+        return -r;
+    r = posix_spawnattr_init(&attributes);
+    if (r == 0) {
+        (void)sigemptyset(&none);
+        /* dup2 onto itself would keep close-on-exec, so the child's end is never LINK_FD here (main holds it). */
+        r = posix_spawn_file_actions_adddup2(&actions, child_end, LINK_FD);
+        if (r == 0)
+            r = posix_spawnattr_setsigmask(&attributes, &none);
+        if (r == 0)
+            r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+        if (r == 0)
+            r = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
+        (void)posix_spawnattr_destroy(&attributes);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return -r;
+}
+
+static void schedule(struct supervisor *s, int64_t now_us)
+{
+    if (now_us - s->started_at_us > (int64_t)STEADY_MS * 1000)
+        s->backoff_ms = BACKOFF_FIRST_MS;
+    s->start_due_us = now_us + (int64_t)s->backoff_ms * 1000;
+    s->backoff_ms = s->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : s->backoff_ms * 2;
+}
+
+static int start(struct supervisor *s, int64_t now_us)
+{
+    int ends[2], r;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return -errno;
+    r = spawn(s->config_path, ends[1], &s->pid);
+    (void)close(ends[1]);
+    if (r != 0) {
+        (void)close(ends[0]);
+        s->pid = 0;
+        return r;
+    }
+    s->link_fd = ends[0];
+    s->pid_fd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+    s->started_at_us = s->heard_at_us = now_us;
+    s->heard = false;
+    s->starts++;
+    r = s->pid_fd < 0 ? -errno : watch(s, s->pid_fd);
+    return r == 0 ? watch(s, s->link_fd) : r;
+}
+
+/* Idempotent; SIGKILL because a hung or taken-over eye needn't be asked. The wait is bounded by the kernel's kill. */
+static void end(struct supervisor *s)
+{
+    if (s->pid > 0) {
+        int status = 0;
+        (void)kill(s->pid, SIGKILL);
+        while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+            (void)fprintf(stderr, "<4>eye: ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    }
+    s->pid = 0;
+    s->camera_open = false;
+    close_fd(&s->link_fd);
+    close_fd(&s->pid_fd);
+}
+
+void supervisor_tick(struct supervisor *s, int64_t now_us)
+{
+    if (s->pid > 0) {
+        int allowed_ms = s->heard ? s->hang_ms : FIRST_WORD_MS;
+        if (now_us - s->heard_at_us > (int64_t)allowed_ms * 1000) {
+            (void)fprintf(stderr, "<4>eye: silent for %d ms, replaced\n", allowed_ms);
+            end(s);
+            schedule(s, now_us);
+        }
+        return;
+    }
+    if (now_us < s->start_due_us)
+        return;
+    int r = start(s, now_us);
+    if (r != 0) {
+        (void)fprintf(stderr, "<3>eye: can't be started: %s\n", strerror(-r));
+        end(s);
+        schedule(s, now_us);
+    }
+}
+
+int64_t supervisor_next_us(const struct supervisor *s)
+{
+    if (s->pid > 0)
+        return s->heard_at_us + (int64_t)(s->heard ? s->hang_ms : FIRST_WORD_MS) * 1000 + 1000;
+    return s->start_due_us;
+}
+
+/* A dead child's last words are still in the socket: it is drained before the death is acted on. */
+int supervisor_take(struct supervisor *s, int64_t now_us)
+{
+    if (s->link_fd < 0)
+        return 0;
+    ssize_t n = recv(s->link_fd, &s->message, sizeof s->message, MSG_DONTWAIT | MSG_TRUNC);
+    if (n > 0) {
+        if (!link_check(&s->message, (size_t)n)) {
+            s->bad_messages++;
+            return 0; /* heard_at_us stands still: an eye that talks nonsense is replaced as a silent one */
+        }
+        s->heard = true;
+        s->heard_at_us = now_us;
+        if (s->message.kind == LINK_CAMERA)
+            memcpy(s->camera_text, s->message.text, sizeof s->camera_text);
+        s->camera_open = s->message.camera_open != 0;
+        return 1;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    end(s); /* end of file or error: the eye is gone or going */
+    schedule(s, now_us);
+    return 0;
+}
+
+void supervisor_close(struct supervisor *s)
+{
+    end(s);
+    close_fd(&s->epoll_fd);
+}

@@ -1,0 +1,32 @@
+/* Starts the eye, believes nothing it says, and replaces it when it dies, hangs or loses its camera. Main thread. One
+ * descriptor (an epoll set of the link and the child's pidfd) serves for the whole life. */
+#ifndef VISION_SUPERVISOR_H
+#define VISION_SUPERVISOR_H
+
+#include <sys/types.h>
+
+#include "daemon/vision/link.h"
+
+struct supervisor {
+    const char *config_path; /* borrowed; handed to the eye */
+    int hang_ms;             /* silent for so long: killed */
+    int epoll_fd, link_fd, pid_fd;
+    pid_t pid;                /* 0: none runs */
+    int64_t started_at_us, heard_at_us, start_due_us;
+    int backoff_ms;
+    bool heard;        /* since this eye's start */
+    bool camera_open;
+    uint64_t starts, bad_messages;
+    char camera_text[LINK_TEXT_BYTES]; /* what was opened, or why not */
+    struct link_message message;       /* received into; too large for a stack frame of a hot path */
+};
+
+int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, int64_t now_us);
+/* Starts a due eye, kills a silent one. */
+void supervisor_tick(struct supervisor *s, int64_t now_us);
+int64_t supervisor_next_us(const struct supervisor *s);
+/* Call until it gives 0: 1 means s->message is news of kind LINK_SEEN or LINK_CAMERA or LINK_BEAT. */
+int supervisor_take(struct supervisor *s, int64_t now_us);
+void supervisor_close(struct supervisor *s); /* ends the eye and waits for it */
+
+#endif
