@@ -39,6 +39,7 @@ static const struct key keys[] = {
     {"camera.width_px", INTEGER, AT(eye.v4l2.width_px), 160, 1920, NULL},
     {"camera.height_px", INTEGER, AT(eye.v4l2.height_px), 120, 1080, NULL},
     {"camera.rate_fps", INTEGER, AT(eye.v4l2.rate_fps), 1, 120, NULL},
+    {"camera.hang_ms", INTEGER, AT(hang_ms), 500, 60000, NULL},
     {"camera.leave_ms", INTEGER, AT(leave_ms), 300, 60000, NULL},
     {"camera.replay.folder", TEXT, AT(eye.replay.folder), ROOM(eye.replay.folder)},
     {"camera.replay.hold_ms", INTEGER, AT(eye.replay.hold_ms), 10, 600000, NULL},
@@ -261,6 +262,7 @@ static void defaults(struct settings *s)
     s->eye.v4l2 = (struct camera_v4l2_settings){.device = "/dev/video0", .width_px = 1280, .height_px = 720, .rate_fps = 30};
     s->eye.replay.hold_ms = 1500;
     s->eye.replay.gap_ms = 1700;
+    s->hang_ms = 900;
     s->leave_ms = 1500;
     s->lane_settings = (struct lane_settings){.pulse_ms = 300, .pulse_gap_ms = 300, .debounce_ms = 30, .button_binding_ms = 15000};
     s->journal.policy = (struct policy){.by_status = {[STATUS_NONE] = VERDICT_HOLD, [STATUS_GREEN] = VERDICT_OPEN,

@@ -23,6 +23,7 @@ struct settings {
     struct journal_settings journal; /* site_key and trust: settings_load_keys() */
     char site_key_file[256], trust_folder[256];
     int journal_deadline_ms; /* a decision later than this never opens */
+    int hang_ms;             /* an eye silent for so long is replaced */
     int leave_ms;            /* a code not seen for so long has left the view */
     int clock_trust;         /* enum settings_clock */
     struct mqtt_settings mqtt;

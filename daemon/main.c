@@ -1,0 +1,277 @@
+/* qrgated: arguments, and the one visible order of start-up and shutdown. The only file that names concrete devices. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "daemon/health/clock.h"
+#include "daemon/passage.h"
+#include "daemon/settings/settings.h"
+#include "daemon/vision/supervisor.h"
+
+enum { EXIT_USAGE = 2, STOP_WAIT_MS = 2000, STATE_EVERY_MS = 1000 };
+
+struct daemon {
+    struct settings settings;
+    struct supervisor eye;
+    struct watchdog watchdog;
+    struct lines *lines;
+    struct journal *journal;
+    struct publisher *publisher;
+    struct passage passage;
+    sd_event *loop;
+    int64_t state_due_us;
+};
+
+static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct daemon *d = data;
+    int64_t now_us = clock_monotonic_us();
+    (void)source, (void)fd, (void)events;
+    while (supervisor_take(&d->eye, now_us) > 0) {
+        watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us);
+        if (d->eye.message.kind == LINK_SEEN)
+            passage_seen(&d->passage, &d->eye.message, now_us);
+        else if (d->eye.message.kind == LINK_CAMERA)
+            (void)fprintf(stderr, "<%d>camera: %s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_text);
+    }
+    return 0;
+}
+
+static int on_line(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct daemon *d = data;
+    struct line_edge edge;
+    int r;
+    (void)source, (void)events;
+    while ((r = lines_read_edge(d->lines, fd, &edge)) > 0)
+        passage_edge(&d->passage, &edge);
+    if (r < 0)
+        d->passage.lines_error = r;
+    return 0;
+}
+
+static int on_journal(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct daemon *d = data;
+    (void)source, (void)fd, (void)events;
+    passage_answers(&d->passage, clock_monotonic_us());
+    return 0;
+}
+
+static int on_publisher(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct daemon *d = data;
+    (void)source, (void)fd, (void)events;
+    publisher_dispatch(d->publisher, clock_monotonic_us());
+    return 0;
+}
+
+static void publish_state(struct daemon *d)
+{
+    struct lane_state state = {
+        .camera_open = d->eye.camera_open,
+        .clock_trusted = d->settings.clock_trust == SETTINGS_CLOCK_ALWAYS || clock_synchronised(),
+        .journal_ok = !d->passage.alarms[ALARM_JOURNAL_FAILING],
+        .out_of_order = d->passage.lane.out_of_order,
+    };
+    (void)snprintf(state.camera, sizeof state.camera, "%s", d->eye.camera_text);
+    publisher_state(d->publisher, &state);
+}
+
+/* What time asks for, after whatever events woke the loop. */
+static void tick(struct daemon *d)
+{
+    int64_t now_us = clock_monotonic_us();
+    supervisor_tick(&d->eye, now_us);
+    if (d->eye.pid == 0 || !d->eye.heard)
+        watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us); /* its keeper is at work, which is what is vouched for */
+    passage_alarm(&d->passage, ALARM_CAMERA_LOST, d->eye.starts > 0 && !d->eye.camera_open && d->eye.camera_text[0] != '\0',
+                  now_us);
+    passage_advance(&d->passage, now_us);
+    publisher_dispatch(d->publisher, now_us);
+    if (now_us >= d->state_due_us) {
+        d->state_due_us = now_us + (int64_t)STATE_EVERY_MS * 1000;
+        publish_state(d);
+    }
+    if (watchdog_due(&d->watchdog, now_us))
+        (void)sd_notify(0, "WATCHDOG=1");
+}
+
+static uint64_t wait_us(struct daemon *d)
+{
+    int64_t now_us = clock_monotonic_us(), next_us = passage_next_us(&d->passage, now_us);
+    const int64_t others[] = {supervisor_next_us(&d->eye), publisher_deadline_us(d->publisher),
+                              watchdog_next_us(&d->watchdog), d->state_due_us};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (others[i] < next_us)
+            next_us = others[i];
+    return next_us > now_us ? (uint64_t)(next_us - now_us) : 0;
+}
+
+static int open_devices(struct daemon *d)
+{
+    char why[256] = "";
+    int r = d->settings.lines_driver == SETTINGS_LINES_SIM
+                ? lines_sim_open(&d->settings.lines, STDOUT_FILENO, &d->lines, why, sizeof why)
+                : lines_gpiod_open(&d->settings.lines, &d->lines, why, sizeof why);
+    if (r == 0)
+        r = journal_open(&d->settings.journal, &d->journal, why, sizeof why);
+    if (r == 0)
+        r = publisher_open(&d->settings.mqtt, &d->publisher, why, sizeof why);
+    if (r < 0)
+        (void)fprintf(stderr, "<2>qrgated: %s\n", why);
+    return r;
+}
+
+static int watch_descriptors(struct daemon *d)
+{
+    int fds[LINES_FDS_MAX], count = lines_fds(d->lines, fds), r = 0;
+    for (int i = 0; i < count && r >= 0; i++) {
+        sd_event_source *source = NULL;
+        r = sd_event_add_io(d->loop, &source, fds[i], EPOLLIN, on_line, d);
+        if (r >= 0)
+            r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT); /* the guard before everybody */
+        if (r >= 0)
+            r = sd_event_source_set_floating(source, 1);
+        (void)sd_event_source_unref(source);
+    }
+    if (r >= 0)
+        r = sd_event_add_io(d->loop, NULL, journal_fd(d->journal), EPOLLIN, on_journal, d);
+    if (r >= 0)
+        r = sd_event_add_io(d->loop, NULL, publisher_fd(d->publisher), EPOLLIN, on_publisher, d);
+    if (r >= 0)
+        r = sd_event_add_io(d->loop, NULL, d->eye.epoll_fd, EPOLLIN, on_eye, d);
+    if (r >= 0)
+        r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
+    return r >= 0 ? sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) : r;
+}
+
+static int run_loop(struct daemon *d)
+{
+    while (sd_event_get_state(d->loop) != SD_EVENT_FINISHED) {
+        tick(d);
+        if (d->passage.lines_error < 0) {
+            (void)fprintf(stderr, "<1>lines: lost (%s); ending, so that a restart can find them again\n",
+                          strerror(-d->passage.lines_error));
+            return d->passage.lines_error;
+        }
+        int r = sd_event_run(d->loop, wait_us(d));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The last events reach the disk, within a bound: a dead disk must not keep the daemon from ending. */
+static void finish_recording(struct daemon *d)
+{
+    int64_t until_us = clock_monotonic_us() + (int64_t)STOP_WAIT_MS * 1000;
+    passage_note(&d->passage, EVENT_STOP, "stopped", clock_monotonic_us());
+    while (!passage_all_recorded(&d->passage) && clock_monotonic_us() < until_us) {
+        struct pollfd journal = {.fd = journal_fd(d->journal), .events = POLLIN};
+        passage_advance(&d->passage, clock_monotonic_us());
+        if (poll(&journal, 1, 50) > 0)
+            passage_answers(&d->passage, clock_monotonic_us());
+    }
+}
+
+static int run(struct daemon *d, const char *config_path)
+{
+    uint64_t watchdog_us = 0;
+    int64_t now_us = clock_monotonic_us();
+    sigset_t blocked;
+    int r = 0;
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    (void)sigaddset(&blocked, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &blocked, NULL); /* before any thread: all inherit it, the loop reads them */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sd_watchdog_enabled(0, &watchdog_us);
+    watchdog_init(&d->watchdog, (int64_t)watchdog_us, now_us);
+    r = supervisor_init(&d->eye, config_path, d->settings.hang_ms, now_us);
+    if (r == 0)
+        r = open_devices(d);
+    if (r < 0)
+        goto out;
+    passage_init(&d->passage, &d->settings, d->lines, d->journal, d->publisher, &d->watchdog, now_us);
+    r = sd_event_new(&d->loop);
+    if (r >= 0)
+        r = watch_descriptors(d);
+    if (r < 0)
+        goto out;
+    (void)fprintf(stderr, "<6>qrgated %s: %s/%s, %s\n", QRGATE_VERSION, d->settings.site, d->settings.lane,
+                  lines_describe(d->lines));
+    passage_note(&d->passage, EVENT_START, "qrgated " QRGATE_VERSION, now_us);
+    (void)sd_notify(0, "READY=1");
+    r = run_loop(d);
+    (void)sd_notify(0, "STOPPING=1");
+    passage_outputs_inactive(&d->passage);
+    supervisor_close(&d->eye);
+    finish_recording(d);
+    (void)fprintf(stderr, "<6>frame to relay: %" PRIu64 " grants, p50 %" PRId64 " us, p99 %" PRId64 " us\n",
+                  d->passage.frame_to_relay.count, latency_quantile_us(&d->passage.frame_to_relay, 0.5),
+                  latency_quantile_us(&d->passage.frame_to_relay, 0.99));
+out:
+    supervisor_close(&d->eye);
+    publisher_close(d->publisher);
+    journal_close(d->journal);
+    lines_close(d->lines);
+    (void)sd_event_unref(d->loop);
+    return r < 0 ? 1 : 0;
+}
+
+static void usage(FILE *out)
+{
+    (void)fputs("usage: qrgated [--config FILE] [--check-config | --keys | --version | --help]\n"
+                "The gate: reads QR codes, decides, drives the turnstile, journals and publishes every passage.\n"
+                "  --config FILE    default /etc/qrgate/qrgate.conf\n"
+                "  --check-config   say whether the configuration is right, and end (exit 1: it isn't)\n"
+                "  --keys           list every configuration key with what it allows\n"
+                "  --eye            the vision process; the daemon starts it itself\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'}, {"eye", no_argument, NULL, 'e'},
+        {"keys", no_argument, NULL, 'l'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static struct daemon d; /* zeroed; too large for the stack */
+    const char *config = "/etc/qrgate/qrgate.conf";
+    bool check = false, eye = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c': config = optarg; break;
+        case 'k': check = true; break;
+        case 'e': eye = true; break;
+        case 'l': settings_print_keys(stdout); return 0;
+        case 'V': (void)puts("qrgated " QRGATE_VERSION); return 0;
+        case 'h': usage(stdout); return 0;
+        default: usage(stderr); return EXIT_USAGE;
+        }
+    }
+    if (optind != argc) {
+        (void)fprintf(stderr, "qrgated: \"%s\" is not an option\n", argv[optind]);
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (sodium_init() < 0 || settings_load(config, &d.settings, stderr) != 0)
+        return 1;
+    if (eye)
+        return eye_run(&d.settings.eye, LINK_FD); /* no key was read in this process */
+    if (settings_load_keys(&d.settings, !check, stderr) != 0)
+        return 1;
+    if (check) {
+        (void)printf("%s: all right\n", config);
+        return 0;
+    }
+    return run(&d, config);
+}

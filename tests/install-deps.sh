@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs by apt what a build and the tests need and is missing. Says what it does; needs root or sudo only when it acts.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+packages="build-essential pkg-config clang cppcheck libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev
+ libconfig-dev libcbor-dev libsodium-dev libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libcmocka-dev
+ libqrencode-dev libjson-c-dev qrencode mosquitto mosquitto-clients python3 python3-pytest python3-jsonschema valgrind
+ sqlite3 ca-certificates libclang-rt-dev"
+[ "$(dpkg --print-architecture)" = amd64 ] && [ -r "$here/lab/packages.txt" ] && packages="$packages $(cat "$here/lab/packages.txt")"
+missing=""
+for p in $packages; do
+    case "$p" in
+    libclang-rt-dev) p=libclang-rt-$(. /etc/os-release; [ "$VERSION_ID" = 12 ] && echo 14 || echo 19)-dev ;;
+    esac
+    dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ]; then as_root=""; elif command -v sudo >/dev/null; then as_root=sudo; else
+    echo "These packages are missing and this is neither root nor sudo:$missing" >&2
+    exit 1
+fi
+echo "installing by apt:$missing"
+$as_root apt-get update -qq
+DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+# The broker of the tests is started by the tests; the packaged service isn't wanted beside it.
+exit 0
