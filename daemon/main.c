@@ -16,7 +16,7 @@
 #include "daemon/settings/settings.h"
 #include "daemon/vision/supervisor.h"
 
-enum { EXIT_USAGE = 2, STOP_WAIT_MS = 2000, STATE_EVERY_MS = 1000 };
+enum { EXIT_USAGE = 2, STOP_WAIT_MS = 2000, STATE_EVERY_MS = 1000, CAMERA_GRACE_MS = 2000 };
 
 struct daemon {
     struct settings settings;
@@ -28,6 +28,7 @@ struct daemon {
     struct passage passage;
     sd_event *loop;
     int64_t state_due_us;
+    int64_t camera_open_us; /* when the camera was last known open; a quick restart of the eye is no alarm */
 };
 
 static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -93,8 +94,9 @@ static void tick(struct daemon *d)
     supervisor_tick(&d->eye, now_us);
     if (d->eye.pid == 0 || !d->eye.heard)
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us); /* its keeper is at work, which is what is vouched for */
-    passage_alarm(&d->passage, ALARM_CAMERA_LOST, d->eye.starts > 0 && !d->eye.camera_open && d->eye.camera_text[0] != '\0',
-                  now_us);
+    if (d->eye.camera_open)
+        d->camera_open_us = now_us;
+    passage_alarm(&d->passage, ALARM_CAMERA_LOST, now_us - d->camera_open_us > (int64_t)CAMERA_GRACE_MS * 1000, now_us);
     passage_advance(&d->passage, now_us);
     publisher_dispatch(d->publisher, now_us);
     if (now_us >= d->state_due_us) {
@@ -186,7 +188,7 @@ static void finish_recording(struct daemon *d)
 static int run(struct daemon *d, const char *config_path)
 {
     uint64_t watchdog_us = 0;
-    int64_t now_us = clock_monotonic_us();
+    int64_t now_us = d->camera_open_us = clock_monotonic_us();
     sigset_t blocked;
     int r = 0;
     (void)sigemptyset(&blocked);
