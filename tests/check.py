@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""`make check`: every test there is, in steps that each leave a JUnit file under build/results; ends with a line of counts.
+A step that can't run here is a skip that says why; with CI=true a skip is a failure. QRG_STEPS=unit,e2e runs some."""
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "build" / "results"
+CI = os.environ.get("CI") == "true"
+PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]
+
+
+class Counts:
+    passed = failed = skipped = 0
+    faults = []
+
+    def add(self, name, ok, why=""):
+        if ok is None:
+            self.skipped += 1
+            self.faults.append(f"SKIPPED {name}: {why}")
+        elif ok:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.faults.append(f"FAILED  {name}: {why}")
+
+    def add_junit(self, step, path):
+        found = 0
+        for case in xml.parse(path).getroot().iter("testcase"):
+            found += 1
+            bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+            skip = case.find("skipped")
+            name = f"{step}: {case.get('classname') or ''} {case.get('name')}"
+            if bad is not None:
+                self.add(name, False, (bad.get("message") or bad.text or "").strip()[:400])
+            elif skip is not None:
+                self.add(name, None, (skip.get("message") or "").strip()[:200])
+            else:
+                self.add(name, True)
+        if found == 0:
+            self.add(f"{step}: {path.name}", False, "no test ran")
+
+
+def run(counts, step, command, **environment):
+    """A command as one test; its output is shown when it fails."""
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    text = done.stdout.decode("utf-8", "replace")
+    print(f"[{time.monotonic() - started:6.1f} s] {step}: {'ok' if done.returncode == 0 else f'exit {done.returncode}'}",
+          flush=True)
+    if done.returncode != 0:
+        print(text[-6000:], flush=True)
+    return done.returncode, text
+
+
+def one(counts, step, command, **environment):
+    code, text = run(counts, step, command, **environment)
+    counts.add(step, None if code == 77 else code == 0, text.strip().splitlines()[-1] if text.strip() else f"exit {code}")
+    return code == 0
+
+
+def units(counts, build, step, names=None):
+    for binary in sorted((ROOT / build / "unit").glob("test_*")):
+        if names and binary.name not in names:
+            continue
+        report = RESULTS / f"{step}-{binary.name}.xml"
+        report.unlink(missing_ok=True)
+        code, text = run(counts, f"{step} {binary.name}", [binary], CMOCKA_MESSAGE_OUTPUT="XML", CMOCKA_XML_FILE=str(report),
+                         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", TSAN_OPTIONS="halt_on_error=1")
+        if report.exists():
+            counts.add_junit(step, report)
+        if code != 0 or not report.exists():
+            counts.add(f"{step} {binary.name}", False, f"exit {code}, {'report' if report.exists() else 'no report'}")
+
+
+def pytest(counts, build, step, *arguments):
+    report = RESULTS / f"{step}.xml"
+    report.unlink(missing_ok=True)
+    code, text = run(counts, step, [*PYTEST, f"--junitxml={report}", *arguments], QRG_BUILD=build,
+                     ASAN_OPTIONS="abort_on_error=1", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
+    if report.exists():
+        counts.add_junit(step, report)
+    if not report.exists() or code not in (0, 1):
+        counts.add(step, False, f"exit {code}")
+
+
+def build(counts, step, *arguments):
+    return one(counts, step, ["make", "--no-print-directory", f"-j{os.cpu_count()}", *arguments, "everything"])
+
+
+def lab(counts):
+    if platform.machine() != "x86_64":
+        counts.add("lab", None, f"the emulated machine is made for x86_64, this is {platform.machine()}")
+        return
+    one(counts, "lab", ["make", "--no-print-directory", "lab"])
+
+
+def main():
+    wanted = set(filter(None, os.environ.get("QRG_STEPS", "").split(",")))
+    counts = Counts()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+
+    def step(name):
+        return not wanted or name in wanted
+
+    built = build(counts, "build with gcc")
+    if built:
+        if step("lint"):
+            one(counts, "include order", ["make", "--no-print-directory", "includes"])
+            one(counts, "cppcheck", ["make", "--no-print-directory", "cppcheck"])
+            build(counts, "build with clang", "CC=clang", "BUILD=build/clang")
+        if step("unit"):
+            units(counts, "build", "unit")
+        if step("e2e"):
+            pytest(counts, "build", "e2e", "tests/e2e")
+            one(counts, "demo", ["/usr/bin/python3", "tests/demo.py", "--build", "build"])
+        if step("asan") and build(counts, "build with address and undefined sanitizers", "SANITIZER=address,undefined"):
+            units(counts, "build/address-undefined", "unit-asan")
+            pytest(counts, "build/address-undefined", "e2e-asan", "-m", "not long and not unsanitized", "tests/e2e")
+        if step("tsan") and build(counts, "build with the thread sanitizer", "SANITIZER=thread"):
+            units(counts, "build/thread", "unit-tsan", {"test_journal"})
+        if step("lab"):
+            lab(counts)
+    for fault in counts.faults:
+        print(fault)
+    if CI and counts.skipped:
+        print(f"CI=true: {counts.skipped} skipped count as failed")
+        counts.failed, counts.skipped = counts.failed + counts.skipped, 0
+    print(f"{counts.passed} passed, {counts.failed} failed" + (f", {counts.skipped} skipped" if counts.skipped else ""))
+    return 1 if counts.failed or not counts.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Fixtures: a throw-away folder with a broker, a subscriber and a lane; all ended afterwards by their process ids."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import gate  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: minutes; not run under sanitizers")
+    config.addinivalue_line("markers", "unsanitized: measures what a sanitizer changes")
+
+
+@pytest.fixture
+def build():
+    return gate.ROOT / os.environ.get("QRG_BUILD", "build")
+
+
+@pytest.fixture
+def broker(tmp_path):
+    broker = gate.Broker(tmp_path)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def subscriber(broker):
+    subscriber = gate.Subscriber(broker.port)
+    yield subscriber
+    subscriber.stop()
+
+
+@pytest.fixture
+def make_lane(tmp_path, build, broker):
+    lanes = []
+
+    def make(**settings):
+        lanes.append(gate.Lane(tmp_path / "lane", build, settings.pop("port", broker.port), **settings))
+        return lanes[-1]
+    yield make
+    for lane in lanes:
+        lane.stop()

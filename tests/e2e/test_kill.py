@@ -1,0 +1,87 @@
+"""kill -9 at random moments, of the daemon and of its eye, with the broker going up and down: nothing promised is lost."""
+import os
+import random
+import signal
+import sqlite3
+import time
+
+import gate
+import pytest
+
+GREEN = "022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Tổ 3, Khu 2, Phường Hà An|01082022"
+
+
+def person(number):
+    return f"0220990{number:05d}||Người Thử {number}|30121999|Nam|Xã Hai|01082024"
+
+
+def verify(lane, subscriber, seconds=60):
+    """What must hold after any violence: promises kept, numbers without a gap, ids for one event each."""
+    rows = sqlite3.connect(lane.journal).execute("SELECT seq, event_id FROM event ORDER BY seq").fetchall()
+    ids = {event_id for _, event_id in rows}
+    assert [seq for seq, _ in rows] == list(range(1, len(rows) + 1))
+    shown = [event_id for kind, event_id in lane.displayed() if kind in ("granted", "denied", "held", "override")]
+    assert not [event_id for event_id in shown if event_id not in ids]
+    gate.wait_for(lambda: {e["event_id"] for e in subscriber.events()} >= ids, seconds, "every row reached the subscriber")
+    by_id, by_seq = {}, {}
+    for event in subscriber.events():
+        body = {k: v for k, v in event.items() if k != "historical"}
+        assert by_id.setdefault(event["event_id"], body) == body
+        assert by_seq.setdefault(event["seq"], event["event_id"]) == event["event_id"]
+    return len(rows), len(shown)
+
+
+@pytest.mark.long
+def test_kill_9_at_200_random_moments_with_200_passages(make_lane, broker, subscriber, capsys):
+    dice = random.Random(20211803)
+    lane = make_lane(hold_ms=60, gap_ms=20, leave_ms=300, size=(320, 240), rate_fps=60,
+                     extra="lane_timing = { pulse_ms = 100; pulse_gap_ms = 50; };")
+    for number in range(200):
+        status = ("green", "red", "yellow")[number % 3]
+        lane.declare(f"cccd:{person(number)[:12]}", status)
+        lane.add(person(number))
+    pictures = sorted(lane.pictures.glob("*.pgm"))
+    up = True
+    for kill in range(200):
+        lane.start(wait=kill % 10 == 0)
+        time.sleep(dice.uniform(0.02, 0.5))  # the random moment itself
+        if kill % 4 == 0:
+            broker.start() if not up else broker.stop()
+            up = not up
+        lane.stop(signal.SIGKILL)
+        # The people who were told go home; the rest is shown again.
+        done = sum(kind in ("granted", "denied", "held") for kind, _ in lane.displayed()[-50:] if _)
+        shown_now = len({e for _, e in lane.displayed()})
+        for path in pictures[:max(0, min(shown_now, 200) - 5)]:
+            path.unlink(missing_ok=True)
+    if not up:
+        broker.start()
+    remaining = len(list(lane.pictures.glob("*.pgm")))
+    lane.start()
+    target = len(lane.displayed())
+    gate.wait_for(lambda: len(lane.displayed()) >= target + min(remaining, 5), 60, "the last passages")
+    rows, shown = verify(lane, subscriber, 120)
+    assert shown >= 150, shown
+    assert lane.stop() == 0 and not lane.relay_on()
+    with capsys.disabled():
+        print(f"\nkill -9 x 200: {rows} rows, {shown} promises shown, {len(subscriber.events())} messages received")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_eye_killed_or_stopped_the_button_opens_and_codes_are_read_again(make_lane, subscriber, how):
+    lane = make_lane(hold_ms=300, gap_ms=200, leave_ms=300, loop=True)
+    lane.declare(f"cccd:{GREEN[:12]}", "green")
+    lane.start()
+    lane.add(GREEN)
+    subscriber.wait(lambda e: e["kind"] == "granted")
+    for _ in range(5):
+        before = len(lane.displayed())
+        os.kill(gate.wait_for(lane.eye_pid, 5, "an eye"), how)
+        at = time.monotonic()
+        lane.press()
+        gate.wait_for(lambda: any(kind == "override" for kind, _ in lane.displayed()[before:]), 2, "the button opens")
+        gate.wait_for(lambda: any(kind == "granted" for kind, _ in lane.displayed()[before:]), 10, "a code is read again")
+        took = time.monotonic() - at
+        print(f"{how.name}: read again after {took:.2f} s")
+        assert took < (2 if "address" not in str(lane.build) else 10)
+    verify(lane, subscriber)
