@@ -97,8 +97,8 @@ static void tick(struct daemon *d)
     if (d->eye.camera_open)
         d->camera_open_us = now_us;
     passage_alarm(&d->passage, ALARM_CAMERA_LOST, now_us - d->camera_open_us > (int64_t)CAMERA_GRACE_MS * 1000, now_us);
+    publisher_dispatch(d->publisher, now_us); /* before: what it wants of the journal is asked in passage_advance() */
     passage_advance(&d->passage, now_us);
-    publisher_dispatch(d->publisher, now_us);
     if (now_us >= d->state_due_us) {
         d->state_due_us = now_us + (int64_t)STATE_EVERY_MS * 1000;
         publish_state(d);
@@ -147,7 +147,7 @@ static int watch_descriptors(struct daemon *d)
     }
     if (r >= 0)
         r = sd_event_add_io(d->loop, NULL, journal_fd(d->journal), EPOLLIN, on_journal, d);
-    if (r >= 0)
+    if (r >= 0 && d->settings.mqtt.enabled)
         r = sd_event_add_io(d->loop, NULL, publisher_fd(d->publisher), EPOLLIN, on_publisher, d);
     if (r >= 0)
         r = sd_event_add_io(d->loop, NULL, d->eye.epoll_fd, EPOLLIN, on_eye, d);
@@ -209,6 +209,10 @@ static int run(struct daemon *d, const char *config_path)
         r = watch_descriptors(d);
     if (r < 0)
         goto out;
+    struct lane_info info = {.lines = ""};
+    (void)snprintf(info.version, sizeof info.version, "%s", QRGATE_VERSION);
+    (void)snprintf(info.lines, sizeof info.lines, "%s", lines_describe(d->lines));
+    publisher_info(d->publisher, &info);
     (void)fprintf(stderr, "<6>qrgated %s: %s/%s, %s\n", QRGATE_VERSION, d->settings.site, d->settings.lane,
                   lines_describe(d->lines));
     passage_note(&d->passage, EVENT_START, "qrgated " QRGATE_VERSION, now_us);

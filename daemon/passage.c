@@ -51,7 +51,7 @@ static void record(struct passage *p, const struct event *event)
 
 void passage_note(struct passage *p, enum event_kind kind, const char *detail, int64_t now_us)
 {
-    struct event event = {.kind = kind, .reason = REASON_COUNT};
+    struct event event = {.kind = kind, .reason = REASON_NONE};
     stamp(p, &event, now_us);
     (void)snprintf(event.detail, sizeof event.detail, "%s", detail);
     record(p, &event);
@@ -59,7 +59,7 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
 
 void passage_alarm(struct passage *p, enum passage_alarm alarm, bool on, int64_t now_us)
 {
-    struct event event = {.kind = on ? EVENT_ALARM_BEGIN : EVENT_ALARM_END, .reason = REASON_COUNT};
+    struct event event = {.kind = on ? EVENT_ALARM_BEGIN : EVENT_ALARM_END, .reason = REASON_NONE};
     bool any = false;
     if (p->alarms[alarm] == on)
         return;

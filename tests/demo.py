@@ -13,7 +13,7 @@ import gate
 PEOPLE = {  # all made up
     "green": "022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Tổ 3, Khu 2, Phường Hà An, Quảng Yên|01082022",
     "yellow": "022099054321||Đoàn Văn Thử|30121999|Nam|Thôn Một, Xã Hai, Quảng Ninh|01082024||||",
-    "red": "022085001122|||12031985|Nam|Khu 7, Phường Yên Giang|06122022".replace("|||", "||Bùi Đình Mẫu|"),
+    "red": "022085001122||Bùi Đình Mẫu|12031985|Nam|Khu 7, Phường Yên Giang|06122022",
     "expired": "022190003344||Lê Thị Ví Dụ|02021990|Nữ|Khu 1, Phường Quảng Yên|11112021",
     "unknown": "022201005566||Phạm Văn Thí Nghiệm|09092001|Nam|Xã Sông Khoai|10102023",
 }

@@ -1,4 +1,5 @@
-/* Payload bytes -> struct credential. Pure: no I/O, no clock, no allocation. The bytes are a stranger's: lengths first. */
+/* Payload bytes -> struct credential. Pure: no I/O, no clock, no allocation. The bytes are a stranger's: lengths
+ * first. */
 #ifndef CREDENTIAL_CREDENTIAL_H
 #define CREDENTIAL_CREDENTIAL_H
 
@@ -11,7 +12,9 @@ enum { CREDENTIAL_PAYLOAD_MAX_BYTES = 7089, CREDENTIAL_SUBJECT_BYTES = 72, CREDE
 
 enum credential_kind { CREDENTIAL_UNSUPPORTED, CREDENTIAL_SITE_TOKEN, CREDENTIAL_CCCD, CREDENTIAL_KIND_COUNT };
 
-enum declaration_status { STATUS_NONE, STATUS_GREEN, STATUS_YELLOW, STATUS_RED, STATUS_EXPIRED, STATUS_REVOKED, STATUS_COUNT };
+enum declaration_status {
+    STATUS_NONE, STATUS_GREEN, STATUS_YELLOW, STATUS_RED, STATUS_EXPIRED, STATUS_REVOKED, STATUS_COUNT
+};
 
 /* Why a payload gives no usable credential; CREDENTIAL_OK is 0. */
 enum credential_fault {
@@ -33,8 +36,13 @@ struct credential {
     char name[CREDENTIAL_NAME_BYTES];       /* UTF-8, "" = unknown */
     bool has_status;                        /* tokens: the declaration is inside */
     enum declaration_status status;
-    int64_t issued_at_s, expires_at_s; /* Unix time; 0 = not given. Judged by decision/, not here. */
-    uint8_t token_id[16];              /* first half of SHA-256 of the signed bytes; zeros when not a token */
+    /* Unix time; 0 = not given (never so in a token). Judged by decision/, not here. A token's `nbf`, where later than
+     * its `iat`, counts as issued_at_s. A citizen card's own dates don't enter. */
+    int64_t issued_at_s, expires_at_s;
+    /* First half of SHA-256 over COSE's Sig_structure (protected header and claims), zeros when not a token. Not over
+     * the message: its unprotected header, tags and lengths may be rewritten by anyone without breaking the signature,
+     * and a revoked token would come back under a new id. */
+    uint8_t token_id[16];
     unsigned warnings;                 /* CREDENTIAL_WARN_… */
 };
 
@@ -50,7 +58,8 @@ struct credential_trust {
     size_t count;
 };
 
-/* Always fills *ret (kind, fault, detail at the least). */
+/* Always fills *ret: with a fault, kind, fault and detail and nothing else, for nothing unverified may leave here.
+ * `trust` may be NULL. */
 void credential_read(const uint8_t *payload, size_t length_bytes, const struct credential_trust *trust,
                      struct credential *ret);
 

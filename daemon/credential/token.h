@@ -1,5 +1,6 @@
-/* The site's own signed token `QG1:`: CWT (RFC 8392) in COSE_Sign1 (RFC 9052), EdDSA with Ed25519, Base45 (RFC 9285), no
- * compression. Reading is credential_read(); this is the issuer's side (qrgatectl) and the test-maker's. Pure. */
+/* The site's own signed token `QG1:`: CWT (RFC 8392) in COSE_Sign1 (RFC 9052), EdDSA with Ed25519, Base45 (RFC 9285),
+ * no compression. token_write() is for the issuer (qrgatectl) and the tests; reading goes through credential_read().
+ * Pure; sodium_init() is the caller's, once, at start-up. */
 #ifndef CREDENTIAL_TOKEN_H
 #define CREDENTIAL_TOKEN_H
 
@@ -7,8 +8,11 @@
 
 enum { TOKEN_TEXT_BYTES = 1024 };
 
-/* CWT claim of the declaration status: a text string, private claim key. */
-enum { TOKEN_CLAIM_STATUS = -70001 , TOKEN_CLAIM_NAME = -70002 };
+/* Claims of RFC 8392 that we read. All of iss, sub, exp, iat and the status are required; others are ignored. */
+enum { TOKEN_CLAIM_ISS = 1, TOKEN_CLAIM_SUB = 2, TOKEN_CLAIM_EXP = 4, TOKEN_CLAIM_NBF = 5, TOKEN_CLAIM_IAT = 6 };
+
+/* Private claims, text both: a name of declaration_status_name(), and the person's name (may be left out). */
+enum { TOKEN_CLAIM_STATUS = -70001, TOKEN_CLAIM_NAME = -70002 };
 
 struct token_claims {
     char issuer[CREDENTIAL_ISSUER_BYTES];
@@ -18,8 +22,16 @@ struct token_claims {
     int64_t issued_at_s, expires_at_s;
 };
 
-/* Writes "QG1:…" NUL-terminated. Returns its length or -EMSGSIZE. secret_key is libsodium's 64-byte Ed25519 secret key. */
+/* Times are whole seconds from 1 to TOKEN_TIME_MAX_S (the end of the year 9999); fractions are cut off. */
+#define TOKEN_TIME_MAX_S INT64_C(253402300799)
+
+/* Writes "QG1:…" NUL-terminated. Returns its length, -EMSGSIZE, or -EINVAL for claims or a kid (1 to 16 bytes) that no
+ * gate would read. secret_key is libsodium's 64-byte Ed25519 secret key. */
 int token_write(const struct token_claims *claims, const uint8_t *kid, size_t kid_bytes, const uint8_t secret_key[64],
                 char *ret_text, size_t text_bytes);
+
+/* For credential.c's table of recognisers. */
+bool token_recognises(const uint8_t *text, size_t length_bytes);
+void token_read(const uint8_t *text, size_t length_bytes, const struct credential_trust *trust, struct credential *ret);
 
 #endif

@@ -1,12 +1,15 @@
-/* credential + declaration + policy + time -> verdict with a reason code. Pure: `now_s` comes from the caller. */
+/* credential + declaration + policy + time -> verdict with a reason code. Pure: `now_s` comes from the caller.
+ * Called by the journal thread for each decision, and by qrgatectl explain. */
 #ifndef DECISION_DECISION_H
 #define DECISION_DECISION_H
 
 #include "daemon/credential/credential.h"
 
+/* From mild to strict: decide() compares them. */
 enum verdict_action { VERDICT_OPEN, VERDICT_HOLD, VERDICT_DENY, VERDICT_ACTION_COUNT };
 
-/* One per cause; names are stable (reason_name), the schema and the manual are made from the table in reason.c. */
+/* One per cause; names are stable (reason_name), the schema and the manual are made from the table in reason.c.
+ * JOURNAL_FAILED and BUTTON never come from decide(). */
 enum reason {
     REASON_STATUS_GREEN,
     REASON_STATUS_YELLOW,
@@ -23,6 +26,7 @@ enum reason {
     REASON_CLOCK_UNTRUSTED,
     REASON_JOURNAL_FAILED, /* nothing could be recorded: never opens */
     REASON_BUTTON,         /* the guard decided */
+    REASON_NONE,           /* an event without a verdict: start, stop, alarms */
     REASON_COUNT
 };
 
@@ -46,6 +50,15 @@ struct verdict {
     enum declaration_status status;
 };
 
+/* Whose declaration: a token's own, else `declaration` (the register's answer; NULL = nothing found). In this order:
+ *  1. a credential with a fault is denied with the reason of its fault;
+ *  2. what time says: clock untrusted (policy.clock_untrusted); token before its `iat` less the skew: denied; token at
+ *     or after its `exp`: denied, whatever by_status[STATUS_EXPIRED] says, for an old token may be a photograph; a
+ *     register row from the future beyond the skew: counts as no declaration; one older than validity_s:
+ *     by_status[STATUS_EXPIRED];
+ *  3. what the status says: by_status[status].
+ * Where 2 and 3 both speak the stricter action wins, so that time never makes a verdict milder; alike, time gives the
+ * reason, but for red and revoked, which keep their name and then never open: an expired red stays shut. */
 struct verdict decide(const struct credential *credential, const struct declaration *declaration,
                       const struct policy *policy, int64_t now_s, bool clock_trusted);
 

@@ -24,7 +24,7 @@ struct key {
 };
 
 #define AT(member) offsetof(struct settings, member)
-#define ROOM(member) 0, sizeof((struct settings){0}.member), NULL
+#define ROOM(member) 0, sizeof(((struct settings *)NULL)->member), NULL
 #define LINE(key, member)                                                                                              \
     {"lines." key ".line", TEXT, AT(lines.member.name), ROOM(lines.member.name)},                                     \
     {"lines." key ".active_low", FLAG, AT(lines.member.active_low), 0, 0, NULL}

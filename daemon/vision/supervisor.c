@@ -44,10 +44,13 @@ int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, 
 
 static int spawn(const char *config_path, int child_end, pid_t *ret_pid)
 {
-    char *const arguments[] = {"qrgated", "--eye", "--config", (char *)config_path, NULL};
+    char name[] = "qrgated", eye[] = "--eye", config[] = "--config", path[4096]; /* exec wants them writable */
+    char *const arguments[] = {name, eye, config, path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
+    if ((size_t)snprintf(path, sizeof path, "%s", config_path) >= sizeof path)
+        return -ENAMETOOLONG;
     int r = posix_spawn_file_actions_init(&actions);
     if (r != 0)
         return -r;

@@ -1,0 +1,264 @@
+/* Opens, creates and migrates the file that holds journal and register. Called at start-up by the journal (journal.c) and by
+ * qrgatectl, on the caller's thread. Every refusal names the file and says what to do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/journal/database.h"
+#include "daemon/journal/register.h"
+
+enum { APPLICATION_ID = 0x51524754 /* "QRGT" in the file's header */, BUSY_STEP_MS = 2 };
+
+/* MIGRATIONS[n] leads from schema version n to n + 1. Never edit one that was released: append. Enums are stored by name, so
+ * that a value put in the middle of an enum can't change the meaning of old rows. */
+static const char *const MIGRATIONS[] = {
+    "CREATE TABLE event ("
+    "  seq INTEGER PRIMARY KEY,"
+    "  event_id TEXT NOT NULL UNIQUE,"
+    "  kind TEXT NOT NULL,"
+    "  at_us INTEGER NOT NULL,"
+    "  monotonic_us INTEGER NOT NULL,"
+    "  clock_trusted INTEGER NOT NULL CHECK (clock_trusted IN (0, 1)),"
+    "  reason TEXT NOT NULL,"
+    "  status TEXT NOT NULL,"
+    "  credential TEXT NOT NULL,"
+    "  person TEXT,"                     /* NULL together with salt: erased */
+    "  salt BLOB,"
+    "  person_commitment BLOB NOT NULL," /* SHA-256(salt || person): what the chain holds of a person */
+    "  bound_event_id TEXT NOT NULL,"
+    "  alarm TEXT NOT NULL,"
+    "  detail TEXT NOT NULL,"
+    "  prev_hash BLOB NOT NULL,"
+    "  hash BLOB NOT NULL,"
+    "  sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1))"
+    ") STRICT;"
+    "CREATE INDEX event_unsent ON event(seq) WHERE sent = 0;"
+    "CREATE INDEX event_person ON event(person) WHERE person <> '';"
+    "CREATE TABLE declaration ("
+    "  person TEXT PRIMARY KEY,"
+    "  status TEXT NOT NULL,"
+    "  declared_at_s INTEGER NOT NULL,"
+    "  source TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
+};
+_Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERSION, "one migration for each version");
+
+int database_error(int sqlite_code)
+{
+    switch (sqlite_code & 0xff) {
+    case SQLITE_OK: case SQLITE_ROW: case SQLITE_DONE: return 0;
+    case SQLITE_BUSY: case SQLITE_LOCKED: return -EBUSY;
+    case SQLITE_FULL: return -ENOSPC;
+    case SQLITE_READONLY: return -EROFS;
+    case SQLITE_CANTOPEN: case SQLITE_PERM: case SQLITE_AUTH: return -EACCES;
+    case SQLITE_CORRUPT: case SQLITE_NOTADB: return -EBADMSG;
+    case SQLITE_CONSTRAINT: return -EEXIST;
+    case SQLITE_NOMEM: return -ENOMEM;
+    case SQLITE_TOOBIG: return -EMSGSIZE;
+    case SQLITE_INTERRUPT: return -EINTR;
+    default: return -EIO;
+    }
+}
+
+int database_run(sqlite3 *db, const char *sql)
+{
+    return database_error(sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+static int say(int error, char *why, size_t why_bytes, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static int say(int error, char *why, size_t why_bytes, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(why, why_bytes, format, arguments); /* a cut message is still a message */
+    va_end(arguments);
+    return error;
+}
+
+/* Why SQLite could not, in words an admin can act upon. */
+static int say_failed(sqlite3 *db, const char *path, int error, char *why, size_t why_bytes)
+{
+    switch (error) {
+    case -EBUSY:
+        return say(error, why, why_bytes, "%s: another program keeps the database locked; end it, then try again", path);
+    case -ENOSPC:
+        return say(error, why, why_bytes, "%s: no space left on the disk; free some", path);
+    case -EBADMSG:
+        return say(error, why, why_bytes, "%s: is damaged or not a SQLite database (%s); move it away, a new one will be made",
+                   path, sqlite3_errmsg(db));
+    case -EROFS:
+    case -EACCES:
+        return say(error, why, why_bytes, "%s: can't be written (%s); its folder and files must belong to the user that runs "
+                   "qrgate, on a file system mounted for writing", path, sqlite3_errmsg(db));
+    default:
+        return say(error, why, why_bytes, "%s: %s (%s)", path, sqlite3_errmsg(db), strerror(-error));
+    }
+}
+
+/* Even steps instead of SQLite's growing ones (up to 100 ms): a gate's decision must get its turn in the few milliseconds that
+ * an import leaves between two of its transactions. */
+static int wait_busy(void *unused, int tries)
+{
+    (void)unused;
+    const struct timespec step = { .tv_nsec = BUSY_STEP_MS * 1000000L };
+    if (tries >= DATABASE_BUSY_MS / BUSY_STEP_MS)
+        return 0;
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &step, NULL); /* woken early: only asks sooner */
+    return 1;
+}
+
+static int64_t pragma_number(sqlite3 *db, const char *sql, int *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t number = 0;
+    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        number = sqlite3_column_int64(statement, 0);
+    *error = database_error(code);
+    (void)sqlite3_finalize(statement); /* repeats the code of step */
+    return number;
+}
+
+/* Makes an empty file with a narrow mode: SQLite would make it readable for everybody. Made by root, it is given to the folder's
+ * owner, so that qrgatectl run before the daemon's first start doesn't lock the daemon out. */
+static int create_file(const char *path, char *why, size_t why_bytes)
+{
+    char folder[JOURNAL_PATH_BYTES];
+    struct stat status;
+    if (strlen(path) >= sizeof(folder))
+        return say(-ENAMETOOLONG, why, why_bytes, "%s: the path is longer than %d bytes; take a shorter one", path,
+                   JOURNAL_PATH_BYTES - 1);
+    (void)strcpy(folder, path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder ? 1 : 0] = '\0';
+    else
+        (void)strcpy(folder, ".");
+
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd >= 0) {
+        const bool given = geteuid() != 0 || stat(folder, &status) < 0 || fchown(fd, status.st_uid, status.st_gid) == 0;
+        (void)close(fd); /* nothing was written */
+        return given ? 0 : say(-EACCES, why, why_bytes, "%s: can't be given to its folder's owner", path);
+    }
+    switch (errno) {
+    case EEXIST: break;
+    case ENOENT: case ENOTDIR:
+        return say(-ENOENT, why, why_bytes, "%s: there is no folder %s; make it, or name another in journal.path", path, folder);
+    case ENOSPC: case EDQUOT:
+        return say(-ENOSPC, why, why_bytes, "%s: no space left on the disk; free some", path);
+    default:
+        return say(-errno, why, why_bytes, "%s: can't be made (%s); the folder %s must be writable for the user that runs qrgate",
+                   path, strerror(errno), folder);
+    }
+    /* Never open(2) a file that exists: closing it would drop the locks of another connection in this process. */
+    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
+        return say(-errno, why, why_bytes, "%s: can't be written (%s); it must belong to the user that runs qrgate", path,
+                   strerror(errno));
+    return 0;
+}
+
+static int configure(sqlite3 *db, const char *path, char *why, size_t why_bytes)
+{
+    sqlite3_stmt *statement = NULL;
+    int error, code = sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    const char *mode = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    const bool wal = mode && strcmp(mode, "wal") == 0;
+    error = database_error(code);
+    (void)sqlite3_finalize(statement);
+    if (error < 0)
+        return say_failed(db, path, error, why, why_bytes);
+    if (!wal)
+        return say(-ENOTSUP, why, why_bytes, "%s: this file system can't hold a write-ahead log; put the database on a local disk",
+                   path);
+    /* FULL: a commit that was answered survives a power cut. secure_delete: what is erased is overwritten. */
+    error = database_run(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+                             "PRAGMA journal_size_limit = 4194304; PRAGMA trusted_schema = OFF;");
+    return error < 0 ? say_failed(db, path, error, why, why_bytes) : 0;
+}
+
+static int check_version(sqlite3 *db, const char *path, int64_t *ret_version, char *why, size_t why_bytes)
+{
+    int error;
+    *ret_version = pragma_number(db, "PRAGMA user_version", &error);
+    const int64_t application = error < 0 ? 0 : pragma_number(db, "PRAGMA application_id", &error);
+    const int64_t tables = error < 0 ? 0 : pragma_number(db, "SELECT count(*) FROM sqlite_schema", &error);
+    if (error < 0)
+        return say_failed(db, path, error, why, why_bytes);
+    const bool empty = *ret_version == 0 && application == 0 && tables == 0;
+    if (!empty && application != APPLICATION_ID)
+        return say(-EPROTO, why, why_bytes, "%s: is a SQLite database of another program; name another file in journal.path", path);
+    if (*ret_version < 0 || *ret_version > JOURNAL_SCHEMA_VERSION)
+        return say(-EPROTO, why, why_bytes, "%s: schema version %lld, but this program knows up to %d; install the newer qrgate "
+                   "that wrote it, or move the file away to begin a new one", path, (long long)*ret_version,
+                   JOURNAL_SCHEMA_VERSION);
+    return 0;
+}
+
+static int migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes)
+{
+    char pragmas[96];
+    int64_t version;
+    int error = check_version(db, path, &version, why, why_bytes);
+    if (error < 0 || version == JOURNAL_SCHEMA_VERSION)
+        return error;
+    error = database_run(db, "BEGIN IMMEDIATE");
+    if (error < 0)
+        return say_failed(db, path, error, why, why_bytes);
+    error = check_version(db, path, &version, why, why_bytes); /* another process may have been quicker */
+    if (error < 0)
+        goto undo;
+    for (; error == 0 && version < JOURNAL_SCHEMA_VERSION; version++)
+        error = database_run(db, MIGRATIONS[version]);
+    (void)snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
+                   JOURNAL_SCHEMA_VERSION);
+    if (error == 0)
+        error = database_run(db, pragmas);
+    if (error == 0)
+        return 0;
+    error = say_failed(db, path, error, why, why_bytes);
+undo:
+    if (!sqlite3_get_autocommit(db))
+        (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
+    return error;
+}
+
+int database_open(const char *path, sqlite3 **ret_db, char *why, size_t why_bytes)
+{
+    sqlite3 *db = NULL;
+    *ret_db = NULL;
+    int error = create_file(path, why, why_bytes);
+    if (error < 0)
+        return error;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (!db)
+        return say(-ENOMEM, why, why_bytes, "%s: no memory to open it", path);
+    if (code == SQLITE_OK)
+        code = sqlite3_busy_handler(db, wait_busy, NULL);
+    if (code != SQLITE_OK) {
+        error = say_failed(db, path, database_error(code), why, why_bytes);
+    } else if (sqlite3_db_readonly(db, "main") != 0) { /* SQLite falls back to reading without a word */
+        error = say(-EACCES, why, why_bytes, "%s: can't be written; it must belong to the user that runs qrgate", path);
+    } else {
+        /* The version first: a foreign or newer file isn't touched. */
+        int64_t version;
+        error = check_version(db, path, &version, why, why_bytes);
+        if (error == 0)
+            error = configure(db, path, why, why_bytes);
+        if (error == 0)
+            error = migrate(db, path, why, why_bytes);
+    }
+    if (error == 0)
+        *ret_db = db;
+    else
+        (void)sqlite3_close(db);
+    return error;
+}

@@ -1,0 +1,60 @@
+/* Names of a row's enums, and back; the check of a row before it is written. Called by the journal thread and qrgatectl. */
+#include "daemon/journal/event.h"
+
+#include <string.h>
+
+static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
+    [EVENT_GRANTED] = "granted",
+    [EVENT_HELD] = "held",
+    [EVENT_DENIED] = "denied",
+    [EVENT_OVERRIDE] = "override",
+    [EVENT_COMPLETED] = "completed",
+    [EVENT_NOT_USED] = "not_used",
+    [EVENT_ALARM_BEGIN] = "alarm_begin",
+    [EVENT_ALARM_END] = "alarm_end",
+    [EVENT_START] = "start",
+    [EVENT_STOP] = "stop",
+};
+
+const char *event_kind_name(enum event_kind kind)
+{
+    return (unsigned)kind < EVENT_KIND_COUNT ? KIND_NAMES[kind] : "unknown";
+}
+
+bool event_kind_from_name(const char *name, enum event_kind *ret)
+{
+    for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
+        if (strcmp(name, KIND_NAMES[kind]) == 0)
+            return *ret = (enum event_kind)kind, true;
+    return false;
+}
+
+bool reason_from_name(const char *name, enum reason *ret)
+{
+    for (int reason = 0; reason < REASON_COUNT; reason++)
+        if (strcmp(name, reason_name((enum reason)reason)) == 0)
+            return *ret = (enum reason)reason, true;
+    return false;
+}
+
+bool credential_kind_from_name(const char *name, enum credential_kind *ret)
+{
+    for (int kind = 0; kind < CREDENTIAL_KIND_COUNT; kind++)
+        if (strcmp(name, credential_kind_name((enum credential_kind)kind)) == 0)
+            return *ret = (enum credential_kind)kind, true;
+    return false;
+}
+
+static bool ended(const char *text, size_t bytes)
+{
+    return memchr(text, '\0', bytes) != NULL;
+}
+
+bool event_valid(const struct event *event)
+{
+    return (unsigned)event->kind < EVENT_KIND_COUNT && (unsigned)event->reason < REASON_COUNT &&
+           (unsigned)event->status < STATUS_COUNT && (unsigned)event->credential < CREDENTIAL_KIND_COUNT &&
+           ended(event->event_id, sizeof(event->event_id)) && event->event_id[0] != '\0' &&
+           ended(event->person, sizeof(event->person)) && ended(event->bound_event_id, sizeof(event->bound_event_id)) &&
+           ended(event->alarm, sizeof(event->alarm)) && ended(event->detail, sizeof(event->detail));
+}

@@ -1,0 +1,14 @@
+/* Names of a row's enums, and back. Internal to journal/ and qrgatectl. Pure. */
+#ifndef JOURNAL_EVENT_H
+#define JOURNAL_EVENT_H
+
+#include "daemon/journal/journal.h"
+
+bool event_kind_from_name(const char *name, enum event_kind *ret);
+bool reason_from_name(const char *name, enum reason *ret);
+bool credential_kind_from_name(const char *name, enum credential_kind *ret);
+
+/* True when every enum is in range and every text ends inside its field. */
+bool event_valid(const struct event *event);
+
+#endif

@@ -1,0 +1,56 @@
+/* The prepared statements of the journal and the rows they carry. Used by the journal thread; store_walk() also by qrgatectl. No
+ * allocation of our own after store_open(). */
+#ifndef JOURNAL_STORE_H
+#define JOURNAL_STORE_H
+
+#include "daemon/journal/chain.h"
+#include "daemon/journal/journal.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+struct stored_event {
+    struct event event; /* erased: person is "" */
+    uint8_t salt[CHAIN_SALT_BYTES];
+    uint8_t person_commitment[CHAIN_HASH_BYTES], previous_hash[CHAIN_HASH_BYTES], hash[CHAIN_HASH_BYTES];
+    bool erased, sent;
+};
+
+enum store_statement {
+    STORE_BEGIN, STORE_COMMIT, STORE_ROLLBACK, STORE_LAST, STORE_INSERT, STORE_FIND, STORE_NEXT_UNSENT, STORE_MARK_SENT,
+    STORE_EXISTS, STORE_DECLARATION,
+    STORE_STATEMENT_COUNT
+};
+
+struct store {
+    struct sqlite3 *db;
+    struct sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
+    int64_t unsent_rows;        /* committed */
+    int64_t unsent_rows_change; /* by the transaction that is open */
+};
+
+/* Takes a zeroed store. On failure nothing is left open. */
+int store_open(struct store *store, const char *path, char *why, size_t why_bytes);
+void store_close(struct store *store); /* accepts a zeroed one */
+
+/* A transaction that can write. After a failed commit nothing of it is in the database. */
+int store_begin(struct store *store);
+int store_commit(struct store *store);
+void store_rollback(struct store *store);
+
+/* Inside a transaction: gives the row its seq and chains it. `salt` is random. */
+int store_insert(struct store *store, struct event *event, const uint8_t salt[CHAIN_SALT_BYTES]);
+/* 1: *ret is the row; 0: there is none; or negative errno. */
+int store_find(struct store *store, const char *event_id, struct event *ret);
+int store_next_unsent(struct store *store, int64_t after_seq, struct event *ret);
+int store_mark_sent(struct store *store, int64_t seq); /* inside a transaction; -ENOENT: no such row; twice is once */
+int store_find_declaration(struct store *store, const char *person, struct declaration *ret);
+
+/* Rows with seq > after_seq, in order, until `each` answers other than 0, which is then the result; -EILSEQ: a row holds a value
+ * that no version of ours wrote. */
+typedef int store_each(const struct stored_event *row, void *userdata);
+int store_walk(struct sqlite3 *db, int64_t after_seq, store_each *each, void *userdata);
+/* Forgets one person: rows stay, chained, without person and salt; the declaration goes. The log is cut so that no copy stays. */
+int store_erase_person(struct sqlite3 *db, const char *person, int64_t *ret_rows);
+
+#endif

@@ -1,0 +1,127 @@
+/* Events, state and info as JSON. Pure; called by the publisher, in the main thread. */
+#include "daemon/mqtt/messages.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/mqtt/json_write.h"
+
+enum topic message_topic(enum event_kind kind)
+{
+    switch (kind) {
+    case EVENT_ALARM_BEGIN:
+    case EVENT_ALARM_END:
+    case EVENT_START:
+    case EVENT_STOP: return TOPIC_ALARM;
+    default: return TOPIC_PASSAGE;
+    }
+}
+
+void message_time(int64_t unix_us, char ret_text[MESSAGE_TIME_BYTES])
+{
+    const int64_t year_1 = INT64_C(-62135596800) * 1000000, year_9999_end = INT64_C(253402300799) * 1000000 + 999999;
+    int64_t bounded_us = unix_us < year_1 ? year_1 : unix_us > year_9999_end ? year_9999_end : unix_us;
+    int64_t micros = bounded_us % 1000000;
+    time_t seconds = (time_t)(bounded_us / 1000000);
+    struct tm utc;
+    if (micros < 0) { /* before 1970 the remainder is negative */
+        micros += 1000000;
+        seconds--;
+    }
+    if (gmtime_r(&seconds, &utc) == NULL)
+        memset(&utc, 0, sizeof utc);
+    /* The masks tell the compiler how many digits there can be. */
+    (void)snprintf(ret_text, MESSAGE_TIME_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)(utc.tm_year + 1900) & 0x3fff,
+                   (unsigned)(utc.tm_mon + 1) & 15, (unsigned)utc.tm_mday & 31, (unsigned)utc.tm_hour & 31,
+                   (unsigned)utc.tm_min & 63, (unsigned)utc.tm_sec & 63, (unsigned)(micros / 1000) & 1023);
+}
+
+static void put_text(struct json *json, const char *key, const char *text, size_t text_bytes)
+{
+    if (text[0] != '\0')
+        json_text(json, key, text, text_bytes);
+}
+
+/* What passages and alarms have in common. */
+static void put_head(struct json *json, const char *schema, const struct event *event)
+{
+    const char *kind = event_kind_name(event->kind);
+    char at[MESSAGE_TIME_BYTES];
+    message_time(event->at_us, at);
+    json_text(json, "schema", schema, SIZE_MAX);
+    json_text(json, "event_id", event->event_id, sizeof event->event_id);
+    json_integer(json, "seq", event->seq);
+    json_text(json, "kind", kind, SIZE_MAX);
+    json_text(json, "at", at, sizeof at);
+    json_integer(json, "monotonic_us", event->monotonic_us);
+    json_flag(json, "clock_trusted", event->clock_trusted);
+}
+
+static void put_passage(struct json *json, const struct event *event)
+{
+    put_head(json, "qrgate/passage/1", event);
+    /* Rows come from a file: a number the tables don't know is left out rather than trusted. */
+    if ((unsigned)event->reason < REASON_COUNT)
+        json_text(json, "reason", reason_name(event->reason), SIZE_MAX);
+    if ((unsigned)event->status < STATUS_COUNT)
+        json_text(json, "status", declaration_status_name(event->status), SIZE_MAX);
+    if ((unsigned)event->credential < CREDENTIAL_KIND_COUNT)
+        json_text(json, "credential", credential_kind_name(event->credential), SIZE_MAX);
+    put_text(json, "person", event->person, sizeof event->person);
+    put_text(json, "bound_event_id", event->bound_event_id, sizeof event->bound_event_id);
+}
+
+static void put_alarm(struct json *json, const struct event *event)
+{
+    bool lane = event->kind == EVENT_START || event->kind == EVENT_STOP;
+    put_head(json, "qrgate/alarm/1", event);
+    json_text(json, "alarm", lane ? "lane" : event->alarm, lane ? SIZE_MAX : sizeof event->alarm);
+    put_text(json, "detail", event->detail, sizeof event->detail);
+}
+
+int message_event(const struct event *event, char *ret_text, size_t text_bytes)
+{
+    struct json json;
+    json_begin(&json, ret_text, text_bytes);
+    if (message_topic(event->kind) == TOPIC_ALARM)
+        put_alarm(&json, event);
+    else
+        put_passage(&json, event);
+    return json_end(&json);
+}
+
+int message_state(const struct lane_state *state, const struct outbox_state *outbox, const char *version, char *ret_text,
+                  size_t text_bytes)
+{
+    struct json json;
+    json_begin(&json, ret_text, text_bytes);
+    json_text(&json, "schema", "qrgate/state/1", SIZE_MAX);
+    json_text(&json, "version", version, SIZE_MAX);
+    json_flag(&json, "out_of_order", state->out_of_order);
+    json_text(&json, "camera", state->camera_open ? "ok" : "missing", SIZE_MAX);
+    put_text(&json, "camera_detail", state->camera, sizeof state->camera);
+    json_flag(&json, "clock_trusted", state->clock_trusted);
+    json_text(&json, "journal", state->journal_ok ? "ok" : "failing", SIZE_MAX);
+    json_integer(&json, "outbox_unsent", outbox->unsent_rows);
+    json_integer(&json, "broker_connects", outbox->broker_connects);
+    return json_end(&json);
+}
+
+int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes)
+{
+    struct json json;
+    json_begin(&json, ret_text, text_bytes);
+    json_text(&json, "schema", "qrgate/info/1", SIZE_MAX);
+    json_text(&json, "version", info->version, sizeof info->version);
+    json_text(&json, "site", info->site, sizeof info->site);
+    json_text(&json, "lane", info->lane, sizeof info->lane);
+    put_text(&json, "lines", info->lines, sizeof info->lines);
+    json_open(&json, "libraries");
+    for (int i = 0; i < MESSAGE_LIBRARIES_MAX; i++)
+        if (info->libraries[i].name[0] != '\0' && memchr(info->libraries[i].name, '\0', sizeof info->libraries[i].name))
+            json_text(&json, info->libraries[i].name, info->libraries[i].version, sizeof info->libraries[i].version);
+    json_close(&json);
+    return json_end(&json);
+}

@@ -1,0 +1,45 @@
+/* What the lane says over MQTT: JSON texts, described by config/schemas. Pure: into the caller's buffer, no allocation.
+ * The publisher calls it, in the main thread. */
+#ifndef MQTT_MESSAGES_H
+#define MQTT_MESSAGES_H
+
+#include "daemon/journal/journal.h"
+#include "daemon/mqtt/topics.h"
+
+enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LIBRARIES_MAX = 12 };
+
+/* What main knows about its lane and tells it once a second; retained on the topic `state`. */
+struct lane_state {
+    bool camera_open, clock_trusted, journal_ok, out_of_order;
+    char camera[160]; /* what was opened, or why not */
+};
+
+/* What the publisher adds. */
+struct outbox_state {
+    int64_t unsent_rows;
+    int64_t broker_connects; /* connections made since start-up: a number that grows shows a flapping link */
+};
+
+/* What doesn't change while the daemon runs; retained on the topic `info`. Empty texts are left out. */
+struct lane_info {
+    char version[32], site[33], lane[33];
+    char lines[512]; /* lines_describe() */
+    struct {
+        char name[16], version[32];
+    } libraries[MESSAGE_LIBRARIES_MAX];
+};
+
+/* Every journalled event is published on exactly one of passage and alarm (start and stop on alarm, as alarm "lane"), so
+ * that who subscribes to both sees every seq. */
+enum topic message_topic(enum event_kind kind);
+/* All three: the length, or -EMSGSIZE. */
+int message_event(const struct event *event, char *ret_text, size_t text_bytes);
+int message_state(const struct lane_state *state, const struct outbox_state *outbox, const char *version, char *ret_text,
+                  size_t text_bytes);
+int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes);
+
+enum { MESSAGE_TIME_BYTES = 32 };
+/* RFC 3339, UTC, milliseconds (rounded down): 2026-01-31T23:59:59.123Z. Outside of years 1 to 9999: the nearest in it. */
+void message_time(int64_t unix_us, char ret_text[MESSAGE_TIME_BYTES]);
+
+#endif

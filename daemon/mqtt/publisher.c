@@ -1,0 +1,328 @@
+/* Client, outbox and messages put together. Main thread. */
+#include "daemon/mqtt/publisher.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "daemon/mqtt/outbox.h"
+
+#ifndef QRGATE_VERSION
+#define QRGATE_VERSION "unknown"
+#endif
+
+enum { STATE_EVERY_US = 1000000, COUNTS_EVERY_US = 10000000, RETAINED_RETRY_US = 5000000 };
+
+/* The retained messages; a row's tag is its seq, these have numbers that no seq reaches. */
+enum retained { RETAINED_AVAILABILITY, RETAINED_INFO, RETAINED_STATE, RETAINED_COUNT };
+#define RETAINED_TAG (UINT64_C(1) << 63)
+
+static const enum topic retained_topic[RETAINED_COUNT] = {
+    [RETAINED_AVAILABILITY] = TOPIC_AVAILABILITY, [RETAINED_INFO] = TOPIC_INFO, [RETAINED_STATE] = TOPIC_STATE};
+
+struct retained_item {
+    bool due, in_flight;
+    int64_t at_us; /* not before */
+};
+
+struct publisher {
+    struct mqtt_client *client; /* NULL: not enabled */
+    int idle_fd;                /* stands in for the client's when not enabled */
+    struct topics topics;
+    struct outbox outbox;
+    struct outbox_state counts, counts_told;
+    struct lane_state state;
+    bool state_known;
+    struct lane_info info;
+    struct retained_item retained[RETAINED_COUNT];
+    bool connected, reset_asked;
+    int64_t now_us, state_told_us;
+    uint32_t random;
+    char last_failure[128]; /* so that a broker away for a week is one line in the log */
+};
+
+/* xorshift32, seeded at open: spreads waits, guards nothing. */
+static uint32_t next_random(struct publisher *p)
+{
+    p->random ^= p->random << 13;
+    p->random ^= p->random >> 17;
+    p->random ^= p->random << 5;
+    return p->random;
+}
+
+static void seed(struct publisher *p)
+{
+    if (getrandom(&p->random, sizeof p->random, GRND_NONBLOCK) != (ssize_t)sizeof p->random || p->random == 0)
+        p->random = (uint32_t)getpid() | 1u;
+}
+
+static void init_outbox(struct publisher *p, const struct mqtt_settings *settings)
+{
+    int min_ms = settings->reconnect_min_ms > 0 ? settings->reconnect_min_ms : MQTT_RECONNECT_MIN_MS;
+    int max_ms = settings->reconnect_max_ms > 0 ? settings->reconnect_max_ms : MQTT_RECONNECT_MAX_MS;
+    int ack_ms = settings->ack_timeout_ms > 0 ? settings->ack_timeout_ms : MQTT_ACK_TIMEOUT_MS;
+    const struct outbox_settings outbox = {.window = settings->window,
+                                           .ack_timeout_us = (int64_t)ack_ms * 1000,
+                                           .backoff_min_us = (int64_t)min_ms * 1000,
+                                           .backoff_max_us = (int64_t)max_ms * 1000};
+    outbox_init(&p->outbox, &outbox);
+}
+
+static void init_info(struct publisher *p, const struct mqtt_settings *settings)
+{
+    (void)snprintf(p->info.version, sizeof p->info.version, "%s", QRGATE_VERSION);
+    (void)snprintf(p->info.site, sizeof p->info.site, "%s", settings->site);
+    (void)snprintf(p->info.lane, sizeof p->info.lane, "%s", settings->lane);
+    (void)snprintf(p->info.libraries[0].name, sizeof p->info.libraries[0].name, "paho-mqtt");
+    (void)snprintf(p->info.libraries[0].version, sizeof p->info.libraries[0].version, "%s", mqtt_client_library());
+}
+
+int publisher_open(const struct mqtt_settings *settings, struct publisher **ret_publisher, char *why, size_t why_bytes)
+{
+    struct publisher *p = calloc(1, sizeof *p);
+    int r;
+    *ret_publisher = NULL;
+    if (p == NULL) {
+        (void)snprintf(why, why_bytes, "mqtt: no memory");
+        return -ENOMEM;
+    }
+    p->idle_fd = -1;
+    seed(p);
+    init_outbox(p, settings);
+    if (!settings->enabled) {
+        p->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        r = p->idle_fd < 0 ? -errno : 0;
+        if (r < 0)
+            (void)snprintf(why, why_bytes, "mqtt: %s", strerror(-r));
+    } else {
+        init_info(p, settings);
+        r = topics_init(&p->topics, settings->prefix, settings->site, settings->lane);
+        if (r < 0)
+            (void)snprintf(why, why_bytes, "mqtt: prefix \"%s\", site \"%s\", lane \"%s\": each 1 to %d of A-Z a-z 0-9 _ -",
+                           settings->prefix, settings->site, settings->lane, TOPIC_NAME_MAX_CHARS);
+        else
+            r = mqtt_client_open(settings, p->topics.text[TOPIC_AVAILABILITY], &p->client, why, why_bytes);
+    }
+    if (r < 0) {
+        free(p);
+        return r;
+    }
+    *ret_publisher = p;
+    return 0;
+}
+
+int publisher_fd(const struct publisher *p)
+{
+    return p->client != NULL ? mqtt_client_fd(p->client) : p->idle_fd;
+}
+
+/* ---- what the client has to tell ---- */
+
+static void connected(struct publisher *p, int receive_max)
+{
+    p->connected = true;
+    p->reset_asked = false;
+    p->counts.broker_connects++;
+    p->last_failure[0] = '\0';
+    for (int i = 0; i < RETAINED_COUNT; i++)
+        p->retained[i] = (struct retained_item){.due = i != RETAINED_STATE || p->state_known, .at_us = p->now_us};
+    outbox_connected(&p->outbox, receive_max);
+    (void)fprintf(stderr, "<5>mqtt: connected\n");
+}
+
+static void not_connected(struct publisher *p, const char *what, const char *text)
+{
+    p->connected = p->reset_asked = false;
+    outbox_disconnected(&p->outbox);
+    if (strcmp(p->last_failure, text) != 0)
+        (void)fprintf(stderr, "<4>mqtt: %s: %s; trying again\n", what, text);
+    (void)snprintf(p->last_failure, sizeof p->last_failure, "%s", text);
+}
+
+static void retained_answered(struct publisher *p, enum retained which, enum mqtt_result result)
+{
+    p->retained[which].in_flight = false;
+    if (result != MQTT_RESULT_OK) {
+        p->retained[which].due = true;
+        p->retained[which].at_us = p->now_us + RETAINED_RETRY_US;
+    }
+}
+
+static void answered(struct publisher *p, const struct mqtt_event *event)
+{
+    static const enum outbox_ack ack_of[] = {
+        [MQTT_RESULT_OK] = OUTBOX_ACK_OK, [MQTT_RESULT_REFUSED] = OUTBOX_ACK_REFUSED, [MQTT_RESULT_LOST] = OUTBOX_ACK_LOST};
+    bool first_refusal = event->result == MQTT_RESULT_REFUSED && p->outbox.refusals == 0;
+    if (event->tag >= RETAINED_TAG) {
+        if (event->tag - RETAINED_TAG < RETAINED_COUNT)
+            retained_answered(p, (enum retained)(event->tag - RETAINED_TAG), event->result);
+        return;
+    }
+    if (first_refusal)
+        (void)fprintf(stderr, "<4>mqtt: the broker refuses event seq %" PRIu64 ": %s; look at its limits and rights. "
+                      "It is kept and sent again\n", event->tag, event->text);
+    outbox_acked(&p->outbox, (int64_t)event->tag, ack_of[event->result], p->now_us, next_random(p));
+}
+
+static void take_events(struct publisher *p)
+{
+    struct mqtt_event event;
+    while (mqtt_client_take(p->client, &event)) {
+        switch (event.kind) {
+        case MQTT_CONNECTED: connected(p, event.receive_max); break;
+        case MQTT_CONNECT_FAILED: not_connected(p, "no connection", event.text); break;
+        case MQTT_LOST: not_connected(p, "connection lost", event.text); break;
+        case MQTT_ANSWERED: answered(p, &event); break;
+        }
+    }
+}
+
+/* ---- what goes out ---- */
+
+static int write_retained(struct publisher *p, enum retained which, char text[MESSAGE_BYTES])
+{
+    switch (which) {
+    case RETAINED_AVAILABILITY: return snprintf(text, MESSAGE_BYTES, "online");
+    case RETAINED_INFO: return message_info(&p->info, text, MESSAGE_BYTES);
+    case RETAINED_STATE: return message_state(&p->state, &p->counts, p->info.version, text, MESSAGE_BYTES);
+    case RETAINED_COUNT: break;
+    }
+    return -EINVAL;
+}
+
+static void publish_retained(struct publisher *p)
+{
+    char text[MESSAGE_BYTES];
+    for (int i = 0; i < RETAINED_COUNT; i++) {
+        struct retained_item *item = &p->retained[i];
+        int length;
+        if (!item->due || item->in_flight || p->now_us < item->at_us)
+            continue;
+        length = write_retained(p, (enum retained)i, text);
+        if (length < 0 || mqtt_client_publish(p->client, p->topics.text[retained_topic[i]], text, (size_t)length, true,
+                                              RETAINED_TAG + (uint64_t)i) != 0) {
+            item->at_us = p->now_us + RETAINED_RETRY_US;
+            continue;
+        }
+        *item = (struct retained_item){.in_flight = true, .at_us = p->now_us + STATE_EVERY_US};
+        if (i == RETAINED_STATE) {
+            p->counts_told = p->counts;
+            p->state_told_us = p->now_us;
+        }
+    }
+}
+
+static void publish_rows(struct publisher *p)
+{
+    char text[MESSAGE_BYTES];
+    const struct event *event;
+    while ((event = outbox_publish(&p->outbox, p->now_us)) != NULL) {
+        int length = message_event(event, text, sizeof text);
+        int r = length < 0 ? length
+                           : mqtt_client_publish(p->client, p->topics.text[message_topic(event->kind)], text, (size_t)length,
+                                                 false, (uint64_t)event->seq);
+        if (r < 0)
+            outbox_acked(&p->outbox, event->seq, OUTBOX_ACK_LOST, p->now_us, next_random(p));
+    }
+}
+
+void publisher_dispatch(struct publisher *p, int64_t now_us)
+{
+    p->now_us = now_us;
+    if (p->client == NULL)
+        return;
+    take_events(p);
+    mqtt_client_tick(p->client, now_us, next_random(p));
+    if (!p->connected)
+        return;
+    /* The count of unsent rows changes with every passage: told now and then, not each time. */
+    if (p->state_known && p->counts.unsent_rows != p->counts_told.unsent_rows && now_us - p->state_told_us >= COUNTS_EVERY_US)
+        p->retained[RETAINED_STATE].due = true;
+    publish_retained(p);
+    publish_rows(p);
+    if (outbox_stuck(&p->outbox, now_us) && !p->reset_asked) {
+        p->reset_asked = true;
+        (void)fprintf(stderr, "<4>mqtt: the broker doesn't acknowledge; connecting anew\n");
+        mqtt_client_reset(p->client);
+    }
+    take_events(p); /* what publishing found out at once */
+}
+
+int64_t publisher_deadline_us(const struct publisher *p)
+{
+    int64_t at_us;
+    if (p->client == NULL)
+        return INT64_MAX;
+    at_us = mqtt_client_deadline_us(p->client);
+    /* While the reset is under way nothing in the outbox can be due but questions to the journal. */
+    if (!p->reset_asked && outbox_deadline_us(&p->outbox) < at_us)
+        at_us = outbox_deadline_us(&p->outbox);
+    for (int i = 0; i < RETAINED_COUNT && p->connected; i++)
+        if (p->retained[i].due && !p->retained[i].in_flight && p->retained[i].at_us < at_us)
+            at_us = p->retained[i].at_us;
+    return at_us;
+}
+
+/* ---- between the journal and the outbox ---- */
+
+bool publisher_wants(struct publisher *p, struct journal_request *ret_request)
+{
+    return p->client != NULL && outbox_wants(&p->outbox, p->now_us, &ret_request->op, &ret_request->after_seq);
+}
+
+void publisher_answer(struct publisher *p, const struct journal_answer *answer)
+{
+    if (answer->error == 0)
+        p->counts.unsent_rows = answer->unsent_rows;
+    outbox_answer(&p->outbox, answer, p->now_us);
+}
+
+void publisher_row_committed(struct publisher *p)
+{
+    outbox_row_committed(&p->outbox);
+}
+
+static bool same_state(const struct lane_state *a, const struct lane_state *b)
+{
+    return a->camera_open == b->camera_open && a->clock_trusted == b->clock_trusted && a->journal_ok == b->journal_ok &&
+           a->out_of_order == b->out_of_order && strncmp(a->camera, b->camera, sizeof a->camera) == 0;
+}
+
+void publisher_state(struct publisher *p, const struct lane_state *state)
+{
+    if (p->state_known && same_state(&p->state, state))
+        return;
+    p->state = *state;
+    p->state_known = true;
+    p->retained[RETAINED_STATE].due = true;
+}
+
+void publisher_info(struct publisher *p, const struct lane_info *more)
+{
+    int free_place = 1;
+    memcpy(p->info.lines, more->lines, sizeof p->info.lines);
+    for (int i = 0; i < MESSAGE_LIBRARIES_MAX && free_place < MESSAGE_LIBRARIES_MAX; i++)
+        if (more->libraries[i].name[0] != '\0')
+            p->info.libraries[free_place++] = more->libraries[i];
+    p->retained[RETAINED_INFO].due = true;
+}
+
+int64_t publisher_unsent_rows(const struct publisher *p)
+{
+    return p->counts.unsent_rows;
+}
+
+void publisher_close(struct publisher *p)
+{
+    if (p == NULL)
+        return;
+    mqtt_client_close(p->client);
+    if (p->idle_fd >= 0)
+        (void)close(p->idle_fd);
+    free(p);
+}

@@ -1,0 +1,102 @@
+# The steps the lab's stories are told in: a gate with simulated wires and a simulated camera. Sourced by tests/lab/cases.
+# Times are waited for, never slept away: the emulated machine is some ten times slower than a real one.
+run=/run/lab
+wires=/sys/devices/platform/gpio-sim.0
+
+say() { echo "$*"; }
+fail() {
+    say "FAILED: $*"
+    exit 1
+}
+# wait_for SECONDS WHAT COMMAND… : until the command succeeds
+wait_for() {
+    seconds=$1 what=$2
+    shift 2
+    tries=$((seconds * 10))
+    until "$@" > /dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "waited $seconds s for $what"
+        sleep 0.1
+    done
+}
+
+# ---- wires -----------------------------------------------------------------------------------------------------------
+
+# Offsets 0 to 8 of bank 0 are the lane's wires; bank 1 has what must be refused: a name twice, and a line the kernel holds.
+given_wires() {
+    chip=/sys/kernel/config/gpio-sim/lab
+    mkdir -p $chip/bank0 $chip/bank1
+    echo 9 > $chip/bank0/num_lines
+    echo 3 > $chip/bank1/num_lines
+    offset=0
+    for name in RELAY BUZZER GREEN AMBER RED BUTTON ROTATION FIRE TAMPER; do
+        mkdir $chip/bank0/line$offset
+        echo QRG_$name > $chip/bank0/line$offset/name
+        offset=$((offset + 1))
+    done
+    mkdir $chip/bank1/line0 $chip/bank1/line1 $chip/bank1/line2
+    echo TWIN > $chip/bank1/line0/name
+    echo TWIN > $chip/bank1/line1/name
+    echo HOG > $chip/bank1/line2/name
+    mkdir $chip/bank1/line2/hog
+    echo lab-hog > $chip/bank1/line2/hog/name
+    echo input > $chip/bank1/line2/hog/direction
+    echo 1 > $chip/live
+    wires=$wires/$(cat $chip/bank0/chip_name)
+    wait_for 5 "the simulated wires" test -e "/dev/$(cat $chip/bank0/chip_name)"
+}
+
+watch_the_wires() { # the relay and the lamps are seen from outside the program
+    "$OUT/watch_lines" relay=$wires/sim_gpio0/value buzzer=$wires/sim_gpio1/value green=$wires/sim_gpio2/value \
+        amber=$wires/sim_gpio3/value red=$wires/sim_gpio4/value > $run/wires.log &
+    wait_for 5 "the watcher" grep -q 'relay 0' $run/wires.log
+}
+
+press_the_button() { echo pull-up > $wires/sim_gpio5/pull; }
+release_the_button() { echo pull-down > $wires/sim_gpio5/pull; }
+
+relay_pulses() { # how many pulses of the relay have ended
+    awk '$3 == "relay" && $4 == 1 { on = 1 } $3 == "relay" && $4 == 0 && on { on = 0; n++ } END { print n + 0 }' $run/wires.log
+}
+pulses_are() { [ "$(relay_pulses)" -eq "$1" ]; }
+relay_is() { [ "$(cat $wires/sim_gpio0/value)" = "$1" ]; }
+last_pulse_ms() {
+    awk '$3 == "relay" { sub("t_us=", "", $2); if ($4 == 1) on = $2; else if (on) ms = ($2 - on) / 1000 } END { printf "%d", ms }' \
+        $run/wires.log
+}
+
+# ---- the camera ------------------------------------------------------------------------------------------------------
+
+# vivid shows on its capture node what is written to its output node. Pictures are fed through a pipe, so that the scene can
+# change without a break in the stream.
+given_a_camera() {
+    for node in /sys/class/video4linux/video*; do
+        case $(cat "$node/name") in
+        vivid*-vid-cap) camera=/dev/$(basename "$node") ;;
+        vivid*-vid-out) screen=/dev/$(basename "$node") ;;
+        esac
+    done
+    {
+        v4l2-ctl -d "$screen" --set-dv-bt-timings "index=${timings:=$(timings_720p_25)}"
+        v4l2-ctl -d "$camera" --set-dv-bt-timings "index=$timings"
+        v4l2-ctl -d "$screen" --set-fmt-video-out width=1280,height=720,pixelformat=YUYV
+        v4l2-ctl -d "$camera" --set-fmt-video width=1280,height=720,pixelformat=YUYV
+        v4l2-ctl -d "$camera" --set-ctrl loop_video=1
+    } > $run/camera.log 2>&1
+    show_nothing
+    while :; do cat $run/scene; done | v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &
+}
+
+timings_720p_25() { # 25 pictures a second: enough to read, and the emulator can keep up
+    v4l2-ctl -d "$screen" --list-dv-timings | awk '/Index:/ { index_ = $2 } /Active width: 1280/ { w = 1 } /Active height:/ { h = $3 }
+        /Total height/ {} /Pixelclock:/ && w && h == 720 && /25.00 frames/ { print index_; exit } /^$/ { w = h = 0 }'
+}
+
+show() { # $1: what the QR code says
+    "$OUT/qr_frame" "$1" > $run/scene.new
+    mv $run/scene.new $run/scene
+}
+show_nothing() {
+    "$OUT/qr_frame" > $run/scene.new
+    mv $run/scene.new $run/scene
+}
