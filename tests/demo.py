@@ -34,12 +34,10 @@ def strip(panel, since, until, what, cell_us=50000):
         if len(words) == 4 and words[2] == what:
             changes.append((int(words[1].split("=")[1]), words[3] == "on"))
     for start in range(since, until, cell_us):
-        on = level
         for at, state in changes:
-            if at < start + cell_us:
+            if at < start + cell_us // 2:
                 level = state
-                on = on or (state and at >= start) if at >= start else state
-        cells.append("█" if on else "▁")
+        cells.append("█" if level else "▁")
     return "".join(cells)
 
 
@@ -137,6 +135,7 @@ def main():
                     story.tell(event)
                     if event["kind"] == "held" and event["reason"] == "status_yellow" and event["event_id"] not in pressed_for:
                         pressed_for.add(event["event_id"])
+                        story.draw_previous(1.0)  # the guard looks at the person first
                         lane.press()
                 told = len(events)
                 passages = sum(story.counts.get(k, 0) for k in ("granted", "held", "denied"))

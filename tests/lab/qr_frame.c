@@ -1,4 +1,4 @@
-/* What a camera would see:  qr_frame [TEXT]  writes one 1280x720 YUYV picture to stdout, a gray wall or, held before it, TEXT
+/* What a camera would see:  qr_frame [TEXT]  writes one 1280x720 GREY picture to stdout, a gray wall or, held before it, TEXT
  * as a QR code on white. Used by the lab's cases to feed the simulated camera. */
 #include <qrencode.h>
 #include <stdint.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH_PX = 1280, HEIGHT_PX = 720, MODULE_PX = 8, QUIET_MODULES = 4, WALL = 128, WHITE = 235, BLACK = 16, NO_COLOUR = 128 };
+enum { WIDTH_PX = 1280, HEIGHT_PX = 720, MODULE_PX = 8, QUIET_MODULES = 4, WALL = 128, WHITE = 235, BLACK = 16 };
 
 static uint8_t luma_at(const QRcode *code, int x, int y) {
     if (!code)
@@ -28,11 +28,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     for (int y = 0; y < HEIGHT_PX; y++) {
-        uint8_t row[WIDTH_PX * 2];
-        for (int x = 0; x < WIDTH_PX; x++) {
-            row[2 * x] = luma_at(code, x, y);
-            row[2 * x + 1] = NO_COLOUR;
-        }
+        uint8_t row[WIDTH_PX];
+        for (int x = 0; x < WIDTH_PX; x++)
+            row[x] = luma_at(code, x, y);
         if (fwrite(row, sizeof row, 1, stdout) != 1)
             return 1;
     }

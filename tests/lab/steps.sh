@@ -67,7 +67,8 @@ last_pulse_ms() {
 
 # ---- the camera ------------------------------------------------------------------------------------------------------
 
-# vivid shows on its capture node what is written to its output node. Pictures are fed through a pipe, so that the scene can
+# vivid shows on its capture node what is written to its output node, while both have one size and format: GREY, which our
+# driver prefers to all that vivid offers. Pictures are fed through a pipe, so that the scene can
 # change without a break in the stream.
 given_a_camera() {
     for node in /sys/class/video4linux/video*; do
@@ -79,9 +80,9 @@ given_a_camera() {
     {
         v4l2-ctl -d "$screen" --set-dv-bt-timings "index=${timings:=$(timings_720p_25)}"
         v4l2-ctl -d "$camera" --set-dv-bt-timings "index=$timings"
-        v4l2-ctl -d "$screen" --set-fmt-video-out width=1280,height=720,pixelformat=YUYV
-        v4l2-ctl -d "$camera" --set-fmt-video width=1280,height=720,pixelformat=YUYV
-        v4l2-ctl -d "$camera" --set-ctrl loop_video=1
+        v4l2-ctl -d "$screen" --set-fmt-video-out width=1280,height=720,pixelformat=GREY
+        v4l2-ctl -d "$camera" --set-fmt-video width=1280,height=720,pixelformat=GREY
+        v4l2-ctl -d "$camera" --set-ctrl loop_video=1,osd_text_mode=2
     } > $run/camera.log 2>&1
     show_nothing
     while :; do cat $run/scene; done | v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &

@@ -162,7 +162,7 @@ static QRcode *sequence_part(QRcode_List *list, int part)
 /* Parts of a Structured Append, some or all in one picture, are no code; and the decoder lives on. */
 static void structured_append_is_no_code(void **state)
 {
-    static const unsigned shown[] = {1, 2, 4, 8, 3, 5, 6, 9, 10, 12, 14, 15}; /* bit i: part i is in the picture */
+    static const unsigned shown[] = {1, 2, 4, 3, 5, 6, 7, 1}; /* bit i: part i is in the picture */
     uint8_t payload[60];
     for (size_t i = 0; i < sizeof payload; i++)
         payload[i] = (uint8_t)('a' + i % 26);
@@ -170,11 +170,10 @@ static void structured_append_is_no_code(void **state)
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
         QRcode_List *list = QRcode_encodeDataStructured(sizeof payload, payload, 2, QR_ECLEVEL_M);
         assert_non_null(list);
-        assert_int_equal(QRcode_List_size(list), 3 + (QRcode_List_size(list) > 3));
-        const int parts = QRcode_List_size(list);
+        assert_int_equal(QRcode_List_size(list), 3);
         struct qr_picture picture = qr_blank(1280, 720, 1280, 255);
         int drawn = 0;
-        for (int part = 0; part < parts; part++)
+        for (int part = 0; part < 3; part++)
             if (shown[i] & 1u << part) {
                 qr_draw(&picture, sequence_part(list, part), 20 + drawn % 3 * 400, 20 + drawn / 3 * 330, 7, false);
                 drawn++;

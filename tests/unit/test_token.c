@@ -163,7 +163,7 @@ static void test_every_bit(void **state)
         message[bit / 8] ^= (uint8_t)(1u << bit % 8);
         struct credential credential = read_message(message, (size_t)message_bytes, &trust);
         if (credential.fault == CREDENTIAL_OK)
-            assert_memory_equal(&credential, &original, sizeof original);
+            assert_credential_equal(&credential, &original);
         message[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     for (size_t cut = 0; cut < (size_t)message_bytes; cut++)
@@ -189,20 +189,20 @@ static void test_id_under_rewriting(void **state)
     assert_int_equal(original.fault, CREDENTIAL_OK);
 
     struct credential same = read_message(message + 1, (size_t)decoded - 1, &trust); /* untagged */
-    assert_memory_equal(&same, &original, sizeof same);
+    assert_credential_equal(&same, &original);
     memcpy(other, long_opening, 4), memcpy(other + 4, message + 2, rest);
     same = read_message(other, rest + 4, &trust);
-    assert_memory_equal(&same, &original, sizeof same);
+    assert_credential_equal(&same, &original);
     memcpy(other, cwt_opening, 4), memcpy(other + 4, message + 2, rest);
     same = read_message(other, rest + 4, &trust);
-    assert_memory_equal(&same, &original, sizeof same);
+    assert_credential_equal(&same, &original);
 
     assert_int_equal(message[after_header], 0xa0); /* the empty unprotected header */
     memcpy(other, message, after_header);
     memcpy(other + after_header, more_header, sizeof more_header);
     memcpy(other + after_header + sizeof more_header, message + after_header + 1, (size_t)decoded - after_header - 1);
     same = read_message(other, (size_t)decoded - 1 + sizeof more_header, &trust);
-    assert_memory_equal(&same, &original, sizeof same);
+    assert_credential_equal(&same, &original);
 }
 
 static void test_ids_differ(void **state)

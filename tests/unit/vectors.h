@@ -24,7 +24,7 @@
 enum { VECTOR_LINE_BYTES = 40000, VECTOR_COLUMNS = 11 };
 enum { V_WHAT, V_PAYLOAD, V_KIND, V_FAULT, V_DETAIL, V_SUBJECT, V_NAME, V_STATUS, V_ISSUED, V_EXPIRES, V_WARNINGS };
 
-static const char *const fault_names[CREDENTIAL_FAULT_COUNT] = {
+static const char *const vector_faults[CREDENTIAL_FAULT_COUNT] = {
     "ok", "unsupported", "malformed", "key_unknown", "signature",
 };
 
@@ -103,6 +103,21 @@ static inline void assert_credential_sound(const struct credential *credential)
     assert_int_equal(credential->warnings, 0);
 }
 
+static inline void assert_credential_equal(const struct credential *a, const struct credential *b)
+{
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->fault, b->fault);
+    assert_string_equal(a->detail, b->detail);
+    assert_memory_equal(a->subject, b->subject, sizeof a->subject);
+    assert_memory_equal(a->name, b->name, sizeof a->name);
+    assert_int_equal(a->has_status, b->has_status);
+    assert_int_equal(a->status, b->status);
+    assert_int_equal(a->issued_at_s, b->issued_at_s);
+    assert_int_equal(a->expires_at_s, b->expires_at_s);
+    assert_memory_equal(a->token_id, b->token_id, sizeof a->token_id);
+    assert_int_equal(a->warnings, b->warnings);
+}
+
 static inline const char *vector_text(const char *column)
 {
     return strcmp(column, "-") == 0 ? "" : column;
@@ -111,22 +126,20 @@ static inline const char *vector_text(const char *column)
 static inline void check_vector(char *const columns[VECTOR_COLUMNS], const struct credential_trust *trust)
 {
     static uint8_t payload[VECTOR_LINE_BYTES];
-    uint8_t *exact = NULL;
+    uint8_t *exact;
     struct credential credential;
     size_t length = vector_unescape(columns[V_PAYLOAD], payload);
     char name[4 * CREDENTIAL_NAME_BYTES];
 
-    exact = malloc(length + 1); /* of its exact size, so that a sanitizer sees a byte too far */
-    assert_non_null(exact);
-    exact = realloc(exact, length > 0 ? length : 1);
+    exact = malloc(length > 0 ? length : 1); /* of its exact size, so that a sanitizer sees a byte too far */
     assert_non_null(exact);
     memcpy(exact, payload, length);
     memset(&credential, 0xa5, sizeof credential);
     credential_read(exact, length, trust, &credential);
     free(exact);
 
-    if (strcmp(fault_names[credential.fault], columns[V_FAULT]) != 0)
-        fail_msg("%s: %s (%s)", columns[V_WHAT], fault_names[credential.fault], credential.detail);
+    if (strcmp(vector_faults[credential.fault], columns[V_FAULT]) != 0)
+        fail_msg("%s: %s (%s)", columns[V_WHAT], vector_faults[credential.fault], credential.detail);
     if (strstr(credential.detail, vector_text(columns[V_DETAIL])) == NULL)
         fail_msg("%s: detail %s", columns[V_WHAT], credential.detail);
     assert_credential_sound(&credential);

@@ -1,0 +1,67 @@
+/* qrgatectl, the admin's tool: what its subcommands share. A process of its own, one thread; it may run beside the daemon. */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "daemon/credential/credential.h"
+#include "daemon/journal/journal.h"
+
+struct sqlite3;
+
+enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_SOME_BAD = 3 };
+enum { CTL_OPTIONS_MAX = 8 };
+
+struct ctl_option {
+    const char *name;  /* without the dashes; NULL ends a table */
+    const char *value; /* its name in the help; NULL = a switch */
+    bool required;
+    const char *help;
+};
+
+struct ctl {
+    const struct ctl_command *command;
+    const char *config, *database, *site_key; /* global options */
+    const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
+    const char *operand;                      /* NULL when the command has none */
+    int64_t now_s;
+};
+
+struct ctl_command {
+    const char *name;    /* one or two words */
+    const char *operand; /* its name in the help, or NULL */
+    const char *summary;
+    const char *details; /* or NULL */
+    const struct ctl_option *options;
+    enum ctl_exit (*run)(struct ctl *ctl);
+};
+
+extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_KEY_NEW, CTL_KEY_SITE, CTL_TOKEN_ISSUE, CTL_EVENTS, CTL_VERIFY;
+
+/* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
+enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* By --database, else by the configuration. With `must_exist` a missing file is an error instead of a new database. On failure
+ * the message is printed and *ret_db NULL. */
+enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
+enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
+
+/* Values from command lines and CSV fields; false: not allowed (the texts below say what is). Pure but for the time zone. */
+#define ALLOWED_SUBJECT "allowed is cccd: and the 12 digits of the card's number"
+#define ALLOWED_STATUS "allowed are green, yellow, red"
+#define ALLOWED_TIME "allowed is 2026-01-31T08:30 with seconds and zone (Z, +07:00) if you like, or Unix seconds"
+#define ALLOWED_VALID "allowed is a number with s, m, h or d, from 1m to 366d: 72h"
+enum { CTL_FUTURE_TOLERATED_S = 300 };
+bool parse_subject(const char *text);
+bool parse_status(const char *text, enum declaration_status *ret);
+bool parse_time(const char *text, int64_t *ret_s);
+bool parse_duration(const char *text, int64_t *ret_s);
+
+/* A stranger's text for a terminal: control characters and what isn't UTF-8 become '?', long ones are cut. */
+const char *printable(const char *text, char *buffer, size_t buffer_bytes);
+/* "2026-01-31T08:30:00Z"; needs 32 bytes. */
+const char *format_time(int64_t at_s, char buffer[32]);
+
+#endif
