@@ -198,6 +198,8 @@ void passage_edge(struct passage *p, const struct line_edge *edge)
 static void drive_outputs(struct passage *p, int64_t now_us)
 {
     bool wanted[LANE_OUTPUT_COUNT];
+    if (p->stopping)
+        return;
     lane_outputs(&p->lane, now_us, wanted);
     for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
         if (wanted[i] == p->levels[i])
@@ -283,6 +285,7 @@ bool passage_all_recorded(const struct passage *p)
 
 void passage_outputs_inactive(struct passage *p)
 {
+    p->stopping = true;
     for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
         int r = lines_set(p->lines, wire_of[i], false);
         if (r < 0)

@@ -38,6 +38,7 @@ struct passage {
     struct passage_question questions[PASSAGE_OPEN_QUESTIONS_MAX];
     bool levels[LANE_OUTPUT_COUNT];
     bool alarms[PASSAGE_ALARM_COUNT];
+    bool stopping;             /* outputs are inactive and stay so */
     int lines_error;           /* a line was lost: the lane can't go on */
     uint64_t next_tag;
     int64_t relay_cause_us;    /* captured_at_us of the grant whose relay edge is still to come, 0: none */
@@ -57,6 +58,6 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
 void passage_advance(struct passage *p, int64_t now_us);
 int64_t passage_next_us(const struct passage *p, int64_t now_us);
 bool passage_all_recorded(const struct passage *p);
-void passage_outputs_inactive(struct passage *p);
+void passage_outputs_inactive(struct passage *p); /* for good: recording goes on, the wires don't move again */
 
 #endif

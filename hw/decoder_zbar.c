@@ -57,7 +57,7 @@ static zbar_image_scanner_t *make_scanner(void)
  * lacks is left out: libzbar does without it too. */
 static void hold_charsets(struct zbar_decoder *decoder)
 {
-    char names[CHARSETS_MAX][16] = {"UTF-8", "SJIS", "BIG-5", "CP437"};
+    char names[CHARSETS_MAX][24] = {"UTF-8", "SJIS", "BIG-5", "CP437"};
     for (int part = 1; part <= ISO8859_PARTS; part++)
         (void)snprintf(names[3 + part], sizeof names[0], "ISO8859-%d", part);
 

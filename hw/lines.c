@@ -11,32 +11,39 @@
 
 /* ---- dispatch ---------------------------------------------------------------------------------------------------- */
 
-int lines_set(struct lines *lines, enum line_out line, bool active) {
+int lines_set(struct lines *lines, enum line_out line, bool active)
+{
     return (unsigned)line < LINE_OUT_COUNT ? lines->ops->set(lines, line, active) : -EINVAL;
 }
 
-int lines_get(struct lines *lines, enum line_in line, bool *ret_active) {
+int lines_get(struct lines *lines, enum line_in line, bool *ret_active)
+{
     return (unsigned)line < LINE_IN_COUNT ? lines->ops->get(lines, line, ret_active) : -EINVAL;
 }
 
-int lines_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]) {
+int lines_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX])
+{
     return lines->ops->fds(lines, ret_fds);
 }
 
-int lines_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge) {
+int lines_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge)
+{
     return lines->ops->read_edge(lines, fd, ret_edge);
 }
 
-void lines_show(struct lines *lines, const char *text) {
+void lines_show(struct lines *lines, const char *text)
+{
     if (lines->ops->show)
         lines->ops->show(lines, text);
 }
 
-const char *lines_describe(const struct lines *lines) {
+const char *lines_describe(const struct lines *lines)
+{
     return lines->description;
 }
 
-void lines_close(struct lines *lines) {
+void lines_close(struct lines *lines)
+{
     if (lines)
         lines->ops->close(lines);
 }
@@ -55,20 +62,24 @@ static const char *const role_names[LINES_WIRED_MAX] = {
     [LINE_OUT_COUNT + LINE_TAMPER] = "tamper",
 };
 
-const char *line_role(size_t wired) {
+const char *line_role(size_t wired)
+{
     return wired < LINES_WIRED_MAX ? role_names[wired] : "?";
 }
 
-const char *line_out_name(enum line_out line) {
+const char *line_out_name(enum line_out line)
+{
     return (unsigned)line < LINE_OUT_COUNT ? role_names[line] : "?";
 }
 
-const char *line_in_name(enum line_in line) {
+const char *line_in_name(enum line_in line)
+{
     return (unsigned)line < LINE_IN_COUNT ? role_names[LINE_OUT_COUNT + line] : "?";
 }
 
-int line_name_parse(const char *text, struct line_name *ret) {
-    *ret = (struct line_name){ .form = LINE_UNWIRED };
+int line_name_parse(const char *text, struct line_name *ret)
+{
+    *ret = (struct line_name){.form = LINE_UNWIRED};
     size_t length = strlen(text);
     if (length == 0)
         return 0;
@@ -99,14 +110,15 @@ struct search {
     const struct line_chip_ops *chips;
     const struct line_name *wanted;
     char chip_name[LINE_CHIP_BYTES]; /* `wanted` by offset: the name a link of that name in the folder leads to */
-    struct line_place found[2];      /* the second one only to name it in the refusal */
+    struct line_place found[2]; /* the second one only to name it in the refusal */
     int matches, chips_seen;
     char closed_path[LINE_CHIP_BYTES]; /* a chip we were not allowed to open */
-    unsigned too_short_lines;          /* the chip is there, the offset is not: how many lines it has */
+    unsigned too_short_lines; /* the chip is there, the offset is not: how many lines it has */
     bool too_short;
 };
 
-static void note_place(struct search *search, const char *path, const struct line_chip *chip, unsigned offset) {
+static void note_place(struct search *search, const char *path, const struct line_chip *chip, unsigned offset)
+{
     if (search->matches < 2) {
         struct line_place *place = &search->found[search->matches];
         (void)snprintf(place->path, sizeof place->path, "%s", path);
@@ -117,7 +129,8 @@ static void note_place(struct search *search, const char *path, const struct lin
     search->matches++;
 }
 
-static void search_chip(struct search *search, const char *path, const struct line_chip *chip) {
+static void search_chip(struct search *search, const char *path, const struct line_chip *chip)
+{
     const struct line_name *wanted = search->wanted;
     if (wanted->form == LINE_BY_NAME) {
         for (unsigned offset = 0; offset < chip->lines; offset++)
@@ -133,8 +146,10 @@ static void search_chip(struct search *search, const char *path, const struct li
     }
 }
 
-/* Raspberry Pi OS keeps old chip names as links (gpiochip4 -> gpiochip0); a link is a second name, not a second chip. */
-static void follow_link(struct search *search, const char *folder) {
+/* Raspberry Pi OS keeps old chip names as links (gpiochip4 -> gpiochip0); a link is a second name, not a second chip.
+ */
+static void follow_link(struct search *search, const char *folder)
+{
     char path[LINE_NAME_BYTES + LINE_CHIP_BYTES];
     (void)snprintf(search->chip_name, sizeof search->chip_name, "%s", search->wanted->text);
     if (strncmp(search->wanted->text, "gpiochip", 8) != 0 || strchr(search->wanted->text, '/') != NULL)
@@ -148,7 +163,8 @@ static void follow_link(struct search *search, const char *folder) {
     free(real);
 }
 
-static int search_folder(struct search *search, const char *folder) {
+static int search_folder(struct search *search, const char *folder)
+{
     DIR *dir = opendir(folder);
     if (!dir)
         return -errno;
@@ -175,35 +191,41 @@ static int search_folder(struct search *search, const char *folder) {
     return 0;
 }
 
-static int explain_missing(const struct search *search, const char *folder, const char *name, char *why, size_t why_bytes) {
+static int explain_missing(const struct search *search, const char *folder, const char *name, char *why,
+                           size_t why_bytes)
+{
     const struct line_name *wanted = search->wanted;
     if (search->closed_path[0]) {
-        (void)snprintf(why, why_bytes, "line '%s': no permission to open %s; add the user to the group that owns it (gpio)",
-                       name, search->closed_path);
+        (void)snprintf(why, why_bytes,
+                       "line '%s': no permission to open %s; add the user to the group that owns it (gpio)", name,
+                       search->closed_path);
         return -EACCES;
     }
     if (search->too_short)
         (void)snprintf(why, why_bytes, "line '%s': chip '%s' has only %u lines, 0 to %u", name, wanted->text,
                        search->too_short_lines, search->too_short_lines ? search->too_short_lines - 1 : 0);
     else if (search->chips_seen == 0)
-        (void)snprintf(why, why_bytes, "line '%s': there is no GPIO chip (%s/gpiochip*); is its driver loaded?", name, folder);
+        (void)snprintf(why, why_bytes, "line '%s': there is no GPIO chip (%s/gpiochip*); is its driver loaded?", name,
+                       folder);
     else if (wanted->form == LINE_BY_OFFSET)
-        (void)snprintf(why, why_bytes, "line '%s': no GPIO chip has the label or name '%s'; gpiodetect lists them", name,
-                       wanted->text);
+        (void)snprintf(why, why_bytes, "line '%s': no GPIO chip has the label or name '%s'; gpiodetect lists them",
+                       name, wanted->text);
     else
-        (void)snprintf(why, why_bytes, "line '%s': no GPIO line bears this name; gpioinfo lists them, CHIP:OFFSET works too",
-                       name);
+        (void)snprintf(why, why_bytes,
+                       "line '%s': no GPIO line bears this name; gpioinfo lists them, CHIP:OFFSET works too", name);
     return -ENOENT;
 }
 
-int line_find(const struct line_chip_ops *chips, const char *folder, const char *line_name, struct line_place *ret_place,
-              char *why, size_t why_bytes) {
+int line_find(const struct line_chip_ops *chips, const char *folder, const char *line_name,
+              struct line_place *ret_place, char *why, size_t why_bytes)
+{
     struct line_name wanted;
     if (line_name_parse(line_name, &wanted) < 0 || wanted.form == LINE_UNWIRED) {
-        (void)snprintf(why, why_bytes, "line '%s' is neither a line's name (GPIO17) nor CHIP:OFFSET (gpiochip0:17)", line_name);
+        (void)snprintf(why, why_bytes, "line '%s' is neither a line's name (GPIO17) nor CHIP:OFFSET (gpiochip0:17)",
+                       line_name);
         return -EINVAL;
     }
-    struct search search = { .chips = chips, .wanted = &wanted };
+    struct search search = {.chips = chips, .wanted = &wanted};
     int error = search_folder(&search, folder);
     if (error < 0) {
         (void)snprintf(why, why_bytes, "line '%s': cannot list %s: %s", line_name, folder, strerror(-error));
@@ -212,35 +234,39 @@ int line_find(const struct line_chip_ops *chips, const char *folder, const char 
     if (search.matches == 0)
         return explain_missing(&search, folder, line_name, why, why_bytes);
     if (search.matches > 1) {
-        (void)snprintf(why, why_bytes, "line '%s' is ambiguous: %s:%u (%s) and %s:%u (%s); write CHIP:OFFSET", line_name,
-                       search.found[0].chip, search.found[0].offset, search.found[0].label, search.found[1].chip,
-                       search.found[1].offset, search.found[1].label);
+        (void)snprintf(why, why_bytes, "line '%s' is ambiguous: %s:%u (%s) and %s:%u (%s); write CHIP:OFFSET",
+                       line_name, search.found[0].chip, search.found[0].offset, search.found[0].label,
+                       search.found[1].chip, search.found[1].offset, search.found[1].label);
         return -ENOTUNIQ;
     }
     if (wanted.form == LINE_BY_NAME && search.closed_path[0]) {
         /* The chip we may not open could bear the name as well: driving the wrong wire is worse than not starting. */
-        (void)snprintf(why, why_bytes, "line '%s': is on %s:%u, but %s may not be opened to see that it is the only one; "
-                       "give the user its group, or write %s:%u", line_name, search.found[0].chip, search.found[0].offset,
-                       search.closed_path, search.found[0].chip, search.found[0].offset);
+        (void)snprintf(why, why_bytes,
+                       "line '%s': is on %s:%u, but %s may not be opened to see that it is the only one; "
+                       "give the user its group, or write %s:%u",
+                       line_name, search.found[0].chip, search.found[0].offset, search.closed_path,
+                       search.found[0].chip, search.found[0].offset);
         return -EACCES;
     }
     *ret_place = search.found[0];
     return 0;
 }
 
-static const struct line_settings *setting_of(const struct lines_settings *settings, size_t wired) {
+static const struct line_settings *setting_of(const struct lines_settings *settings, size_t wired)
+{
     return wired < LINE_OUT_COUNT ? &settings->out[wired] : &settings->in[wired - LINE_OUT_COUNT];
 }
 
 int lines_find_all(const struct line_chip_ops *chips, const struct lines_settings *settings,
-                   struct line_place ret_places[LINES_WIRED_MAX], char *description, size_t description_bytes, char *why,
-                   size_t why_bytes) {
+                   struct line_place ret_places[LINES_WIRED_MAX], char *description, size_t description_bytes,
+                   char *why, size_t why_bytes)
+{
     size_t used = 0;
     description[0] = '\0';
     for (size_t i = 0; i < LINES_WIRED_MAX; i++) {
         const char *name = setting_of(settings, i)->name;
         struct line_place *place = &ret_places[i];
-        *place = (struct line_place){ .path = "" };
+        *place = (struct line_place){.path = ""};
         if (name[0] == '\0')
             continue;
         int error = line_find(chips, "/dev", name, place, why, why_bytes);
@@ -253,8 +279,8 @@ int lines_find_all(const struct line_chip_ops *chips, const struct lines_setting
                            line_role(i), place->chip, place->offset);
             return -EINVAL;
         }
-        int length = snprintf(description + used, description_bytes - used, "%s%s=%s@%s:%u", used ? " " : "", line_role(i),
-                              name, place->chip, place->offset);
+        int length = snprintf(description + used, description_bytes - used, "%s%s=%s@%s:%u", used ? " " : "",
+                              line_role(i), name, place->chip, place->offset);
         if (length > 0 && (size_t)length < description_bytes - used)
             used += (size_t)length;
         else
@@ -264,28 +290,33 @@ int lines_find_all(const struct line_chip_ops *chips, const struct lines_setting
 }
 
 void line_refused(int error, const char *role, const char *name, const struct line_place *place, const char *consumer,
-                  char *why, size_t why_bytes) {
+                  char *why, size_t why_bytes)
+{
     if (error == -EBUSY)
-        (void)snprintf(why, why_bytes, "%s: line '%s' (%s:%u) is held by '%s'; stop that, or choose another line", role, name,
-                       place->chip, place->offset, consumer && consumer[0] ? consumer : "the kernel");
+        (void)snprintf(why, why_bytes, "%s: line '%s' (%s:%u) is held by '%s'; stop that, or choose another line", role,
+                       name, place->chip, place->offset, consumer && consumer[0] ? consumer : "the kernel");
     else if (error == -EACCES || error == -EPERM)
-        (void)snprintf(why, why_bytes, "%s: no permission to use line '%s' on %s; add the user to the group that owns it (gpio)",
-                       role, name, place->path);
+        (void)snprintf(why, why_bytes,
+                       "%s: no permission to use line '%s' on %s; add the user to the group that owns it (gpio)", role,
+                       name, place->path);
     else
-        (void)snprintf(why, why_bytes, "%s: line '%s' (%s:%u) cannot be used: %s; can the chip do this direction and bias?",
-                       role, name, place->chip, place->offset, strerror(-error));
+        (void)snprintf(why, why_bytes,
+                       "%s: line '%s' (%s:%u) cannot be used: %s; can the chip do this direction and bias?", role, name,
+                       place->chip, place->offset, strerror(-error));
 }
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-int64_t lines_now_us(void) {
+int64_t lines_now_us(void)
+{
     struct timespec now;
     if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
         return 0; /* cannot happen: the clock always exists */
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-int64_t line_stamp_us(uint64_t kernel_ns, int64_t now_us) {
+int64_t line_stamp_us(uint64_t kernel_ns, int64_t now_us)
+{
     enum { TOLERANCE_US = 1000 };
     int64_t stamp_us = (int64_t)(kernel_ns / 1000);
     return stamp_us > now_us + TOLERANCE_US ? now_us : stamp_us;

@@ -14,7 +14,7 @@
 struct wire {
     struct gpiod_chip *chip; /* NULL: not wired */
     struct gpiod_line *line; /* belongs to chip; NULL until the kernel gave it to us */
-    int event_fd;            /* inputs */
+    int event_fd; /* inputs */
 };
 
 struct gpiod1 {
@@ -24,36 +24,41 @@ struct gpiod1 {
 
 /* ---- finding ----------------------------------------------------------------------------------------------------- */
 
-static int chip_open(const char *path, struct line_chip *ret_chip) {
+static int chip_open(const char *path, struct line_chip *ret_chip)
+{
     struct gpiod_chip *chip = gpiod_chip_open(path);
     if (!chip)
         return errno ? -errno : -EIO;
-    *ret_chip = (struct line_chip){ chip, gpiod_chip_name(chip), gpiod_chip_label(chip), gpiod_chip_num_lines(chip) };
+    *ret_chip = (struct line_chip){chip, gpiod_chip_name(chip), gpiod_chip_label(chip), gpiod_chip_num_lines(chip)};
     return 0;
 }
 
-static bool chip_line_is_named(const struct line_chip *chip, unsigned offset, const char *name) {
+static bool chip_line_is_named(const struct line_chip *chip, unsigned offset, const char *name)
+{
     struct gpiod_line *line = gpiod_chip_get_line(chip->handle, offset);
     const char *line_name = line ? gpiod_line_name(line) : NULL;
     return line_name && strcmp(line_name, name) == 0;
 }
 
-static void chip_close(struct line_chip *chip) {
+static void chip_close(struct line_chip *chip)
+{
     gpiod_chip_close(chip->handle);
 }
 
-static const struct line_chip_ops chip_ops = { chip_open, chip_line_is_named, chip_close };
+static const struct line_chip_ops chip_ops = {chip_open, chip_line_is_named, chip_close};
 
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
 
-static int gpiod1_set(struct lines *lines, enum line_out line, bool active) {
+static int gpiod1_set(struct lines *lines, enum line_out line, bool active)
+{
     const struct wire *wire = &((struct gpiod1 *)lines)->wires[line];
     if (!wire->line)
         return 0;
     return gpiod_line_set_value(wire->line, active) < 0 ? -errno : 0;
 }
 
-static int gpiod1_get(struct lines *lines, enum line_in line, bool *ret_active) {
+static int gpiod1_get(struct lines *lines, enum line_in line, bool *ret_active)
+{
     const struct wire *wire = &((struct gpiod1 *)lines)->wires[LINE_OUT_COUNT + line];
     int value = wire->line ? gpiod_line_get_value(wire->line) : 0;
     if (value < 0)
@@ -62,7 +67,8 @@ static int gpiod1_get(struct lines *lines, enum line_in line, bool *ret_active) 
     return 0;
 }
 
-static int gpiod1_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]) {
+static int gpiod1_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX])
+{
     const struct wire *inputs = &((struct gpiod1 *)lines)->wires[LINE_OUT_COUNT];
     int count = 0;
     for (int i = 0; i < LINE_IN_COUNT; i++)
@@ -71,7 +77,8 @@ static int gpiod1_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]) {
     return count;
 }
 
-static int gpiod1_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge) {
+static int gpiod1_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge)
+{
     const struct wire *inputs = &((struct gpiod1 *)lines)->wires[LINE_OUT_COUNT];
     int line = 0;
     while (line < LINE_IN_COUNT && (!inputs[line].line || inputs[line].event_fd != fd))
@@ -91,7 +98,8 @@ static int gpiod1_read_edge(struct lines *lines, int fd, struct line_edge *ret_e
     return 1;
 }
 
-static void gpiod1_close(struct lines *lines) {
+static void gpiod1_close(struct lines *lines)
+{
     struct gpiod1 *self = (struct gpiod1 *)lines;
     for (int i = 0; i < LINES_WIRED_MAX; i++) {
         struct wire *wire = &self->wires[i];
@@ -115,12 +123,15 @@ static const struct lines_ops gpiod1_ops = {
 
 /* ---- open -------------------------------------------------------------------------------------------------------- */
 
-static int request_output(struct gpiod_line *line, const struct line_settings *setting, const char *consumer) {
+static int request_output(struct gpiod_line *line, const struct line_settings *setting, const char *consumer)
+{
     int flags = setting->active_low ? GPIOD_LINE_REQUEST_FLAG_ACTIVE_LOW : 0;
     return gpiod_line_request_output_flags(line, consumer, flags, 0) < 0 ? -errno : 0;
 }
 
-static int request_input(struct gpiod_line *line, const struct line_settings *setting, const char *consumer, int *ret_fd) {
+static int request_input(struct gpiod_line *line, const struct line_settings *setting, const char *consumer,
+                         int *ret_fd)
+{
     static const int bias_flags[] = {
         [LINE_BIAS_AS_IS] = 0,
         [LINE_BIAS_PULL_UP] = GPIOD_LINE_REQUEST_FLAG_BIAS_PULL_UP,
@@ -140,8 +151,9 @@ static int request_input(struct gpiod_line *line, const struct line_settings *se
     return 0;
 }
 
-static int open_wire(struct wire *wire, size_t index, const struct lines_settings *settings, const struct line_place *place,
-                     char *why, size_t why_bytes) {
+static int open_wire(struct wire *wire, size_t index, const struct lines_settings *settings,
+                     const struct line_place *place, char *why, size_t why_bytes)
+{
     bool is_output = index < LINE_OUT_COUNT;
     const struct line_settings *setting = is_output ? &settings->out[index] : &settings->in[index - LINE_OUT_COUNT];
     int error = -EIO;
@@ -158,13 +170,15 @@ static int open_wire(struct wire *wire, size_t index, const struct lines_setting
     else
         error = request_input(line, setting, settings->consumer, &wire->event_fd);
     if (error < 0)
-        line_refused(error, line_role(index), setting->name, place, line ? gpiod_line_consumer(line) : NULL, why, why_bytes);
+        line_refused(error, line_role(index), setting->name, place, line ? gpiod_line_consumer(line) : NULL, why,
+                     why_bytes);
     else
         wire->line = line;
     return error;
 }
 
-int lines_gpiod_open(const struct lines_settings *settings, struct lines **ret_lines, char *why, size_t why_bytes) {
+int lines_gpiod_open(const struct lines_settings *settings, struct lines **ret_lines, char *why, size_t why_bytes)
+{
     struct line_place places[LINES_WIRED_MAX];
     struct gpiod1 *self = calloc(1, sizeof *self);
     if (!self) {

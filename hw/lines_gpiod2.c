@@ -1,5 +1,5 @@
-/* Lines by libgpiod 2.x (Debian 13, Raspberry Pi OS). Opened by main.c through lines_gpiod_open(), used by the main thread
- * alone. Every line is a request of its own, as in lines_gpiod1.c: each input has its own event descriptor. */
+/* Lines by libgpiod 2.x (Debian 13, Raspberry Pi OS). Opened by main.c through lines_gpiod_open(), used by the main
+ * thread alone. Every line is a request of its own, as in lines_gpiod1.c: each input has its own event descriptor. */
 #include "hw/lines_wiring.h"
 
 #if QRG_GPIOD_MAJOR >= 2
@@ -24,7 +24,8 @@ struct gpiod2 {
 };
 
 /* What a library call without an errno of its own counts as. */
-static int failure(void) {
+static int failure(void)
+{
     return errno ? -errno : -EIO;
 }
 
@@ -35,7 +36,8 @@ struct open_chip {
     struct gpiod_chip_info *info; /* owns name and label */
 };
 
-static int chip_open(const char *path, struct line_chip *ret_chip) {
+static int chip_open(const char *path, struct line_chip *ret_chip)
+{
     struct open_chip *open = calloc(1, sizeof *open);
     int error = -ENOMEM;
     if (!open)
@@ -60,7 +62,8 @@ static int chip_open(const char *path, struct line_chip *ret_chip) {
     return 0;
 }
 
-static bool chip_line_is_named(const struct line_chip *chip, unsigned offset, const char *name) {
+static bool chip_line_is_named(const struct line_chip *chip, unsigned offset, const char *name)
+{
     const struct open_chip *open = chip->handle;
     struct gpiod_line_info *info = gpiod_chip_get_line_info(open->chip, offset);
     if (!info)
@@ -71,18 +74,20 @@ static bool chip_line_is_named(const struct line_chip *chip, unsigned offset, co
     return is_named;
 }
 
-static void chip_close(struct line_chip *chip) {
+static void chip_close(struct line_chip *chip)
+{
     struct open_chip *open = chip->handle;
     gpiod_chip_info_free(open->info);
     gpiod_chip_close(open->chip);
     free(open);
 }
 
-static const struct line_chip_ops chip_ops = { chip_open, chip_line_is_named, chip_close };
+static const struct line_chip_ops chip_ops = {chip_open, chip_line_is_named, chip_close};
 
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
 
-static int gpiod2_set(struct lines *lines, enum line_out line, bool active) {
+static int gpiod2_set(struct lines *lines, enum line_out line, bool active)
+{
     const struct wire *wire = &((struct gpiod2 *)lines)->wires[line];
     if (!wire->request)
         return 0;
@@ -90,7 +95,8 @@ static int gpiod2_set(struct lines *lines, enum line_out line, bool active) {
     return gpiod_line_request_set_value(wire->request, wire->offset, value) < 0 ? failure() : 0;
 }
 
-static int gpiod2_get(struct lines *lines, enum line_in line, bool *ret_active) {
+static int gpiod2_get(struct lines *lines, enum line_in line, bool *ret_active)
+{
     const struct wire *wire = &((struct gpiod2 *)lines)->wires[LINE_OUT_COUNT + line];
     enum gpiod_line_value value = GPIOD_LINE_VALUE_INACTIVE;
     if (wire->request)
@@ -101,7 +107,8 @@ static int gpiod2_get(struct lines *lines, enum line_in line, bool *ret_active) 
     return 0;
 }
 
-static int gpiod2_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]) {
+static int gpiod2_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX])
+{
     const struct wire *inputs = &((struct gpiod2 *)lines)->wires[LINE_OUT_COUNT];
     int count = 0;
     for (int i = 0; i < LINE_IN_COUNT; i++)
@@ -110,7 +117,8 @@ static int gpiod2_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]) {
     return count;
 }
 
-static int gpiod2_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge) {
+static int gpiod2_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge)
+{
     struct gpiod2 *self = (struct gpiod2 *)lines;
     const struct wire *inputs = &self->wires[LINE_OUT_COUNT];
     int line = 0;
@@ -136,7 +144,8 @@ static int gpiod2_read_edge(struct lines *lines, int fd, struct line_edge *ret_e
     return 1;
 }
 
-static void gpiod2_close(struct lines *lines) {
+static void gpiod2_close(struct lines *lines)
+{
     struct gpiod2 *self = (struct gpiod2 *)lines;
     for (int i = 0; i < LINES_WIRED_MAX; i++) {
         struct wire *wire = &self->wires[i];
@@ -161,7 +170,8 @@ static const struct lines_ops gpiod2_ops = {
 
 /* ---- open -------------------------------------------------------------------------------------------------------- */
 
-static int fill_settings(struct gpiod_line_settings *to, const struct line_settings *from, bool is_output) {
+static int fill_settings(struct gpiod_line_settings *to, const struct line_settings *from, bool is_output)
+{
     gpiod_line_settings_set_active_low(to, from->active_low);
     if (is_output) {
         if (gpiod_line_settings_set_direction(to, GPIOD_LINE_DIRECTION_OUTPUT) < 0 ||
@@ -184,7 +194,8 @@ static int fill_settings(struct gpiod_line_settings *to, const struct line_setti
 
 /* Asks the kernel for one line. The chip itself is needed for this moment only. */
 static int request_line(struct gpiod_chip *chip, unsigned offset, const struct line_settings *setting, bool is_output,
-                        const char *consumer, struct gpiod_line_request **ret_request) {
+                        const char *consumer, struct gpiod_line_request **ret_request)
+{
     int error = -ENOMEM;
     struct gpiod_line_settings *line_settings = gpiod_line_settings_new();
     struct gpiod_line_config *line_config = gpiod_line_config_new();
@@ -210,14 +221,16 @@ out:
 }
 
 /* Our own reads must not wait: several edges may have been promised by one wake-up, or none. */
-static int make_nonblocking(struct wire *wire) {
+static int make_nonblocking(struct wire *wire)
+{
     wire->event_fd = gpiod_line_request_get_fd(wire->request);
     int flags = fcntl(wire->event_fd, F_GETFL);
     return flags < 0 || fcntl(wire->event_fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 static void explain_refusal(int error, struct gpiod_chip *chip, size_t index, const char *name,
-                            const struct line_place *place, char *why, size_t why_bytes) {
+                            const struct line_place *place, char *why, size_t why_bytes)
+{
     struct gpiod_line_info *info = chip ? gpiod_chip_get_line_info(chip, place->offset) : NULL;
     const char *consumer = info ? gpiod_line_info_get_consumer(info) : NULL;
     line_refused(error, line_role(index), name, place, consumer, why, why_bytes);
@@ -225,13 +238,15 @@ static void explain_refusal(int error, struct gpiod_chip *chip, size_t index, co
         gpiod_line_info_free(info);
 }
 
-static int open_wire(struct wire *wire, size_t index, const struct lines_settings *settings, const struct line_place *place,
-                     char *why, size_t why_bytes) {
+static int open_wire(struct wire *wire, size_t index, const struct lines_settings *settings,
+                     const struct line_place *place, char *why, size_t why_bytes)
+{
     bool is_output = index < LINE_OUT_COUNT;
     const struct line_settings *setting = is_output ? &settings->out[index] : &settings->in[index - LINE_OUT_COUNT];
     errno = 0;
     struct gpiod_chip *chip = gpiod_chip_open(place->path);
-    int error = chip ? request_line(chip, place->offset, setting, is_output, settings->consumer, &wire->request) : failure();
+    int error =
+        chip ? request_line(chip, place->offset, setting, is_output, settings->consumer, &wire->request) : failure();
     if (error >= 0) {
         wire->offset = place->offset;
         error = is_output ? 0 : make_nonblocking(wire);
@@ -243,7 +258,8 @@ static int open_wire(struct wire *wire, size_t index, const struct lines_setting
     return error;
 }
 
-int lines_gpiod_open(const struct lines_settings *settings, struct lines **ret_lines, char *why, size_t why_bytes) {
+int lines_gpiod_open(const struct lines_settings *settings, struct lines **ret_lines, char *why, size_t why_bytes)
+{
     struct line_place places[LINES_WIRED_MAX];
     struct gpiod2 *self = calloc(1, sizeof *self);
     if (self)

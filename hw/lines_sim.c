@@ -1,5 +1,6 @@
-/* Lines without hardware: a panel that prints what a person would see and hear, and reads button presses as text. Opened by
- * main.c for the demo and by the tests, used by the main thread alone. Every line counts as wired, whatever its name. */
+/* Lines without hardware: a panel that prints what a person would see and hear, and reads button presses as text.
+ * Opened by main.c for the demo and by the tests, used by the main thread alone. Every line counts as wired, whatever
+ * its name. */
 #include "hw/lines_wiring.h"
 
 #include <errno.h>
@@ -19,9 +20,9 @@ enum { INPUT_LINE_BYTES = 128, PRINT_BYTES = 1024, SHOWN_BYTES = 768, READ_AT_ON
 struct sim {
     struct lines base;
     int out_fd;
-    int input_fd;  /* -1: none, or ended */
+    int input_fd; /* -1: none, or ended */
     bool input_is_ours;
-    int wake_fd;   /* an epoll set around input_fd: it stays when the input ends, and falls silent */
+    int wake_fd; /* an epoll set around input_fd: it stays when the input ends, and falls silent */
     int always_fd; /* an eventfd that is always readable: stands in for files, which epoll doesn't take */
     bool out[LINE_OUT_COUNT], in[LINE_IN_COUNT];
     char input[INPUT_LINE_BYTES]; /* the line that is being read; what doesn't fit is dropped, input_bytes stays */
@@ -31,7 +32,8 @@ struct sim {
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 /* One write() per line, so that lines of several writers on one terminal or pipe stay whole. */
-__attribute__((format(printf, 2, 3))) static int print_line(const struct sim *sim, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static int print_line(const struct sim *sim, const char *format, ...)
+{
     char line[PRINT_BYTES];
     int used = snprintf(line, sizeof line, "panel t_us=%lld ", (long long)lines_now_us());
     va_list values;
@@ -51,13 +53,17 @@ __attribute__((format(printf, 2, 3))) static int print_line(const struct sim *si
     }
 }
 
-/* Length of the UTF-8 character at `text` if it may stand on a terminal as it is; 0: escape its first byte. Controls and
- * direction marks (U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069) could forge what the panel shows. */
-static size_t printable_bytes(const unsigned char *text, size_t left) {
+/* Length of the UTF-8 character at `text` if it may stand on a terminal as it is; 0: escape its first byte. Controls
+ * and direction marks (U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069) could forge what the panel shows. */
+static size_t printable_bytes(const unsigned char *text, size_t left)
+{
     unsigned char first = text[0];
     if (first < 0x80)
         return first >= 0x20 && first != 0x7f && first != '\\' ? 1 : 0;
-    size_t length = first >= 0xc2 && first <= 0xdf ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+    size_t length = first >= 0xc2 && first <= 0xdf   ? 2
+                    : (first & 0xf0) == 0xe0         ? 3
+                    : first >= 0xf0 && first <= 0xf4 ? 4
+                                                     : 0;
     if (length == 0 || length > left)
         return 0;
     uint32_t character = first & (0xffu >> (length + 1));
@@ -66,7 +72,7 @@ static size_t printable_bytes(const unsigned char *text, size_t left) {
             return 0;
         character = character << 6 | (text[i] & 0x3fu);
     }
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     bool is_valid = character >= least[length] && character <= 0x10ffff && (character < 0xd800 || character > 0xdfff);
     bool is_control = character < 0xa0 || character == 0x200e || character == 0x200f ||
                       (character >= 0x2028 && character <= 0x202e) || (character >= 0x2066 && character <= 0x2069);
@@ -74,7 +80,8 @@ static size_t printable_bytes(const unsigned char *text, size_t left) {
 }
 
 /* Copies `text` with everything else than printable UTF-8 as \xNN; a text too long ends in "...". */
-static void escape(const char *text, size_t text_bytes, char *ret, size_t ret_bytes) {
+static void escape(const char *text, size_t text_bytes, char *ret, size_t ret_bytes)
+{
     size_t used = 0, at = 0;
     while (at < text_bytes) {
         size_t length = printable_bytes((const unsigned char *)text + at, text_bytes - at);
@@ -90,7 +97,7 @@ static void escape(const char *text, size_t text_bytes, char *ret, size_t ret_by
         } else {
             static const char digits[] = "0123456789abcdef";
             unsigned char byte = (unsigned char)text[at++];
-            char escaped[4] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
+            char escaped[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
             memcpy(ret + used, escaped, sizeof escaped);
             used += sizeof escaped;
         }
@@ -100,7 +107,8 @@ static void escape(const char *text, size_t text_bytes, char *ret, size_t ret_by
 
 /* ---- outputs ----------------------------------------------------------------------------------------------------- */
 
-static int sim_set(struct lines *lines, enum line_out line, bool active) {
+static int sim_set(struct lines *lines, enum line_out line, bool active)
+{
     struct sim *sim = (struct sim *)lines;
     if (sim->out[line] == active)
         return 0;
@@ -108,7 +116,8 @@ static int sim_set(struct lines *lines, enum line_out line, bool active) {
     return print_line(sim, "%s %s", line_out_name(line), active ? "on" : "off");
 }
 
-static void sim_show(struct lines *lines, const char *text) {
+static void sim_show(struct lines *lines, const char *text)
+{
     char shown[SHOWN_BYTES];
     escape(text, strlen(text), shown, sizeof shown);
     (void)print_line((struct sim *)lines, "display %s", shown); /* nobody looks: nothing to be done */
@@ -116,12 +125,14 @@ static void sim_show(struct lines *lines, const char *text) {
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
-static int sim_get(struct lines *lines, enum line_in line, bool *ret_active) {
+static int sim_get(struct lines *lines, enum line_in line, bool *ret_active)
+{
     *ret_active = ((struct sim *)lines)->in[line];
     return 0;
 }
 
-static int sim_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]) {
+static int sim_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX])
+{
     struct sim *sim = (struct sim *)lines;
     if (sim->wake_fd < 0)
         return 0;
@@ -130,7 +141,8 @@ static int sim_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]) {
 }
 
 /* "press button" -> true; anything else is said on the panel and changes nothing. */
-static bool take_line(struct sim *sim, struct line_edge *ret_edge) {
+static bool take_line(struct sim *sim, struct line_edge *ret_edge)
+{
     const char *text = sim->input;
     size_t length = sim->input_bytes;
     bool fits = length < sizeof sim->input;
@@ -147,11 +159,12 @@ static bool take_line(struct sim *sim, struct line_edge *ret_edge) {
         if ((!presses && !releases) || strcmp(text + (presses ? 6 : 8), line_in_name((enum line_in)line)) != 0)
             continue;
         if (sim->in[line] == presses) { /* a wire gives no edge either */
-            (void)print_line(sim, "error %s is already %s", line_in_name((enum line_in)line), presses ? "pressed" : "released");
+            (void)print_line(sim, "error %s is already %s", line_in_name((enum line_in)line),
+                             presses ? "pressed" : "released");
             return false;
         }
         sim->in[line] = presses;
-        *ret_edge = (struct line_edge){ .line = (enum line_in)line, .active = presses, .at_us = lines_now_us() };
+        *ret_edge = (struct line_edge){.line = (enum line_in)line, .active = presses, .at_us = lines_now_us()};
         return true;
     }
     char shown[SHOWN_BYTES];
@@ -160,21 +173,23 @@ static bool take_line(struct sim *sim, struct line_edge *ret_edge) {
     return false;
 }
 
-static void end_input(struct sim *sim) {
+static void end_input(struct sim *sim)
+{
     (void)epoll_ctl(sim->wake_fd, EPOLL_CTL_DEL, sim->always_fd >= 0 ? sim->always_fd : sim->input_fd, NULL);
     if (sim->input_is_ours)
         (void)close(sim->input_fd);
     sim->input_fd = -1;
 }
 
-/* Byte by byte: a line that we had read but not yet handed out would not make the descriptor readable again. Bounded, so
- * that an endless file can't hold the caller; what is left keeps the descriptor readable. */
-static int sim_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge) {
+/* Byte by byte: a line that we had read but not yet handed out would not make the descriptor readable again. Bounded,
+ * so that an endless file can't hold the caller; what is left keeps the descriptor readable. */
+static int sim_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge)
+{
     struct sim *sim = (struct sim *)lines;
     if (fd != sim->wake_fd)
         return -EBADF;
     for (int i = 0; i < READ_AT_ONCE_BYTES && sim->input_fd >= 0; i++) {
-        struct pollfd waiting = { .fd = sim->input_fd, .events = POLLIN }; /* stdin is not ours to make non-blocking */
+        struct pollfd waiting = {.fd = sim->input_fd, .events = POLLIN}; /* stdin is not ours to make non-blocking */
         if (poll(&waiting, 1, 0) <= 0)
             return 0;
         char byte;
@@ -197,7 +212,8 @@ static int sim_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge
 
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
 
-static void sim_close(struct lines *lines) {
+static void sim_close(struct lines *lines)
+{
     struct sim *sim = (struct sim *)lines;
     for (int line = 0; line < LINE_OUT_COUNT; line++)
         (void)sim_set(lines, (enum line_out)line, false);
@@ -219,7 +235,8 @@ static const struct lines_ops sim_ops = {
     .close = sim_close,
 };
 
-static int open_input(struct sim *sim, const char *path) {
+static int open_input(struct sim *sim, const char *path)
+{
     if (strcmp(path, "-") == 0) {
         sim->input_fd = STDIN_FILENO;
         return 0;
@@ -232,8 +249,9 @@ static int open_input(struct sim *sim, const char *path) {
     return sim->input_fd < 0 ? -errno : 0;
 }
 
-static int watch_input(struct sim *sim) {
-    struct epoll_event wanted = { .events = EPOLLIN };
+static int watch_input(struct sim *sim)
+{
+    struct epoll_event wanted = {.events = EPOLLIN};
     sim->wake_fd = epoll_create1(EPOLL_CLOEXEC);
     if (sim->wake_fd < 0)
         return -errno;
@@ -247,7 +265,9 @@ static int watch_input(struct sim *sim) {
     return 0;
 }
 
-int lines_sim_open(const struct lines_settings *settings, int out_fd, struct lines **ret_lines, char *why, size_t why_bytes) {
+int lines_sim_open(const struct lines_settings *settings, int out_fd, struct lines **ret_lines, char *why,
+                   size_t why_bytes)
+{
     struct sim *sim = calloc(1, sizeof *sim);
     if (!sim) {
         (void)snprintf(why, why_bytes, "lines: out of memory");
@@ -262,14 +282,16 @@ int lines_sim_open(const struct lines_settings *settings, int out_fd, struct lin
         if (error >= 0)
             error = watch_input(sim);
         if (error < 0) {
-            (void)snprintf(why, why_bytes, "lines.panel_input '%s': %s; give a FIFO (made when absent), \"-\" or \"\"", path,
-                           strerror(-error));
+            (void)snprintf(why, why_bytes, "lines.panel_input '%s': %s; give a FIFO (made when absent), \"-\" or \"\"",
+                           path, strerror(-error));
             lines_close(&sim->base);
             return error;
         }
     }
     (void)snprintf(sim->base.description, sizeof sim->base.description, "simulated panel, input %s",
-                   path[0] == '\0' ? "none" : strcmp(path, "-") == 0 ? "stdin" : path);
+                   path[0] == '\0'          ? "none"
+                   : strcmp(path, "-") == 0 ? "stdin"
+                                            : path);
     *ret_lines = &sim->base;
     return 0;
 }

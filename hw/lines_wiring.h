@@ -12,10 +12,11 @@ enum line_name_form { LINE_UNWIRED, LINE_BY_NAME, LINE_BY_OFFSET };
 struct line_name {
     enum line_name_form form;
     char text[LINE_NAME_BYTES]; /* the line's name, or the chip's label or name */
-    unsigned offset;            /* LINE_BY_OFFSET */
+    unsigned offset; /* LINE_BY_OFFSET */
 };
 
-/* Splits at the last colon when only digits follow it (labels bear colons too). -EINVAL: no chip, or an absurd offset. */
+/* Splits at the last colon when only digits follow it (labels bear colons too). -EINVAL: no chip, or an absurd offset.
+ */
 int line_name_parse(const char *text, struct line_name *ret);
 
 /* A GPIO chip as a driver sees it; strings belong to the driver until close(). */
@@ -37,14 +38,14 @@ struct line_place {
 };
 
 /* Finds the one line of that name among folder/gpiochip* ("/dev"). -ENOENT, -ENOTUNIQ, -EACCES, -EINVAL with `why`. */
-int line_find(const struct line_chip_ops *chips, const char *folder, const char *line_name, struct line_place *ret_place,
-              char *why, size_t why_bytes);
+int line_find(const struct line_chip_ops *chips, const char *folder, const char *line_name,
+              struct line_place *ret_place, char *why, size_t why_bytes);
 
 /* Places of all wired lines: outputs first, then inputs (LINE_OUT_COUNT + line_in). Two settings for one wire: -EINVAL.
  * An unwired line's place has an empty path. Fills `description` too. */
 int lines_find_all(const struct line_chip_ops *chips, const struct lines_settings *settings,
-                   struct line_place ret_places[LINES_WIRED_MAX], char *description, size_t description_bytes, char *why,
-                   size_t why_bytes);
+                   struct line_place ret_places[LINES_WIRED_MAX], char *description, size_t description_bytes,
+                   char *why, size_t why_bytes);
 
 /* Why the kernel refused to hand over a line, with the remedy; `consumer` holds it when it is busy (may be NULL). */
 void line_refused(int error, const char *role, const char *name, const struct line_place *place, const char *consumer,

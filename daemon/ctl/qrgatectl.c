@@ -143,24 +143,21 @@ struct line {
 
 static const struct ctl_option *find_option(const struct ctl_option *options, const char *name, size_t name_bytes)
 {
-    for (; options && options->name; options++)
+    for (; options->name; options++)
         if (strlen(options->name) == name_bytes && memcmp(options->name, name, name_bytes) == 0)
             return options;
     return NULL;
 }
 
-static void set_option(struct ctl *ctl, struct line *line, const struct ctl_option *option, const char *value)
+static void set_global(struct ctl *ctl, struct line *line, const char *name, const char *value)
 {
-    if (ctl->command && option >= ctl->command->options && option < ctl->command->options + CTL_OPTIONS_MAX &&
-        find_option(ctl->command->options, option->name, strlen(option->name)) == option)
-        ctl->values[option - ctl->command->options] = value;
-    else if (strcmp(option->name, "config") == 0)
+    if (strcmp(name, "config") == 0)
         ctl->config = value;
-    else if (strcmp(option->name, "database") == 0)
+    else if (strcmp(name, "database") == 0)
         ctl->database = value;
-    else if (strcmp(option->name, "site-key") == 0)
+    else if (strcmp(name, "site-key") == 0)
         ctl->site_key = value;
-    else if (strcmp(option->name, "help") == 0)
+    else if (strcmp(name, "help") == 0)
         line->help = true;
     else
         line->version = true;
@@ -174,9 +171,8 @@ static enum ctl_exit take_option(struct ctl *ctl, struct line *line)
         word = "--help";
     const char *name = strncmp(word, "--", 2) == 0 ? word + 2 : "";
     const size_t name_bytes = strcspn(name, "=");
-    const struct ctl_option *option = ctl->command ? find_option(ctl->command->options, name, name_bytes) : NULL;
-    if (!option)
-        option = find_option(GLOBAL_OPTIONS, name, name_bytes);
+    const struct ctl_option *own = ctl->command ? find_option(ctl->command->options, name, name_bytes) : NULL;
+    const struct ctl_option *option = own ? own : find_option(GLOBAL_OPTIONS, name, name_bytes);
     if (!option)
         return fail_usage(ctl, "unknown option", word);
     const char *value = name[name_bytes] == '=' ? name + name_bytes + 1 : NULL;
@@ -189,7 +185,10 @@ static enum ctl_exit take_option(struct ctl *ctl, struct line *line)
     }
     if (option->value && value[0] == '\0')
         return fail_usage(ctl, "an empty value for", word);
-    set_option(ctl, line, option, option->value ? value : "");
+    if (own)
+        ctl->values[own - ctl->command->options] = option->value ? value : "";
+    else
+        set_global(ctl, line, option->name, value);
     return CTL_OK;
 }
 

@@ -9,7 +9,7 @@
 enum verdict_action { VERDICT_OPEN, VERDICT_HOLD, VERDICT_DENY, VERDICT_ACTION_COUNT };
 
 /* One per cause; names are stable (reason_name), the schema and the manual are made from the table in reason.c.
- * JOURNAL_FAILED and BUTTON never come from decide(). */
+ * JOURNAL_FAILED, BUTTON and NONE never come from decide(). */
 enum reason {
     REASON_STATUS_GREEN,
     REASON_STATUS_YELLOW,

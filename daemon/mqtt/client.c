@@ -23,7 +23,9 @@
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/ring.h"
 
-enum { IN_FLIGHT_MAX = 110, EPOCHS = 8, SILENT_CONNECT_US = 300000000, SILENT_CLOSE_US = 5000000, DISCONNECT_WAIT_MS = 1000 };
+enum { IN_FLIGHT_MAX = 110, EPOCHS = 8, SILENT_CONNECT_US = 300000000, SILENT_CLOSE_US = 5000000 };
+
+#define OFFLINE_TAG UINT64_MAX
 
 enum link { LINK_IDLE, LINK_CONNECTING, LINK_CONNECTED, LINK_CLOSING };
 
@@ -255,7 +257,7 @@ static void forget_sent(struct mqtt_client *client)
 static void disconnect(struct mqtt_client *client)
 {
     MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer5;
-    options.timeout = DISCONNECT_WAIT_MS;
+    options.timeout = 0; /* Paho looks at timeouts every three seconds only; who must wait does so here */
     options.onSuccess5 = on_closed;
     options.onFailure5 = on_close_failed;
     options.context = &client->epochs[client->attempt % EPOCHS];
@@ -480,16 +482,17 @@ int mqtt_client_publish(struct mqtt_client *client, const char *topic, const cha
     return 0;
 }
 
-/* Turns the crank until the link is `until` or IDLE, or the time is up. */
-static void wait_for_link(struct mqtt_client *client, enum link until, int64_t deadline_us)
+/* Turns the crank until the link is no longer `link`, the publish with `tag` is answered, or the time is up. */
+static void wait_while(struct mqtt_client *client, enum link link, uint64_t tag, int64_t deadline_us)
 {
     struct mqtt_event event;
     for (;;) {
         struct pollfd ready = {.fd = client->ring.fd, .events = POLLIN};
         int64_t now_us = clock_us();
         while (mqtt_client_take(client, &event))
-            continue;
-        if (client->link == until || client->link == LINK_IDLE || now_us >= deadline_us)
+            if (event.kind == MQTT_ANSWERED && event.tag == tag)
+                return;
+        if (client->link != link || now_us >= deadline_us)
             return;
         if (poll(&ready, 1, (int)((deadline_us - now_us) / 1000) + 1) < 0 && errno != EINTR)
             return;
@@ -503,14 +506,15 @@ void mqtt_client_close(struct mqtt_client *client)
     if (client == NULL)
         return;
     if (client->link == LINK_CONNECTING)
-        wait_for_link(client, LINK_CONNECTED, deadline_us);
-    if (client->link == LINK_CONNECTED) {
-        /* An orderly goodbye makes the broker drop the will, so it is said in person. disconnect() lets it out first. */
-        (void)mqtt_client_publish(client, client->availability_topic, offline, sizeof offline - 1, true, 0);
+        wait_while(client, LINK_CONNECTING, OFFLINE_TAG, deadline_us);
+    /* An orderly goodbye makes the broker drop the will, so "offline" is said in person. Half of the time is for that. */
+    if (client->link == LINK_CONNECTED &&
+        mqtt_client_publish(client, client->availability_topic, offline, sizeof offline - 1, true, OFFLINE_TAG) == 0)
+        wait_while(client, LINK_CONNECTED, OFFLINE_TAG, deadline_us - (int64_t)MQTT_CLOSE_WAIT_MS * 500);
+    if (client->link == LINK_CONNECTED)
         disconnect(client);
-    }
     if (client->link == LINK_CLOSING)
-        wait_for_link(client, LINK_IDLE, deadline_us);
+        wait_while(client, LINK_CLOSING, OFFLINE_TAG, deadline_us);
     explicit_bzero(client->password, sizeof client->password);
     if (client->link != LINK_IDLE) {
         /* Paho is busy, perhaps in a name look-up: to destroy it would wait for that. The process is about to end and its

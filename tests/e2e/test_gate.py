@@ -104,7 +104,17 @@ def test_hostile_payloads_are_refused_and_nothing_breaks(make_lane, subscriber):
     lane.add(GREEN)
     subscriber.wait(lambda e: e["kind"] == "granted")
     assert lane.stop() == 0
-    assert len(relay_pulses(lane)) == 1
+    assert len(relay_pulses(lane)) == 1 and not lane.relay_on()
+
+
+def test_a_stop_in_mid_pulse_leaves_the_relay_inactive(make_lane, subscriber):
+    lane = make_lane(extra="lane_timing = { pulse_ms = 5000; };")
+    lane.start()
+    lane.press()
+    gate.wait_for(lane.relay_on, 5, "the relay")
+    assert lane.stop() == 0
+    pulses = relay_pulses(lane)
+    assert len(pulses) == 1 and pulses[0] < 5_000_000 and not lane.relay_on()  # nothing moves after the stop
 
 
 def test_without_camera_it_starts_says_so_and_recovers(make_lane, subscriber):

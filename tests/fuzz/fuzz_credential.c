@@ -1,5 +1,6 @@
 /* Fuzzes all that a stranger's code reaches before the verdict: credential_read() and decide(). With libFuzzer:
- *   clang -fsanitize=fuzzer,address,undefined …; a seed that begins with byte 00, 01 or 02 is turned into a token first:
+ *   clang -fsanitize=fuzzer,address,undefined …
+ * An input that begins with byte 00, 01 or 02 is turned into a token first:
  *   00  the rest is the COSE message, put into Base45
  *   01  the rest is the claims, signed with a trusted key, so that the parser behind the signature is reached
  *   02  the next byte is the length of a protected header, then it, then the claims; signed too

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
-# First program of the lab's guest: puts the host's files, read-only, under a layer of memory and goes on with guest.sh there.
+# shellcheck shell=dash
+# First program of the lab's guest: puts the host's files, read-only, under a layer of memory and goes on with guest.sh.
 b=/bin/busybox
 $b mount -t proc proc /proc
 $b mount -t sysfs sysfs /sys
@@ -19,7 +20,7 @@ $b mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work
 for folder in proc sys dev; do
     $b mount --move /$folder /new/$folder
 done
-# The repository and its products may lie on a file system that the first share doesn't show: they have shares of their own.
+# The repository and its products may lie on a file system that the first share doesn't show: they have their own.
 $b mkdir -p "/new$repo" "/new$out" /new/lab/result
 share repo "/new$repo" ro,cache=loose
 $b mkdir -p "/new$out"

@@ -1,5 +1,5 @@
-/* What a camera would see:  qr_frame [TEXT]  writes one 1280x720 GREY picture to stdout, a gray wall or, held before it, TEXT
- * as a QR code on white. Used by the lab's cases to feed the simulated camera. */
+/* What a camera would see:  qr_frame [TEXT]  writes one 1280x720 GREY picture to stdout, a gray wall or, held before
+ * it, TEXT as a QR code on white. Used by the lab's cases to feed the simulated camera. */
 #include <qrencode.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,7 +8,8 @@
 
 enum { WIDTH_PX = 1280, HEIGHT_PX = 720, MODULE_PX = 8, QUIET_MODULES = 4, WALL = 128, WHITE = 235, BLACK = 16 };
 
-static uint8_t luma_at(const QRcode *code, int x, int y) {
+static uint8_t luma_at(const QRcode *code, int x, int y)
+{
     if (!code)
         return WALL;
     int paper_px = (code->width + 2 * QUIET_MODULES) * MODULE_PX;
@@ -21,9 +22,11 @@ static uint8_t luma_at(const QRcode *code, int x, int y) {
     return code->data[row * code->width + column] & 1 ? BLACK : WHITE;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     QRcode *code = NULL;
-    if (argc == 2 && !(code = QRcode_encodeData((int)strlen(argv[1]), (const unsigned char *)argv[1], 0, QR_ECLEVEL_M))) {
+    if (argc == 2 &&
+        !(code = QRcode_encodeData((int)strlen(argv[1]), (const unsigned char *)argv[1], 0, QR_ECLEVEL_M))) {
         perror("qr_frame: this is no QR code");
         return 1;
     }

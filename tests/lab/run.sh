@@ -1,7 +1,8 @@
 #!/bin/sh
-# The lab: boots a Linux with simulated GPIO and a simulated camera in an emulator and runs the cases of tests/lab/cases in it.
-#   tests/lab/run.sh [CASE…]      from anywhere; without CASE all of them. Exit: 0 passed, 1 failed, 77 can't be run here.
-# QRGATED, QRGATECTL: the programs under test (build/…); BUILD: products, cache and logs (build/lab); LAB_TIMEOUT_S: of a case.
+# The lab: boots a Linux with simulated GPIO and a simulated camera in an emulator and runs tests/lab/cases in it.
+#   tests/lab/run.sh [CASE…]    from anywhere; without CASE all. Exit: 0 passed, 1 failed, 77 can't be run here.
+# QRGATED, QRGATECTL: the programs under test (build/…); BUILD: products, cache and logs (build/lab);
+# LAB_TIMEOUT_S: the longest a case may take (240).
 # The guest sees this machine's files read-only, so it has every program and library that is installed here.
 set -eu
 
@@ -54,7 +55,8 @@ build_gpio_sim() {
     mv "$module/drivers/gpio/gpio-sim.c" "$module/gpio-sim-core.c"
     mv "$module/drivers/gpio/gpiolib.h" "$module/gpiolib.h"
     # irq_to_desc() isn't there for modules; generic_handle_irq() does the same by number.
-    sed 's/handle_simple_irq(irq_to_desc(irqnum))/generic_handle_irq(irqnum)/' "$module/kernel/irq/irq_sim.c" > "$module/irq_sim.c"
+    sed 's/handle_simple_irq(irq_to_desc(irqnum))/generic_handle_irq(irqnum)/' "$module/kernel/irq/irq_sim.c" \
+        > "$module/irq_sim.c"
     grep -q 'generic_handle_irq(irqnum)' "$module/irq_sim.c"
     printf 'obj-m := gpio-sim.o\ngpio-sim-y := gpio-sim-core.o irq_sim.o\n' > "$module/Kbuild"
     headers=$from/usr/src/linux-headers-$kernel
@@ -74,7 +76,7 @@ keep_modules() {
     done < "$from/order" > "$list"
 }
 
-# The kernel's build can't bear a space in a path, and the repository may lie anywhere: so it works in a folder of its own.
+# The kernel's build can't bear a space in a path, and the repository may lie anywhere: so it is made in /tmp.
 make_cache() {
     [ "$(cat "$cache/kernel" 2>/dev/null)" != "$kernel" ] || return 0
     echo "lab: fetching Linux $kernel and building gpio-sim, once"
@@ -83,8 +85,9 @@ make_cache() {
     rm -rf "$cache.new"
     mkdir -p "$cache.new/modules"
     version=$(apt-cache policy "linux-headers-$kernel" | awk '$1 == "Candidate:" { print $2 }')
-    (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "linux-image-$kernel=$version" "linux-headers-$kernel=$version" \
-        "linux-headers-${kernel%-amd64}-common=$version" "linux-kbuild-6.1=$version" "linux-source-6.1=$version") > "$out/fetch.log" 2>&1 ||
+    (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "linux-image-$kernel=$version" \
+        "linux-headers-$kernel=$version" "linux-headers-${kernel%-amd64}-common=$version" "linux-kbuild-6.1=$version" \
+        "linux-source-6.1=$version") > "$out/fetch.log" 2>&1 ||
         cannot "the kernel's packages could not be fetched, see $out/fetch.log"
     for deb in "$work"/linux-image-*.deb "$work"/linux-headers-*.deb "$work"/linux-kbuild-*.deb; do
         dpkg -x "$deb" "$work"
@@ -141,7 +144,8 @@ share() { # an emulator's option: $1 tag, $2 folder, $3 access
 }
 
 start_emulator() {
-    qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2 -nographic -no-reboot -nodefaults -serial stdio -monitor none \
+    qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2 \
+        -nographic -no-reboot -nodefaults -serial stdio -monitor none \
         -kernel "$cache/vmlinuz" -initrd "$out/$1/initramfs.gz" -append 'console=ttyS0 quiet panic=-1' \
         -fsdev "$(share root / ,readonly=on)" -device virtio-9p-pci,fsdev=root,mount_tag=root \
         -fsdev "$(share repo "$repo" ,readonly=on)" -device virtio-9p-pci,fsdev=repo,mount_tag=repo \

@@ -1,5 +1,5 @@
-/* The eye without its process:  see DEVICE SECONDS  opens the camera as qrgated's eye does and prints each code it reads once
- * per appearance, then what it counted. Exit 3: the camera was lost. Used by the lab's case `drivers`. */
+/* The eye without its process:  see DEVICE SECONDS  opens the camera as qrgated's eye does and prints each code it
+ * reads once per appearance, then what it counted. Exit 3: the camera was lost. Used by the lab's case `drivers`. */
 #include "hw/camera.h"
 #include "hw/decoder.h"
 
@@ -17,7 +17,7 @@ static int64_t now_us(void)
 
 int main(int argc, char **argv)
 {
-    struct camera_v4l2_settings settings = { .width_px = 1280, .height_px = 720, .rate_fps = 25 };
+    struct camera_v4l2_settings settings = {.width_px = 1280, .height_px = 720, .rate_fps = 25};
     struct camera *camera = NULL;
     struct decoder *decoder = decoder_zbar_new();
     char why[256] = "", last[256] = "";
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
         if (result != 1)
             continue;
         frames++;
-        const struct decoder_picture picture = { frame.luma, frame.width_px, frame.height_px, frame.stride_bytes };
+        const struct decoder_picture picture = {frame.luma, frame.width_px, frame.height_px, frame.stride_bytes};
         int count = decoder_scan(decoder, &picture, codes);
         if (count <= 0) {
             last[0] = '\0';

@@ -1,4 +1,5 @@
-# The steps the lab's stories are told in: a gate with simulated wires and a simulated camera. Sourced by tests/lab/cases.
+# shellcheck shell=dash
+# The steps the lab's stories are told in: a gate with simulated wires and a simulated camera. Sourced by the cases.
 # Times are waited for, never slept away: the emulated machine is some ten times slower than a real one.
 run=/run/lab
 wires=/sys/devices/platform/gpio-sim.0
@@ -22,7 +23,8 @@ wait_for() {
 
 # ---- wires -----------------------------------------------------------------------------------------------------------
 
-# Offsets 0 to 8 of bank 0 are the lane's wires; bank 1 has what must be refused: a name twice, and a line the kernel holds.
+# Offsets 0 to 8 of bank 0 are the lane's wires; bank 1 has what must be refused: a name twice, and a line that the
+# kernel holds.
 given_wires() {
     chip=/sys/kernel/config/gpio-sim/lab
     mkdir -p $chip/bank0 $chip/bank1
@@ -56,19 +58,20 @@ press_the_button() { echo pull-up > $wires/sim_gpio5/pull; }
 release_the_button() { echo pull-down > $wires/sim_gpio5/pull; }
 
 relay_pulses() { # how many pulses of the relay have ended
-    awk '$3 == "relay" && $4 == 1 { on = 1 } $3 == "relay" && $4 == 0 && on { on = 0; n++ } END { print n + 0 }' $run/wires.log
+    awk '$3 == "relay" && $4 == 1 { on = 1 } $3 == "relay" && $4 == 0 && on { on = 0; n++ } END { print n + 0 }' \
+        $run/wires.log
 }
 pulses_are() { [ "$(relay_pulses)" -eq "$1" ]; }
 relay_is() { [ "$(cat $wires/sim_gpio0/value)" = "$1" ]; }
 last_pulse_ms() {
-    awk '$3 == "relay" { sub("t_us=", "", $2); if ($4 == 1) on = $2; else if (on) ms = ($2 - on) / 1000 } END { printf "%d", ms }' \
-        $run/wires.log
+    awk '$3 == "relay" { sub("t_us=", "", $2); if ($4 == 1) on = $2; else if (on) ms = ($2 - on) / 1000 }
+        END { printf "%d", ms }' $run/wires.log
 }
 
 # ---- the camera ------------------------------------------------------------------------------------------------------
 
-# vivid shows on its capture node what is written to its output node, while both have one size and format: GREY, which our
-# driver prefers to all that vivid offers. Pictures are fed through a pipe, so that the scene can
+# vivid shows on its capture node what is written to its output node, while both have one size and format: GREY, which
+# our driver prefers to all that vivid offers. Pictures are fed through a pipe, so that the scene can
 # change without a break in the stream.
 given_a_camera() {
     for node in /sys/class/video4linux/video*; do
@@ -85,12 +88,13 @@ given_a_camera() {
         v4l2-ctl -d "$camera" --set-ctrl loop_video=1,osd_text_mode=2
     } > $run/camera.log 2>&1
     show_nothing
-    while :; do cat $run/scene; done | v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &
+    while :; do cat $run/scene; done |
+        v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &
 }
 
 timings_720p_25() { # 25 pictures a second: enough to read, and the emulator can keep up
-    v4l2-ctl -d "$screen" --list-dv-timings | awk '/Index:/ { index_ = $2 } /Active width: 1280/ { w = 1 } /Active height:/ { h = $3 }
-        /Total height/ {} /Pixelclock:/ && w && h == 720 && /25.00 frames/ { print index_; exit } /^$/ { w = h = 0 }'
+    v4l2-ctl -d "$screen" --list-dv-timings | awk '/Index:/ { number = $2 } /Active width:/ { w = $3 } /Active height:/ { h = $3 }
+        /Pixelclock:/ && w == 1280 && h == 720 && /25.00 frames/ { print number; exit }'
 }
 
 show() { # $1: what the QR code says
@@ -100,4 +104,60 @@ show() { # $1: what the QR code says
 show_nothing() {
     "$OUT/qr_frame" > $run/scene.new
     mv $run/scene.new $run/scene
+}
+
+# ---- broker and gate -------------------------------------------------------------------------------------------------
+
+given_a_broker() {
+    printf 'listener 1883 127.0.0.1\nallow_anonymous true\nuser root\n' > $run/mosquitto.conf
+    mosquitto -c $run/mosquitto.conf > $run/broker.log 2>&1 &
+    wait_for 20 "the broker" mosquitto_pub -h 127.0.0.1 -t lab -n
+    mosquitto_sub -h 127.0.0.1 -t 'qrgate/#' -F '%t %p' > $run/events.log &
+    sleep 1
+}
+
+given_a_gate() {
+    mkdir -p $run/gate
+    cat > $run/qrgate.conf <<CONF
+site = "lab";
+lane = "lane1";
+camera = { driver = "v4l2"; device = "$camera"; width_px = 1280; height_px = 720; rate_fps = 25; };
+lines = {
+  driver = "gpiod";
+  relay = { line = "QRG_RELAY"; };
+  buzzer = { line = "QRG_BUZZER"; };
+  lamp_green = { line = "QRG_GREEN"; };
+  lamp_amber = { line = "QRG_AMBER"; };
+  lamp_red = { line = "QRG_RED"; };
+  button = { line = "QRG_BUTTON"; bias = "pull-down"; };
+};
+clock = { trust = "always"; };
+journal = { path = "$run/gate/journal.db"; site_key_file = "$run/gate/site.key"; };
+trust = { folder = "$run/gate"; };
+mqtt = { host = "127.0.0.1"; };
+CONF
+    "$QRGATED" --config $run/qrgate.conf > $run/qrgated.log 2>&1 &
+    gate=$!
+    wait_for 40 "the gate to look through its camera" said '"camera":"ok"'
+}
+
+said() { grep -q -- "$1" $run/events.log; }
+event_came() { # kind, reason
+    grep '^qrgate/lab/lane1/passage ' $run/events.log | grep "\"kind\":\"$1\"" | grep -q "\"reason\":\"$2\""
+}
+ctl() { "$QRGATECTL" --config $run/qrgate.conf "$@" || fail "qrgatectl $*"; }
+last_pulse_lasts_ms() {
+    width=$(last_pulse_ms)
+    if [ "$width" -lt "$1" ] || [ "$width" -gt "$2" ]; then
+        fail "a pulse of $width ms; $1 to $2 were expected"
+    fi
+}
+stop_the_gate() {
+    kill -TERM "$gate"
+    status=0
+    wait "$gate" || status=$?
+    [ $status = 0 ] || fail "qrgated ended with $status"
+}
+names_are_secret() { # neither a number nor a name leaves the gate
+    ! grep -E -q '022199012345|022099054321|Phượng|Thử' "$1" $run/qrgated.log || fail "personal data in events or log"
 }

@@ -1,5 +1,6 @@
-/* Looks at GPIO levels from outside the program under test:  watch_lines NAME=PATH…  reads each sysfs `value` every 2 ms and
- * prints "watch t_us=N NAME 0|1" at the start and at every change. Ends when it is killed. Used by the lab's cases. */
+/* Looks at GPIO levels from outside the program under test:  watch_lines NAME=PATH…  reads each sysfs `value` every 2
+ * ms and prints "watch t_us=N NAME 0|1" at the start and at every change. Ends when it is killed. Used by the lab's
+ * cases. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,10 @@
 
 enum { LINES_MAX = 16, PERIOD_NS = 2000000 };
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     int fds[LINES_MAX];
-    char last[LINES_MAX] = { 0 };
+    char last[LINES_MAX] = {0};
     int count = argc - 1;
     if (count < 1 || count > LINES_MAX) {
         fprintf(stderr, "usage: watch_lines NAME=PATH...\n");
@@ -42,7 +44,7 @@ int main(int argc, char **argv) {
             last[i] = value;
             printf("watch t_us=%lld %s %c\n", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000, argv[i + 1], value);
         }
-        const struct timespec pause = { 0, PERIOD_NS };
+        const struct timespec pause = {0, PERIOD_NS};
         (void)nanosleep(&pause, NULL);
     }
 }

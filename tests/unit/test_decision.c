@@ -1,5 +1,5 @@
-/* decide(): a row for each reason, every status with every action, boundaries at the second, hostile times, and what must
- * never open. */
+/* decide(): a row for each reason, every status with every action, boundaries at the second, hostile times, and what
+ * must never open. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +107,7 @@ static void test_action_names(void **state)
     assert_string_equal(verdict_action_name(VERDICT_ACTION_COUNT), "?");
 }
 
-/* One row for each reason that decide() gives; the two that it never gives are counted out. */
+/* One row for each reason that decide() gives; the three that it never gives are counted out. */
 static void test_row_per_reason(void **state)
 {
     const struct {
@@ -133,7 +133,7 @@ static void test_row_per_reason(void **state)
         {faulty(CREDENTIAL_FAULT_UNSUPPORTED), not_found(), true, VERDICT_DENY, REASON_CODE_UNSUPPORTED, STATUS_NONE},
         {card(), declared(STATUS_GREEN, NOW_S), false, VERDICT_HOLD, REASON_CLOCK_UNTRUSTED, STATUS_GREEN},
     };
-    bool seen[REASON_COUNT] = {[REASON_JOURNAL_FAILED] = true, [REASON_BUTTON] = true};
+    bool seen[REASON_COUNT] = {[REASON_JOURNAL_FAILED] = true, [REASON_BUTTON] = true, [REASON_NONE] = true};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -273,7 +273,8 @@ static void test_all_policies(void **state)
         struct policy policy = numbered_policy(number);
         for (int status = 0; status < STATUS_COUNT; status++) {
             enum declaration_status s = (enum declaration_status)status;
-            const struct credential credentials[] = {token(s, 1, 2), token(s, NOW_S, NOW_S + 9), card(), card(), card()};
+            const struct credential credentials[] = {token(s, 1, 2), token(s, NOW_S, NOW_S + 9), card(), card(),
+                                                     card()};
             const struct declaration declarations[] = {not_found(), not_found(), declared(s, 1), declared(s, NOW_S),
                                                        declared(s, NOW_S + 999)};
             for (int i = 0; i < 10; i++) {
@@ -288,6 +289,7 @@ static void test_all_policies(void **state)
                     assert_int_equal(got.status, s);
                 assert_int_not_equal(got.reason, REASON_JOURNAL_FAILED);
                 assert_int_not_equal(got.reason, REASON_BUTTON);
+                assert_int_not_equal(got.reason, REASON_NONE);
             }
         }
     }
@@ -302,7 +304,8 @@ static void test_untrusted_clock(void **state)
     for (int action = 0; action < VERDICT_ACTION_COUNT; action++) {
         struct policy policy = usual_policy();
         policy.clock_untrusted = (enum verdict_action)action;
-        check(decide(&fresh, NULL, &policy, NOW_S, false), policy.clock_untrusted, REASON_CLOCK_UNTRUSTED, STATUS_GREEN);
+        check(decide(&fresh, NULL, &policy, NOW_S, false), policy.clock_untrusted, REASON_CLOCK_UNTRUSTED,
+              STATUS_GREEN);
         check(decide(&old, NULL, &policy, NOW_S, false), policy.clock_untrusted, REASON_CLOCK_UNTRUSTED, STATUS_GREEN);
         check(decide(&by_card, &ancient, &policy, NOW_S, false), policy.clock_untrusted, REASON_CLOCK_UNTRUSTED,
               STATUS_GREEN);

@@ -1,5 +1,6 @@
-/* Lines: names, the finding of a wire among chips, the simulated panel; and the same table of cases over the ops with real
- * GPIO when the lab's gpio-sim is there (QRG_TEST_GPIO=folder of its sim_gpioN entries; lines named QRG_…, see open_gpio). */
+/* Lines: names, the finding of a wire among chips, the simulated panel; and the same table of cases over the ops with
+ * real GPIO when the lab's gpio-sim is there (QRG_TEST_GPIO=folder of its sim_gpioN entries; lines named QRG_…, see
+ * open_gpio). */
 #include "hw/lines_wiring.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-static void names_are_split_into_chip_and_offset(void **state) {
+static void names_are_split_into_chip_and_offset(void **state)
+{
     (void)state;
     static const struct {
         const char *text;
@@ -26,19 +28,19 @@ static void names_are_split_into_chip_and_offset(void **state) {
         const char *name;
         unsigned offset;
     } cases[] = {
-        { "", 0, LINE_UNWIRED, "", 0 },
-        { "GPIO17", 0, LINE_BY_NAME, "GPIO17", 0 },
-        { "QRG RELAY", 0, LINE_BY_NAME, "QRG RELAY", 0 },
-        { "gpiochip0:17", 0, LINE_BY_OFFSET, "gpiochip0", 17 },
-        { "pinctrl-bcm2711:0", 0, LINE_BY_OFFSET, "pinctrl-bcm2711", 0 },
-        { "0000:00:1f.0:5", 0, LINE_BY_OFFSET, "0000:00:1f.0", 5 },
-        { "PMIC:IRQ", 0, LINE_BY_NAME, "PMIC:IRQ", 0 },
-        { "PMIC:", 0, LINE_BY_NAME, "PMIC:", 0 },
-        { "PMIC:-1", 0, LINE_BY_NAME, "PMIC:-1", 0 },
-        { ":5", -EINVAL, LINE_UNWIRED, "", 0 },
-        { "gpiochip0:65536", -EINVAL, LINE_UNWIRED, "", 0 },
-        { "gpiochip0:99999999999999999999999", -EINVAL, LINE_UNWIRED, "", 0 },
-        { "0123456789012345678901234567890123456789012345678901234567890123", -EINVAL, LINE_UNWIRED, "", 0 },
+        {"", 0, LINE_UNWIRED, "", 0},
+        {"GPIO17", 0, LINE_BY_NAME, "GPIO17", 0},
+        {"QRG RELAY", 0, LINE_BY_NAME, "QRG RELAY", 0},
+        {"gpiochip0:17", 0, LINE_BY_OFFSET, "gpiochip0", 17},
+        {"pinctrl-bcm2711:0", 0, LINE_BY_OFFSET, "pinctrl-bcm2711", 0},
+        {"0000:00:1f.0:5", 0, LINE_BY_OFFSET, "0000:00:1f.0", 5},
+        {"PMIC:IRQ", 0, LINE_BY_NAME, "PMIC:IRQ", 0},
+        {"PMIC:", 0, LINE_BY_NAME, "PMIC:", 0},
+        {"PMIC:-1", 0, LINE_BY_NAME, "PMIC:-1", 0},
+        {":5", -EINVAL, LINE_UNWIRED, "", 0},
+        {"gpiochip0:65536", -EINVAL, LINE_UNWIRED, "", 0},
+        {"gpiochip0:99999999999999999999999", -EINVAL, LINE_UNWIRED, "", 0},
+        {"0123456789012345678901234567890123456789012345678901234567890123", -EINVAL, LINE_UNWIRED, "", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct line_name name;
@@ -49,7 +51,8 @@ static void names_are_split_into_chip_and_offset(void **state) {
     }
 }
 
-static void every_line_has_a_name_of_its_own(void **state) {
+static void every_line_has_a_name_of_its_own(void **state)
+{
     (void)state;
     for (size_t i = 0; i < LINES_WIRED_MAX; i++)
         for (size_t j = 0; j < i; j++)
@@ -59,7 +62,8 @@ static void every_line_has_a_name_of_its_own(void **state) {
     assert_string_equal(line_in_name(LINE_IN_COUNT), "?");
 }
 
-static void a_wall_clock_stamp_of_an_old_kernel_becomes_the_time_of_reading(void **state) {
+static void a_wall_clock_stamp_of_an_old_kernel_becomes_the_time_of_reading(void **state)
+{
     (void)state;
     assert_int_equal(line_stamp_us(5000000, 6000), 5000);
     assert_int_equal(line_stamp_us(1790000000000000000u, 6000), 6000);
@@ -73,38 +77,40 @@ struct fake_chip {
 };
 
 static const struct fake_chip fake_chips[] = {
-    { "gpiochip0", "pinctrl", { "GPIO0", "GPIO1", "BOTH" }, 0 },
-    { "gpiochip1", "expander", { "BOTH", "", "TWICE" }, 0 },
-    { "gpiochip2", "expander", { "", "TWICE", "LAST" }, 0 },
-    { "gpiochip3", "gone", { "", "", "" }, -ENXIO },
-    { "gpiochip7", "secret", { "GPIO1", "", "" }, -EACCES },
+    {"gpiochip0", "pinctrl", {"GPIO0", "GPIO1", "BOTH"}, 0}, {"gpiochip1", "expander", {"BOTH", "", "TWICE"}, 0},
+    {"gpiochip2", "expander", {"", "TWICE", "LAST"}, 0},     {"gpiochip3", "gone", {"", "", ""}, -ENXIO},
+    {"gpiochip7", "secret", {"GPIO1", "", ""}, -EACCES},
 };
 
-static int fake_open(const char *path, struct line_chip *ret_chip) {
+static int fake_open(const char *path, struct line_chip *ret_chip)
+{
     const char *base = strrchr(path, '/') + 1;
     for (size_t i = 0; i < sizeof fake_chips / sizeof fake_chips[0]; i++) {
         const struct fake_chip *chip = &fake_chips[i];
         if (strcmp(chip->name, base) != 0)
             continue;
-        *ret_chip = (struct line_chip){ (void *)chip, chip->name, chip->label, 3 };
+        *ret_chip = (struct line_chip){(void *)chip, chip->name, chip->label, 3};
         return chip->error;
     }
     return -ENOTTY;
 }
 
-static bool fake_line_is_named(const struct line_chip *chip, unsigned offset, const char *name) {
+static bool fake_line_is_named(const struct line_chip *chip, unsigned offset, const char *name)
+{
     const struct fake_chip *fake = chip->handle;
     return strcmp(fake->lines[offset], name) == 0;
 }
 
-static void fake_close(struct line_chip *chip) {
+static void fake_close(struct line_chip *chip)
+{
     (void)chip;
 }
 
-static const struct line_chip_ops fake_ops = { fake_open, fake_line_is_named, fake_close };
+static const struct line_chip_ops fake_ops = {fake_open, fake_line_is_named, fake_close};
 
 /* A folder like /dev: `count` of the fake chips, and gpiochip4 as a second name of gpiochip0. */
-static void make_folder(char folder[64], const char *const *chips) {
+static void make_folder(char folder[64], const char *const *chips)
+{
     (void)snprintf(folder, 64, "/tmp/test_lines.XXXXXX");
     assert_non_null(mkdtemp(folder));
     for (size_t i = 0; chips[i]; i++) {
@@ -120,7 +126,8 @@ static void make_folder(char folder[64], const char *const *chips) {
     }
 }
 
-static void remove_folder(const char *folder, const char *const *chips) {
+static void remove_folder(const char *folder, const char *const *chips)
+{
     for (size_t i = 0; chips[i]; i++) {
         char path[128];
         (void)snprintf(path, sizeof path, "%s/%s", folder, chips[i]);
@@ -129,37 +136,38 @@ static void remove_folder(const char *folder, const char *const *chips) {
     assert_int_equal(rmdir(folder), 0);
 }
 
-static void a_line_is_found_only_where_it_is_the_only_one(void **state) {
+static void a_line_is_found_only_where_it_is_the_only_one(void **state)
+{
     (void)state;
-    static const char *const open_chips[] = { "gpiochip0", "gpiochip1", "gpiochip2", "gpiochip3", "gpiochip4", NULL };
-    static const char *const with_closed[] = { "gpiochip0", "gpiochip7", NULL };
-    static const char *const none[] = { NULL };
+    static const char *const open_chips[] = {"gpiochip0", "gpiochip1", "gpiochip2", "gpiochip3", "gpiochip4", NULL};
+    static const char *const with_closed[] = {"gpiochip0", "gpiochip7", NULL};
+    static const char *const none[] = {NULL};
     static const struct {
         const char *const *chips;
         const char *name;
         int result;
         const char *place_or_why[2]; /* the place as CHIP:OFFSET, or what the refusal must say */
     } cases[] = {
-        { open_chips, "GPIO1", 0, { "gpiochip0:1", "" } },
-        { open_chips, "LAST", 0, { "gpiochip2:2", "" } },
-        { open_chips, "pinctrl:2", 0, { "gpiochip0:2", "" } },
-        { open_chips, "gpiochip1:0", 0, { "gpiochip1:0", "" } },
-        { open_chips, "gpiochip4:1", 0, { "gpiochip0:1", "" } },
-        { open_chips, "BOTH", -ENOTUNIQ, { "gpiochip0:2 (pinctrl)", "gpiochip1:0 (expander)" } },
-        { open_chips, "TWICE", -ENOTUNIQ, { "gpiochip1:2 (expander)", "gpiochip2:1 (expander)" } },
-        { open_chips, "expander:1", -ENOTUNIQ, { "gpiochip1:1", "gpiochip2:1" } },
-        { open_chips, "GPIO99", -ENOENT, { "GPIO99", "gpioinfo" } },
-        { open_chips, "pinctrl:3", -ENOENT, { "only 3 lines", "0 to 2" } },
-        { open_chips, "nosuch:1", -ENOENT, { "'nosuch'", "gpiodetect" } },
-        { open_chips, "pinctrl:99999", -EINVAL, { "pinctrl:99999", "CHIP:OFFSET" } },
-        { with_closed, "GPIO0", -EACCES, { "gpiochip0:0", "gpiochip7" } },
-        { with_closed, "pinctrl:1", 0, { "gpiochip0:1", "" } },
-        { with_closed, "secret:1", -EACCES, { "/gpiochip7", "group" } },
-        { none, "GPIO1", -ENOENT, { "no GPIO chip", "driver" } },
+        {open_chips, "GPIO1", 0, {"gpiochip0:1", ""}},
+        {open_chips, "LAST", 0, {"gpiochip2:2", ""}},
+        {open_chips, "pinctrl:2", 0, {"gpiochip0:2", ""}},
+        {open_chips, "gpiochip1:0", 0, {"gpiochip1:0", ""}},
+        {open_chips, "gpiochip4:1", 0, {"gpiochip0:1", ""}},
+        {open_chips, "BOTH", -ENOTUNIQ, {"gpiochip0:2 (pinctrl)", "gpiochip1:0 (expander)"}},
+        {open_chips, "TWICE", -ENOTUNIQ, {"gpiochip1:2 (expander)", "gpiochip2:1 (expander)"}},
+        {open_chips, "expander:1", -ENOTUNIQ, {"gpiochip1:1", "gpiochip2:1"}},
+        {open_chips, "GPIO99", -ENOENT, {"GPIO99", "gpioinfo"}},
+        {open_chips, "pinctrl:3", -ENOENT, {"only 3 lines", "0 to 2"}},
+        {open_chips, "nosuch:1", -ENOENT, {"'nosuch'", "gpiodetect"}},
+        {open_chips, "pinctrl:99999", -EINVAL, {"pinctrl:99999", "CHIP:OFFSET"}},
+        {with_closed, "GPIO0", -EACCES, {"gpiochip0:0", "gpiochip7"}},
+        {with_closed, "pinctrl:1", 0, {"gpiochip0:1", ""}},
+        {with_closed, "secret:1", -EACCES, {"/gpiochip7", "group"}},
+        {none, "GPIO1", -ENOENT, {"no GPIO chip", "driver"}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char folder[64], why[256] = "", place_text[128];
-        struct line_place place = { .path = "" };
+        struct line_place place = {.path = ""};
         make_folder(folder, cases[i].chips);
         int result = line_find(&fake_ops, folder, cases[i].name, &place, why, sizeof why);
         remove_folder(folder, cases[i].chips);
@@ -169,13 +177,15 @@ static void a_line_is_found_only_where_it_is_the_only_one(void **state) {
         /* the two places of an ambiguous name come in the folder's order */
         for (int word = 0; word < 2; word++)
             if (!strstr(result == 0 ? place_text : why, cases[i].place_or_why[word]))
-                fail_msg("%s: no '%s' in '%s'", cases[i].name, cases[i].place_or_why[word], result == 0 ? place_text : why);
+                fail_msg("%s: no '%s' in '%s'", cases[i].name, cases[i].place_or_why[word],
+                         result == 0 ? place_text : why);
     }
 }
 
-static void a_refusal_names_the_wire_and_the_remedy(void **state) {
+static void a_refusal_names_the_wire_and_the_remedy(void **state)
+{
     (void)state;
-    const struct line_place place = { "/dev/gpiochip0", "gpiochip0", "pinctrl", 17 };
+    const struct line_place place = {"/dev/gpiochip0", "gpiochip0", "pinctrl", 17};
     char why[256];
     line_refused(-EBUSY, "relay", "GPIO17", &place, "w1-gpio", why, sizeof why);
     assert_non_null(strstr(why, "relay: line 'GPIO17' (gpiochip0:17) is held by 'w1-gpio'"));
@@ -199,13 +209,15 @@ struct rig {
     char fifo[64], folder[160]; /* sim; gpio */
 };
 
-static void write_text(int fd, const char *text) {
+static void write_text(int fd, const char *text)
+{
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 }
 
-static bool read_panel_line(int fd, char *line, size_t line_bytes) {
+static bool read_panel_line(int fd, char *line, size_t line_bytes)
+{
     size_t used = 0;
-    struct pollfd waiting = { .fd = fd, .events = POLLIN };
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
     while (used + 1 < line_bytes && poll(&waiting, 1, 0) == 1 && read(fd, line + used, 1) == 1)
         if (line[used++] == '\n')
             break;
@@ -213,13 +225,15 @@ static bool read_panel_line(int fd, char *line, size_t line_bytes) {
     return used > 0;
 }
 
-static void sim_press(struct rig *rig, enum line_in line, bool pressed) {
+static void sim_press(struct rig *rig, enum line_in line, bool pressed)
+{
     char text[64];
     (void)snprintf(text, sizeof text, "%s %s\n", pressed ? "press" : "release", line_in_name(line));
     write_text(rig->fifo_fd, text);
 }
 
-static bool sim_is_on(struct rig *rig, enum line_out line) {
+static bool sim_is_on(struct rig *rig, enum line_out line)
+{
     char text[256], name[64], state[64];
     long long at_us;
     while (read_panel_line(rig->panel_fd, text, sizeof text))
@@ -230,11 +244,12 @@ static bool sim_is_on(struct rig *rig, enum line_out line) {
     return rig->seen[line];
 }
 
-static void open_sim(struct rig *rig) {
+static void open_sim(struct rig *rig)
+{
     int pipe_fds[2];
     char why[256] = "";
-    struct lines_settings settings = { .consumer = "test" };
-    *rig = (struct rig){ .press = sim_press, .is_on = sim_is_on };
+    struct lines_settings settings = {.consumer = "test"};
+    *rig = (struct rig){.press = sim_press, .is_on = sim_is_on};
     (void)snprintf(rig->fifo, sizeof rig->fifo, "/tmp/test_lines.%ld.fifo", (long)getpid());
     (void)snprintf(settings.panel_input, sizeof settings.panel_input, "%s", rig->fifo);
     assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
@@ -245,11 +260,13 @@ static void open_sim(struct rig *rig) {
     assert_true(rig->fifo_fd >= 0);
 }
 
-static void gpio_file(const struct rig *rig, int offset, const char *entry, char *path, size_t path_bytes) {
+static void gpio_file(const struct rig *rig, int offset, const char *entry, char *path, size_t path_bytes)
+{
     (void)snprintf(path, path_bytes, "%s/sim_gpio%d/%s", rig->folder, offset, entry);
 }
 
-static void gpio_pull(const struct rig *rig, int offset, bool up) {
+static void gpio_pull(const struct rig *rig, int offset, bool up)
+{
     char path[192];
     gpio_file(rig, offset, "pull", path, sizeof path);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -259,12 +276,14 @@ static void gpio_pull(const struct rig *rig, int offset, bool up) {
 }
 
 /* gpio-sim: outputs at offsets 0 to 4, inputs at 5 to 8. The buzzer and the button are active low. */
-static void gpio_press(struct rig *rig, enum line_in line, bool pressed) {
+static void gpio_press(struct rig *rig, enum line_in line, bool pressed)
+{
     gpio_pull(rig, LINE_OUT_COUNT + (int)line, pressed != (line == LINE_BUTTON));
     usleep(20000); /* the edge goes through the kernel's interrupt thread */
 }
 
-static bool gpio_is_on(struct rig *rig, enum line_out line) {
+static bool gpio_is_on(struct rig *rig, enum line_out line)
+{
     char path[192], value = 0;
     gpio_file(rig, (int)line, "value", path, sizeof path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -274,10 +293,12 @@ static bool gpio_is_on(struct rig *rig, enum line_out line) {
     return (value == '1') != (line == LINE_BUZZER);
 }
 
-static void gpio_settings(struct lines_settings *settings) {
-    static const char *const names[LINES_WIRED_MAX] = { "QRG_RELAY", "QRG_BUZZER", "QRG_GREEN", "QRG_AMBER", "QRG_RED",
-                                                        "QRG_BUTTON", "QRG_ROTATION", "QRG_FIRE", "QRG_TAMPER" };
-    *settings = (struct lines_settings){ .consumer = "test_lines" };
+static void gpio_settings(struct lines_settings *settings)
+{
+    static const char *const names[LINES_WIRED_MAX] = {"QRG_RELAY",    "QRG_BUZZER", "QRG_GREEN",
+                                                       "QRG_AMBER",    "QRG_RED",    "QRG_BUTTON",
+                                                       "QRG_ROTATION", "QRG_FIRE",   "QRG_TAMPER"};
+    *settings = (struct lines_settings){.consumer = "test_lines"};
     for (int i = 0; i < LINE_OUT_COUNT; i++)
         (void)snprintf(settings->out[i].name, LINE_NAME_BYTES, "%s", names[i]);
     for (int i = 0; i < LINE_IN_COUNT; i++)
@@ -289,10 +310,11 @@ static void gpio_settings(struct lines_settings *settings) {
         settings->in[i].bias = LINE_BIAS_PULL_DOWN;
 }
 
-static void open_gpio(struct rig *rig) {
+static void open_gpio(struct rig *rig)
+{
     char why[256] = "";
     struct lines_settings settings;
-    *rig = (struct rig){ .press = gpio_press, .is_on = gpio_is_on, .panel_fd = -1, .fifo_fd = -1 };
+    *rig = (struct rig){.press = gpio_press, .is_on = gpio_is_on, .panel_fd = -1, .fifo_fd = -1};
     (void)snprintf(rig->folder, sizeof rig->folder, "%s", getenv("QRG_TEST_GPIO"));
     gpio_settings(&settings);
     gpio_pull(rig, LINE_BUZZER, true); /* the board's resistor, which holds the wire when nobody drives it */
@@ -300,7 +322,8 @@ static void open_gpio(struct rig *rig) {
         fail_msg("%s", why);
 }
 
-static void close_rig(struct rig *rig) {
+static void close_rig(struct rig *rig)
+{
     lines_close(rig->lines);
     for (int i = 0; i < LINE_OUT_COUNT; i++)
         assert_false(rig->is_on(rig, (enum line_out)i)); /* whatever the case left on */
@@ -310,13 +333,14 @@ static void close_rig(struct rig *rig) {
 }
 
 /* Waits for an edge as the main loop does. 1: *ret_edge; 0: none came. */
-static int next_edge(struct rig *rig, int timeout_ms, struct line_edge *ret_edge) {
+static int next_edge(struct rig *rig, int timeout_ms, struct line_edge *ret_edge)
+{
     int fds[LINES_FDS_MAX];
     struct pollfd waiting[LINES_FDS_MAX];
     int count = lines_fds(rig->lines, fds);
     assert_in_range(count, 1, LINES_FDS_MAX);
     for (int i = 0; i < count; i++)
-        waiting[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+        waiting[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
     if (poll(waiting, (nfds_t)count, timeout_ms) == 0)
         return 0;
     for (int i = 0; i < count; i++)
@@ -325,7 +349,8 @@ static int next_edge(struct rig *rig, int timeout_ms, struct line_edge *ret_edge
     return 0;
 }
 
-static void outputs_begin_off_and_follow_the_program(struct rig *rig) {
+static void outputs_begin_off_and_follow_the_program(struct rig *rig)
+{
     for (int line = 0; line < LINE_OUT_COUNT; line++)
         assert_false(rig->is_on(rig, (enum line_out)line));
     for (int line = 0; line < LINE_OUT_COUNT; line++) {
@@ -338,13 +363,15 @@ static void outputs_begin_off_and_follow_the_program(struct rig *rig) {
     assert_int_equal(lines_set(rig->lines, LINE_OUT_COUNT, true), -EINVAL);
 }
 
-static void an_output_left_on_is_off_after_close(struct rig *rig) {
+static void an_output_left_on_is_off_after_close(struct rig *rig)
+{
     for (int line = 0; line < LINE_OUT_COUNT; line++)
         assert_int_equal(lines_set(rig->lines, (enum line_out)line, true), 0);
     assert_true(rig->is_on(rig, LINE_RELAY)); /* close_rig() looks again */
 }
 
-static void each_press_and_release_is_one_edge_with_its_time(struct rig *rig) {
+static void each_press_and_release_is_one_edge_with_its_time(struct rig *rig)
+{
     for (int line = 0; line < LINE_IN_COUNT; line++) {
         for (int pressed = 1; pressed >= 0; pressed--) {
             struct line_edge edge;
@@ -362,7 +389,8 @@ static void each_press_and_release_is_one_edge_with_its_time(struct rig *rig) {
     }
 }
 
-static void edges_wait_in_order_until_they_are_read(struct rig *rig) {
+static void edges_wait_in_order_until_they_are_read(struct rig *rig)
+{
     struct line_edge edge;
     for (int i = 0; i < 4; i++) {
         rig->press(rig, LINE_BUTTON, true);
@@ -378,7 +406,8 @@ static void edges_wait_in_order_until_they_are_read(struct rig *rig) {
     assert_int_equal(next_edge(rig, 0, &edge), 0);
 }
 
-static void reading_without_an_edge_does_not_wait(struct rig *rig) {
+static void reading_without_an_edge_does_not_wait(struct rig *rig)
+{
     int fds[LINES_FDS_MAX];
     struct line_edge edge;
     int count = lines_fds(rig->lines, fds);
@@ -388,12 +417,15 @@ static void reading_without_an_edge_does_not_wait(struct rig *rig) {
 }
 
 static void (*const ops_cases[])(struct rig *rig) = {
-    outputs_begin_off_and_follow_the_program, an_output_left_on_is_off_after_close,
-    each_press_and_release_is_one_edge_with_its_time, edges_wait_in_order_until_they_are_read,
+    outputs_begin_off_and_follow_the_program,
+    an_output_left_on_is_off_after_close,
+    each_press_and_release_is_one_edge_with_its_time,
+    edges_wait_in_order_until_they_are_read,
     reading_without_an_edge_does_not_wait,
 };
 
-static void the_simulated_panel_keeps_the_contract(void **state) {
+static void the_simulated_panel_keeps_the_contract(void **state)
+{
     (void)state;
     for (size_t i = 0; i < sizeof ops_cases / sizeof ops_cases[0]; i++) {
         struct rig rig;
@@ -403,7 +435,8 @@ static void the_simulated_panel_keeps_the_contract(void **state) {
     }
 }
 
-static void real_gpio_keeps_the_contract(void **state) {
+static void real_gpio_keeps_the_contract(void **state)
+{
     (void)state;
     if (!getenv("QRG_TEST_GPIO"))
         skip(); /* only in the lab */
@@ -416,25 +449,26 @@ static void real_gpio_keeps_the_contract(void **state) {
 }
 
 /* The lab has a second chip with lines TWIN, TWIN and HOG, the last held by the kernel as "lab-hog". */
-static void real_gpio_refuses_what_it_must(void **state) {
+static void real_gpio_refuses_what_it_must(void **state)
+{
     (void)state;
     static const struct {
         const char *relay, *buzzer;
         int result;
         const char *why;
     } cases[] = {
-        { "TWIN", "", -ENOTUNIQ, "ambiguous" },
-        { "HOG", "", -EBUSY, "held by 'lab-hog'" },
-        { "QRG_NONE", "", -ENOENT, "QRG_NONE" },
-        { "nochip:1", "", -ENOENT, "'nochip'" },
-        { "QRG_RELAY", "QRG_RELAY", -EINVAL, "relay and buzzer are the same wire" },
+        {"TWIN", "", -ENOTUNIQ, "ambiguous"},
+        {"HOG", "", -EBUSY, "held by 'lab-hog'"},
+        {"QRG_NONE", "", -ENOENT, "QRG_NONE"},
+        {"nochip:1", "", -ENOENT, "'nochip'"},
+        {"QRG_RELAY", "QRG_RELAY", -EINVAL, "relay and buzzer are the same wire"},
     };
     if (!getenv("QRG_TEST_GPIO"))
         skip();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char why[256] = "";
         struct lines *lines = NULL;
-        struct lines_settings settings = { .consumer = "test_lines" };
+        struct lines_settings settings = {.consumer = "test_lines"};
         (void)snprintf(settings.out[LINE_RELAY].name, LINE_NAME_BYTES, "%s", cases[i].relay);
         (void)snprintf(settings.out[LINE_BUZZER].name, LINE_NAME_BYTES, "%s", cases[i].buzzer);
         int result = lines_gpiod_open(&settings, &lines, why, sizeof why);
@@ -445,7 +479,8 @@ static void real_gpio_refuses_what_it_must(void **state) {
 }
 
 /* Found by name, a line that we hold ourselves is busy: two lanes must not share a relay. */
-static void real_gpio_names_the_holder_of_a_busy_line(void **state) {
+static void real_gpio_names_the_holder_of_a_busy_line(void **state)
+{
     (void)state;
     if (!getenv("QRG_TEST_GPIO"))
         skip();
@@ -463,7 +498,8 @@ static void real_gpio_names_the_holder_of_a_busy_line(void **state) {
 
 /* ---- the simulated panel alone ----------------------------------------------------------------------------------- */
 
-static void nothing_said_to_the_panel_is_lost(void **state) {
+static void nothing_said_to_the_panel_is_lost(void **state)
+{
     (void)state;
     struct rig rig;
     struct line_edge edge;
@@ -501,16 +537,21 @@ static void nothing_said_to_the_panel_is_lost(void **state) {
     close_rig(&rig);
 }
 
-static void the_panel_shows_text_but_no_controls(void **state) {
+static void the_panel_shows_text_but_no_controls(void **state)
+{
     (void)state;
     static const struct {
         const char *text, *shown;
     } cases[] = {
-        { "Mời vào, Nguyễn Thị Bích Phượng", "Mời vào, Nguyễn Thị Bích Phượng" },
-        { "a\nb\x1b]0;x\x07", "a\\x0ab\\x1b]0;x\\x07" },
-        { "back\\slash", "back\\x5cslash" },
-        { "\xc0\xaf \xed\xa0\x80 \xf5 \xe1\xbb", "\\xc0\\xaf \\xed\\xa0\\x80 \\xf5 \\xe1\\xbb" },
-        { "\xc2\x9b" "2J \xe2\x80\xae" "abc", "\\xc2\\x9b2J \\xe2\\x80\\xae" "abc" },
+        {"Mời vào, Nguyễn Thị Bích Phượng", "Mời vào, Nguyễn Thị Bích Phượng"},
+        {"a\nb\x1b]0;x\x07", "a\\x0ab\\x1b]0;x\\x07"},
+        {"back\\slash", "back\\x5cslash"},
+        {"\xc0\xaf \xed\xa0\x80 \xf5 \xe1\xbb", "\\xc0\\xaf \\xed\\xa0\\x80 \\xf5 \\xe1\\xbb"},
+        {"\xc2\x9b"
+         "2J \xe2\x80\xae"
+         "abc",
+         "\\xc2\\x9b2J \\xe2\\x80\\xae"
+         "abc"},
     };
     struct rig rig;
     open_sim(&rig);
@@ -530,7 +571,8 @@ static void the_panel_shows_text_but_no_controls(void **state) {
     close_rig(&rig);
 }
 
-static void the_panel_prints_changes_only(void **state) {
+static void the_panel_prints_changes_only(void **state)
+{
     (void)state;
     struct rig rig;
     char text[256];
@@ -545,11 +587,12 @@ static void the_panel_prints_changes_only(void **state) {
     close_rig(&rig);
 }
 
-static void a_recorded_file_is_played_to_its_end_and_then_silent(void **state) {
+static void a_recorded_file_is_played_to_its_end_and_then_silent(void **state)
+{
     (void)state;
     char path[] = "/tmp/test_lines.XXXXXX", why[256] = "";
-    struct lines_settings settings = { .consumer = "test" };
-    struct rig rig = { .panel_fd = -1 };
+    struct lines_settings settings = {.consumer = "test"};
+    struct rig rig = {.panel_fd = -1};
     struct line_edge edge;
     int file = mkstemp(path);
     assert_true(file >= 0);
@@ -562,7 +605,7 @@ static void a_recorded_file_is_played_to_its_end_and_then_silent(void **state) {
     assert_false(edge.active);
     assert_int_equal(next_edge(&rig, 0, &edge), 0);
     int fds[LINES_FDS_MAX];
-    struct pollfd waiting = { .events = POLLIN };
+    struct pollfd waiting = {.events = POLLIN};
     assert_int_equal(lines_fds(rig.lines, fds), 1);
     waiting.fd = fds[0];
     assert_int_equal(poll(&waiting, 1, 0), 0); /* no busy loop after the end */
@@ -570,12 +613,13 @@ static void a_recorded_file_is_played_to_its_end_and_then_silent(void **state) {
     assert_int_equal(close(file) | unlink(path), 0);
 }
 
-static void a_panel_without_input_or_with_a_bad_one_says_so(void **state) {
+static void a_panel_without_input_or_with_a_bad_one_says_so(void **state)
+{
     (void)state;
     char why[256] = "";
     int fds[LINES_FDS_MAX];
     struct lines *lines = NULL;
-    struct lines_settings settings = { .consumer = "test" };
+    struct lines_settings settings = {.consumer = "test"};
     assert_int_equal(lines_sim_open(&settings, STDERR_FILENO, &lines, why, sizeof why), 0);
     assert_int_equal(lines_fds(lines, fds), 0);
     lines_close(lines);
@@ -587,7 +631,8 @@ static void a_panel_without_input_or_with_a_bad_one_says_so(void **state) {
     lines_close(NULL);
 }
 
-static void the_panels_fifo_is_private(void **state) {
+static void the_panels_fifo_is_private(void **state)
+{
     (void)state;
     struct rig rig;
     struct stat status;
@@ -598,7 +643,8 @@ static void the_panels_fifo_is_private(void **state) {
     close_rig(&rig);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_split_into_chip_and_offset),
         cmocka_unit_test(every_line_has_a_name_of_its_own),

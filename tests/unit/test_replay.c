@@ -300,7 +300,8 @@ static void png_and_pgm_variants_load(void **state)
     png_image image = {.version = PNG_IMAGE_VERSION, .width = 3, .height = 2, .format = PNG_FORMAT_GRAY};
     snprintf(path, sizeof path, "%s/a.png", place->folder);
     assert_true(png_image_write_to_file(&image, path, 0, pixels, 0, NULL));
-    put_text(place, "b.pgm", "P5 # one\n#two\n 3\t2 # three\n15\n\0\1\2\3\4\17", 39);
+    static const char commented[] = "P5 # one\n#two\n 3\t2 # three\n15\n\0\1\2\3\4\17";
+    put_text(place, "b.pgm", commented, sizeof commented - 1);
 
     const int fd = open(place->folder, O_RDONLY | O_DIRECTORY);
     struct picture_loader *loader = picture_loader_new();

@@ -140,7 +140,8 @@ static void test_write_refuses(void **state)
         assert_int_equal(write_token(&bad, secret_key, text), -EINVAL);
     }
     assert_int_equal(token_write(&good, (const uint8_t *)"", 0, secret_key, text, sizeof text), -EINVAL);
-    assert_int_equal(token_write(&good, (const uint8_t *)"0123456789abcdefg", 17, secret_key, text, sizeof text), -EINVAL);
+    assert_int_equal(token_write(&good, (const uint8_t *)"0123456789abcdefg", 17, secret_key, text, sizeof text),
+                     -EINVAL);
     for (size_t room = 0; room <= 178; room++)
         assert_int_equal(token_write(&good, (const uint8_t *)"qg01", 4, secret_key, text, room), -EMSGSIZE);
     assert_int_equal(token_write(&good, (const uint8_t *)"qg01", 4, secret_key, text, 179), 178);
@@ -264,8 +265,8 @@ static void test_weak_key(void **state)
 static void test_foreign_example(void **state)
 {
     static const char hex[] =
-        "d28445a201270300a10442313154546869732069732074686520636f6e74656e742e58407142fd2ff96d56db85bee905a76ba1d0b7321a95"
-        "c8c4d3607c5781932b7afb8711497dfa751bf40b58b3bcc32300b1487f3db34085eef013bf08f4a44d6fef0d";
+        "d28445a201270300a10442313154546869732069732074686520636f6e74656e742e58407142fd2ff96d56db85bee905a76ba1d0"
+        "b7321a95c8c4d3607c5781932b7afb8711497dfa751bf40b58b3bcc32300b1487f3db34085eef013bf08f4a44d6fef0d";
     static const char key_hex[] = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
     uint8_t message[128], public_key[32], signed_bytes[COSE_TO_BE_SIGNED_MAX_BYTES];
     struct cose_sign1 sign1;

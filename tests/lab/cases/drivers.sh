@@ -1,3 +1,4 @@
+# shellcheck shell=dash
 # The drivers on real kernel interfaces, without the daemon: GPIO lines, and a code seen through the simulated camera.
 . tests/lab/steps.sh
 

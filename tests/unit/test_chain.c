@@ -1,0 +1,262 @@
+/* The hash chain: what enters a row's hash, what the walk finds, and that an erased person leaves it whole. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+#include <sqlite3.h>
+
+#include "daemon/journal/register.h"
+#include "daemon/journal/store.h"
+
+enum { ROWS = 5 };
+static const char PERSON[] = "00112233445566778899aabbccddeeff";
+
+struct fixture {
+    char folder[64], path[96];
+    struct store store;
+};
+
+static void make_event(int i, struct event *ret)
+{
+    *ret = (struct event){ .kind = EVENT_GRANTED, .at_us = 1790000000000000 + i, .monotonic_us = 1000 + i, .clock_trusted = true,
+                           .reason = REASON_STATUS_GREEN, .status = STATUS_GREEN, .credential = CREDENTIAL_CCCD };
+    (void)snprintf(ret->event_id, sizeof(ret->event_id), "%032x", i);
+    (void)snprintf(ret->person, sizeof(ret->person), "%s", i % 2 ? PERSON : "");
+    (void)snprintf(ret->alarm, sizeof(ret->alarm), "alarm");
+    (void)snprintf(ret->detail, sizeof(ret->detail), "detail %d", i);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char why[256];
+    struct event event;
+    uint8_t salt[CHAIN_SALT_BYTES];
+    assert_non_null(f);
+    (void)strcpy(f->folder, "/tmp/qrgate-chain-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    (void)snprintf(f->path, sizeof(f->path), "%s/j.db", f->folder);
+    assert_true(sodium_init() >= 0);
+    if (store_open(&f->store, f->path, why, sizeof(why)) != 0)
+        fail_msg("%s", why);
+    for (int i = 1; i <= ROWS; i++) {
+        make_event(i, &event);
+        memset(salt, i, sizeof(salt));
+        assert_int_equal(store_begin(&f->store), 0);
+        assert_int_equal(store_insert(&f->store, &event, salt), 0);
+        assert_int_equal(event.seq, i);
+        assert_int_equal(store_commit(&f->store), 0);
+    }
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    char name[160];
+    static const char *const ends[] = { "", "-wal", "-shm" };
+    store_close(&f->store);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
+        (void)unlink(name);
+    }
+    (void)rmdir(f->folder);
+    free(f);
+    return 0;
+}
+
+static void run_sql(struct fixture *f, const char *sql)
+{
+    if (sqlite3_exec(f->store.db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(f->store.db));
+}
+
+static int64_t broken_at(struct fixture *f)
+{
+    struct chain_report report;
+    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    if (report.broken_seq > 0)
+        assert_true(report.why[0] != '\0');
+    else
+        assert_int_equal(report.rows, ROWS);
+    return report.broken_seq;
+}
+
+static void whole_chain_holds(void **state)
+{
+    struct chain_report report;
+    struct fixture *f = *state;
+    assert_int_equal(broken_at(f), 0);
+    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    assert_int_equal(report.erased, 0);
+}
+
+static void empty_chain_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct chain_report report;
+    run_sql(f, "DELETE FROM event");
+    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    assert_int_equal(report.broken_seq, 0);
+    assert_int_equal(report.rows, 0);
+}
+
+static void each_field_enters_the_hash(void **state)
+{
+    uint8_t commitment[CHAIN_HASH_BYTES] = { 1 }, previous[CHAIN_HASH_BYTES] = { 2 }, plain[CHAIN_HASH_BYTES], other[CHAIN_HASH_BYTES];
+    struct event base, changed;
+    (void)state;
+    make_event(1, &base);
+    base.seq = 7;
+    chain_hash(&base, commitment, previous, plain);
+#define CHANGES(statement) \
+    do { \
+        changed = base; \
+        statement; \
+        chain_hash(&changed, commitment, previous, other); \
+        assert_memory_not_equal(plain, other, sizeof(plain)); \
+    } while (0)
+    CHANGES(changed.seq++);
+    CHANGES(changed.event_id[31] = 'f');
+    CHANGES(changed.kind = EVENT_DENIED);
+    CHANGES(changed.at_us--);
+    CHANGES(changed.monotonic_us = -1);
+    CHANGES(changed.clock_trusted = false);
+    CHANGES(changed.reason = REASON_BUTTON);
+    CHANGES(changed.status = STATUS_RED);
+    CHANGES(changed.credential = CREDENTIAL_SITE_TOKEN);
+    CHANGES(changed.bound_event_id[0] = '1');
+    CHANGES(changed.alarm[0] = 'A');
+    CHANGES(changed.detail[0] = 'D');
+    /* what leaves one field and enters the next isn't the same row */
+    CHANGES((strcpy(changed.alarm, "alar"), snprintf(changed.detail, sizeof(changed.detail), "mdetail 1")));
+#undef CHANGES
+    commitment[31] ^= 1;
+    chain_hash(&base, commitment, previous, other);
+    assert_memory_not_equal(plain, other, sizeof(plain));
+    commitment[31] ^= 1;
+    previous[31] ^= 1;
+    chain_hash(&base, commitment, previous, other);
+    assert_memory_not_equal(plain, other, sizeof(plain));
+    /* the person itself isn't in it: only the commitment is */
+    previous[31] ^= 1;
+    changed = base;
+    changed.person[0] = '\0';
+    chain_hash(&changed, commitment, previous, other);
+    assert_memory_equal(plain, other, sizeof(plain));
+}
+
+static void changed_byte_is_found(void **state)
+{
+    static const struct {
+        const char *sql;
+        int64_t seq;
+    } cases[] = {
+        { "UPDATE event SET detail = 'detail 9' WHERE seq = 3", 3 },
+        { "UPDATE event SET kind = 'denied' WHERE seq = 1", 1 },
+        { "UPDATE event SET kind = 'nonsense' WHERE seq = 2", 2 },
+        { "UPDATE event SET at_us = at_us + 1 WHERE seq = 5", 5 },
+        { "UPDATE event SET clock_trusted = 0 WHERE seq = 4", 4 },
+        { "UPDATE event SET reason = 'button' WHERE seq = 4", 4 },
+        { "UPDATE event SET person = 'ffffffffffffffffffffffffffffffff' WHERE seq = 3", 3 },
+        { "UPDATE event SET person = 'ffffffffffffffffffffffffffffffff' WHERE seq = 2", 2 },
+        { "UPDATE event SET salt = zeroblob(16) WHERE seq = 3", 3 },
+        { "UPDATE event SET person = NULL WHERE seq = 3", 3 }, /* erasing takes the salt too */
+        { "UPDATE event SET person_commitment = zeroblob(32) WHERE seq = 3", 3 },
+        { "UPDATE event SET prev_hash = zeroblob(32) WHERE seq = 2", 2 },
+        { "UPDATE event SET hash = zeroblob(32) WHERE seq = 5", 5 },
+        { "UPDATE event SET hash = zeroblob(31) WHERE seq = 2", 2 },
+        { "DELETE FROM event WHERE seq = 3", 3 },
+        { "DELETE FROM event WHERE seq = 1", 1 },
+        { "UPDATE event SET seq = 9 WHERE seq = 5", 5 },
+        { "UPDATE event SET event_id = 'x' WHERE seq = 5", 5 },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        run_sql(f, "BEGIN");
+        run_sql(f, cases[i].sql);
+        if (broken_at(f) != cases[i].seq)
+            fail_msg("%s: broken at %lld", cases[i].sql, (long long)broken_at(f));
+        run_sql(f, "ROLLBACK");
+    }
+    assert_int_equal(broken_at(f), 0);
+    run_sql(f, "UPDATE event SET sent = 1"); /* the outbox's flag isn't history */
+    assert_int_equal(broken_at(f), 0);
+}
+
+static void forged_row_is_found(void **state)
+{
+    /* Someone who can compute hashes and rewrites one row consistently is betrayed by the next row. */
+    struct fixture *f = *state;
+    run_sql(f, "UPDATE event SET prev_hash = (SELECT hash FROM event WHERE seq = 1), hash = zeroblob(32) WHERE seq = 5");
+    assert_int_equal(broken_at(f), 5);
+}
+
+static void erased_person_leaves_the_chain_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct chain_report before, after;
+    int64_t rows;
+    bool taken;
+    struct declaration declaration;
+    struct event event;
+    assert_int_equal(chain_verify(f->store.db, &before), 0);
+    assert_int_equal(register_declare(f->store.db, PERSON, STATUS_GREEN, 1, &taken), 0);
+    assert_int_equal(store_erase_person(f->store.db, "", &rows), -EINVAL);
+    assert_int_equal(store_erase_person(f->store.db, PERSON, &rows), 0);
+    assert_int_equal(rows, 3);
+    assert_int_equal(chain_verify(f->store.db, &after), 0);
+    assert_int_equal(after.broken_seq, 0);
+    assert_int_equal(after.rows, ROWS);
+    assert_int_equal(after.erased, 3);
+    assert_memory_equal(before.last_hash, after.last_hash, CHAIN_HASH_BYTES);
+    assert_int_equal(register_find(f->store.db, PERSON, &declaration), 0);
+    assert_false(declaration.found);
+    assert_int_equal(store_find(&f->store, "00000000000000000000000000000003", &event), 1);
+    assert_string_equal(event.person, "");
+    run_sql(f, "UPDATE event SET detail = '' WHERE seq = 3"); /* erased rows are still guarded */
+    assert_int_equal(broken_at(f), 3);
+}
+
+static void erased_person_is_nowhere_in_the_files(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ends[] = { "", "-wal" };
+    char name[160], *bytes;
+    int64_t rows;
+    assert_int_equal(store_erase_person(f->store.db, PERSON, &rows), 0);
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
+        FILE *file = fopen(name, "re");
+        assert_non_null(file);
+        bytes = malloc(1 << 20);
+        assert_non_null(bytes);
+        const size_t length = fread(bytes, 1, 1 << 20, file);
+        assert_null(memmem(bytes, length, PERSON, strlen(PERSON)));
+        free(bytes);
+        (void)fclose(file);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(whole_chain_holds, setup, teardown),
+        cmocka_unit_test_setup_teardown(empty_chain_holds, setup, teardown),
+        cmocka_unit_test(each_field_enters_the_hash),
+        cmocka_unit_test_setup_teardown(changed_byte_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(forged_row_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(erased_person_leaves_the_chain_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(erased_person_is_nowhere_in_the_files, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
+}
