@@ -17,7 +17,7 @@ static const struct ctl_option NEW_OPTIONS[] = {
     [NEW_KID] = { "kid", "ID", true, "the key's name in each pass: 1 to 16 of A-Z a-z 0-9 . _ -" },
     [NEW_OUT] = { "out", "SECRET_FILE", true, "the secret key, for the issuer alone (mode 0600)" },
     [NEW_PUBLIC] = { "public", "PUB_FILE", true, "the public key, for the gate's folder of trust (NAME.pub)" },
-    [NEW_ISSUER] = { "issuer", "NAME", false, "who issues; stands in each pass (up to 63 bytes)" },
+    [NEW_ISSUER] = { "issuer", "NAME", false, "who issues; stands in each pass, up to 63 bytes (default: the kid)" },
     { NULL, NULL, false, NULL },
 };
 
@@ -29,7 +29,7 @@ static enum ctl_exit fail_write(const struct ctl *ctl, const char *path, int err
 
 static enum ctl_exit run_new(struct ctl *ctl)
 {
-    const char *kid = ctl->values[NEW_KID], *issuer = ctl->values[NEW_ISSUER] ? ctl->values[NEW_ISSUER] : "";
+    const char *kid = ctl->values[NEW_KID], *issuer = ctl->values[NEW_ISSUER] ? ctl->values[NEW_ISSUER] : kid;
     struct key_file secret = { 0 }, public = { 0 };
     uint8_t signing_key[crypto_sign_SECRETKEYBYTES];
     char buffer[80];
@@ -155,7 +155,8 @@ static enum ctl_exit run_issue(struct ctl *ctl)
         return result;
     if (key_file_read(ctl->values[ISSUE_KEY], true, &key, stderr) < 0)
         return ctl_fail(ctl, CTL_FAILED, "the secret key can't be used (see above)");
-    memcpy(claims.issuer, key.issuer, sizeof(claims.issuer));
+    /* a pass must name an issuer; a key written by hand may have none */
+    (void)snprintf(claims.issuer, sizeof(claims.issuer), "%s", key.issuer[0] ? key.issuer : key.kid);
     (void)crypto_sign_seed_keypair(public_key, signing_key, key.key); /* can't fail */
     const int length = token_write(&claims, (const uint8_t *)key.kid, strlen(key.kid), signing_key, text, sizeof(text));
     sodium_memzero(&key, sizeof(key));

@@ -7,6 +7,8 @@
  * - its own reconnection tells neither when nor why an attempt failed: each attempt is ours;
  * - a DISCONNECT from the broker ends the connection without connectionLost: both callbacks are listened to, and a
  *   publish that finds the connection gone says so too;
+ * - what it had queued and not yet written when the link died goes out first on the next connection, before what is older:
+ *   each attempt has a handle of its own, and the old one's queue dies with it;
  * - the outcome of a disconnect may never be told when the link dies meanwhile: CLOSING has an end of its own. */
 #include "daemon/mqtt/client.h"
 
@@ -177,24 +179,47 @@ static int read_password(struct mqtt_client *client, char *why, size_t why_bytes
     return r;
 }
 
-static int create_paho(struct mqtt_client *client, char *why, size_t why_bytes)
+static const char *reason_text(int code)
+{
+    const char *text = code >= 0x80 ? MQTTReasonCode_toString((enum MQTTReasonCodes)code) : MQTTAsync_strerror(code);
+    return text != NULL ? text : "unknown";
+}
+
+static int create_paho(const struct mqtt_client *client, MQTTAsync *ret_paho)
 {
     MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer5;
+    /* The journal is the store: a second one inside Paho could only disagree with it. */
+    options.sendWhileDisconnected = 0;
+    options.maxBufferedMessages = IN_FLIGHT_MAX + 1;
+    return MQTTAsync_createWithOptions(ret_paho, client->uri, client->settings.client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL,
+                                       &options);
+}
+
+static int create_first(struct mqtt_client *client, char *why, size_t why_bytes)
+{
     bool v6 = strchr(client->settings.host, ':') != NULL;
     int rc;
     (void)snprintf(client->uri, sizeof client->uri, "%s://%s%s%s:%d", client->settings.ca_file[0] != '\0' ? "ssl" : "tcp",
                    v6 ? "[" : "", client->settings.host, v6 ? "]" : "", client->settings.port);
-    /* The journal is the store: a second one inside Paho could only disagree with it. */
-    options.sendWhileDisconnected = 0;
-    options.maxBufferedMessages = IN_FLIGHT_MAX + 1;
-    rc = MQTTAsync_createWithOptions(&client->paho, client->uri, client->settings.client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL,
-                                     &options);
-    if (rc != MQTTASYNC_SUCCESS) {
-        (void)snprintf(why, why_bytes, "mqtt: %s as %s: %s; check host, port and client_id", client->uri,
-                       client->settings.client_id, MQTTAsync_strerror(rc));
-        return rc == MQTTASYNC_PERSISTENCE_ERROR ? -ENOMEM : -EINVAL;
+    rc = create_paho(client, &client->paho);
+    if (rc == MQTTASYNC_SUCCESS)
+        return 0;
+    (void)snprintf(why, why_bytes, "mqtt: %s as \"%s\": %s; check host, port and client_id", client->uri,
+                   client->settings.client_id, reason_text(rc));
+    return rc == MQTTASYNC_PERSISTENCE_ERROR ? -ENOMEM : -EINVAL;
+}
+
+/* A new handle and then no more of the old one, in this order: Paho stops its threads, and waits for that, when its last
+ * handle goes. Never while CONNECTING. */
+static int renew_paho(struct mqtt_client *client)
+{
+    MQTTAsync fresh = NULL;
+    int rc = create_paho(client, &fresh);
+    if (rc == MQTTASYNC_SUCCESS) {
+        MQTTAsync_destroy(&client->paho);
+        client->paho = fresh;
     }
-    return 0;
+    return rc;
 }
 
 /* Callbacks that belong to no call: their context changes with the attempt. Only while no connection is up or under way. */
@@ -229,7 +254,7 @@ int mqtt_client_open(const struct mqtt_settings *settings, const char *availabil
     }
     r = read_password(client, why, why_bytes);
     if (r == 0)
-        r = create_paho(client, why, why_bytes);
+        r = create_first(client, why, why_bytes);
     if (r < 0)
         goto fail;
     for (int i = 0; i < EPOCHS; i++)
@@ -316,12 +341,9 @@ static int start_attempt(struct mqtt_client *client)
 
 static void connect_now(struct mqtt_client *client)
 {
-    int rc;
-    if (MQTTAsync_isConnected(client->paho)) { /* Paho believes in a connection we have given up */
-        disconnect(client);
-        return;
-    }
-    rc = start_attempt(client);
+    int rc = client->attempt > 0 ? renew_paho(client) : MQTTASYNC_SUCCESS;
+    if (rc == MQTTASYNC_SUCCESS)
+        rc = start_attempt(client);
     set_link(client, LINK_CONNECTING);
     if (rc != MQTTASYNC_SUCCESS)
         tell(&client->epochs[client->attempt % EPOCHS], RING_CONNECT_FAILED, 0, rc, "not tried");
@@ -359,12 +381,6 @@ void mqtt_client_tick(struct mqtt_client *client, int64_t now_us, uint32_t rando
 int64_t mqtt_client_deadline_us(const struct mqtt_client *client)
 {
     return client->link == LINK_IDLE ? client->attempt_at_us : silence_ends_us(client);
-}
-
-static const char *reason_text(int code)
-{
-    const char *text = code >= 0x80 ? MQTTReasonCode_toString((enum MQTTReasonCodes)code) : MQTTAsync_strerror(code);
-    return text != NULL ? text : "unknown";
 }
 
 static void describe(struct mqtt_event *event, const struct ring_entry *entry)

@@ -190,7 +190,7 @@ def test_check_config_names_place_value_and_what_is_allowed(make_lane, build, tm
                 ('site = "demo"', 'site = "de mo"', "letters"), ("rate_fps = 30", 'rate_fps = "x"', "whole number"),
                 ("hold_ms", "hold_msec", "unknown key"), ("mqtt = {", "mqtt = 3; x = {", "group"),
                 ("loop = false", "loop = 1", "true and false"), ('driver = "sim";', 'driver = "sim"; relay = { line = 7; };', "text"),
-                ('site = "demo";', 'site = "demo"', "syntax")]
+                ('site = "demo";', 'site = = "demo";', "syntax")]
     assert subprocess.run([build / "qrgated", "--check-config", "--config", lane.config], stdout=subprocess.PIPE).returncode == 0
     for old, new, hint in mistakes:
         assert old in good

@@ -62,6 +62,7 @@ relay_pulses() { # how many pulses of the relay have ended
         $run/wires.log
 }
 pulses_are() { [ "$(relay_pulses)" -eq "$1" ]; }
+times_switched_on() { grep -c ' 1$' $run/wires.log || true; }
 relay_is() { [ "$(cat $wires/sim_gpio0/value)" = "$1" ]; }
 last_pulse_ms() {
     awk '$3 == "relay" { sub("t_us=", "", $2); if ($4 == 1) on = $2; else if (on) ms = ($2 - on) / 1000 }

@@ -2,7 +2,8 @@
 #include "tests/unit/vectors.h"
 
 static const char card[] = "022199012345|100200300|Nguy\u1ec5n Th\u1ecb B\u00edch Ph\u01b0\u1ee3ng|15081999|"
-                           "N\u1eef|T\u1ed5 3, Khu 2, Ph\u01b0\u1eddng H\u00e0 An, Qu\u1ea3ng Y\u00ean, Qu\u1ea3ng Ninh|01082022";
+                           "N\u1eef|T\u1ed5 3, Khu 2, Ph\u01b0\u1eddng H\u00e0 An, Qu\u1ea3ng Y\u00ean, "
+                           "Qu\u1ea3ng Ninh|01082022";
 
 static struct credential read_text(const char *text)
 {

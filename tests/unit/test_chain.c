@@ -193,12 +193,27 @@ static void changed_byte_is_found(void **state)
     assert_int_equal(broken_at(f), 0);
 }
 
+static int keep_third(const struct stored_event *row, void *userdata)
+{
+    *(struct stored_event *)userdata = *row;
+    return row->event.seq == 3;
+}
+
 static void forged_row_is_found(void **state)
 {
     /* Someone who can compute hashes and rewrites one row consistently is betrayed by the next row. */
     struct fixture *f = *state;
-    run_sql(f, "UPDATE event SET prev_hash = (SELECT hash FROM event WHERE seq = 1), hash = zeroblob(32) WHERE seq = 5");
-    assert_int_equal(broken_at(f), 5);
+    struct stored_event row;
+    sqlite3_stmt *update = NULL;
+    assert_int_equal(store_walk(f->store.db, 0, keep_third, &row), 1);
+    row.event.kind = EVENT_DENIED;
+    chain_hash(&row.event, row.person_commitment, row.previous_hash, row.hash);
+    assert_int_equal(sqlite3_prepare_v2(f->store.db, "UPDATE event SET kind = 'denied', hash = ?1 WHERE seq = 3", -1, &update, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_bind_blob(update, 1, row.hash, sizeof(row.hash), SQLITE_STATIC), SQLITE_OK);
+    assert_int_equal(sqlite3_step(update), SQLITE_DONE);
+    (void)sqlite3_finalize(update);
+    assert_int_equal(broken_at(f), 4);
 }
 
 static void erased_person_leaves_the_chain_whole(void **state)

@@ -40,13 +40,14 @@ static inline void vector_key(uint8_t first, uint8_t public_key[32], uint8_t sec
 
 static inline struct credential_trust vector_trust(void)
 {
-    struct credential_trust trust = {.count = 2};
+    struct credential_trust trust = {.count = 3}; /* the third has no kid */
     uint8_t secret_key[64];
 
     trust.keys[0] = (struct credential_trust_key){.kid = "qg01", .kid_bytes = 4, .issuer = "gate.example"};
     vector_key(0x00, trust.keys[0].public_key, secret_key);
     trust.keys[1] = (struct credential_trust_key){.kid = "any1", .kid_bytes = 4};
     vector_key(0x20, trust.keys[1].public_key, secret_key);
+    vector_key(0x00, trust.keys[2].public_key, secret_key);
     return trust;
 }
 
