@@ -41,7 +41,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all help deps demo check unit e2e lab lint includes cppcheck clang bench fuzz install uninstall clean sanitize
+.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes cppcheck clang bench fuzz install uninstall clean sanitize
 all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe ## build the daemon, the admin's tool and the stop helper
 
 help: ## this list
@@ -96,8 +96,21 @@ includes: ## the include order of the rooms
 cppcheck: ## static analysis
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. -D_GNU_SOURCE -DQRG_GPIOD_MAJOR=$(GPIOD_MAJOR) hw daemon
+unitfile: all ## systemd's own check of an installed unit
+	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(BUILD)/stage >/dev/null
+	$(Q)install -d $(BUILD)/stage/etc/systemd/system && sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \
+	  $(BUILD)/stage/usr/local/lib/systemd/system/qrgated@.service > $(BUILD)/stage/qrgated@lane1.service
+	$(Q)systemd-analyze verify --man=no $(BUILD)/stage/qrgated@lane1.service
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/clang everything
+FUZZ_SECONDS ?= 600
+fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600)
+	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz SANITIZER=address,undefined,fuzzer-no-link build/fuzz/libqrgate.a
+	$(Q)set -e; for f in tests/fuzz/fuzz_*.c; do name=$$(basename $$f .c); mkdir -p build/fuzz/corpus/$$name; \
+	  clang $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o build/fuzz/$$name $$f build/fuzz/libqrgate.a $(LIBS); \
+	  build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -max_len=8192 build/fuzz/corpus/$$name 2>build/fuzz/$$name.log \
+	    || { tail -40 build/fuzz/$$name.log; exit 1; }; \
+	  echo "$$name: $$(sed -n 's/stat::number_of_executed_units: *//p' build/fuzz/$$name.log) executions"; done
 bench: all ## sizes, start-up time and the time from frame to relay
 	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
 

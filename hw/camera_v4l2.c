@@ -284,11 +284,19 @@ static void count_frame(struct v4l2_camera *camera, uint32_t sequence)
     camera->last_sequence = sequence;
 }
 
+static bool another_waits(int fd)
+{
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    return poll(&waiting, 1, 0) == 1 && waiting.revents == POLLIN; /* an error is for the next call to find */
+}
+
 /* Takes what has arrived and gives all but the newest back to the driver. 1, 0 (nothing there) or a negative errno. */
 static int dequeue_newest(struct v4l2_camera *camera, struct v4l2_buffer *ret_newest)
 {
     int have = 0;
     for (unsigned i = 0; i < camera->buffers_count; i++) {
+        if (have && !another_waits(camera->fd)) /* libv4l2 writes a line to the log for each fruitless try */
+            break;
         struct v4l2_buffer buffer = {.type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
         const int result = call(camera->fd, VIDIOC_DQBUF, &buffer);
         if (result == -EAGAIN)

@@ -114,6 +114,7 @@ def main():
         if step("lint"):
             one(counts, "include order", ["make", "--no-print-directory", "includes"])
             one(counts, "cppcheck", ["make", "--no-print-directory", "cppcheck"])
+            one(counts, "unit file", ["make", "--no-print-directory", "unitfile"])
             build(counts, "build with clang", "CC=clang", "BUILD=build/clang")
         if step("unit"):
             units(counts, "build", "unit")

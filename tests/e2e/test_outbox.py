@@ -1,0 +1,357 @@
+"""The outbox against brokers that fail: whatever the broker does, every event arrives, in order, under its own id.
+
+The publisher runs in publisher_driver with a journal in memory (the whole daemon with its journal is test_gate.py's)."""
+import collections
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import jsonschema
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from scripted_broker import PUBLISH, Body, Gone, ScriptedBroker, packet, read_packet  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "config" / "schemas"
+ROWS = 60
+
+
+class Driver:
+    def __init__(self, build, port, *options):
+        self.process = subprocess.Popen(
+            [build / "publisher_driver", "--port", str(port), "--rows", str(ROWS), "--seconds", "40", *map(str, options)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, expected=0, seconds=60):
+        """Marked seqs and the last line, a summary."""
+        try:
+            out, self.errors = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert self.process.returncode == expected, self.errors
+        return [line["marked"] for line in lines if "marked" in line], lines[-1]
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@pytest.fixture
+def drive(build):
+    drivers = []
+
+    def start(port, *options):
+        drivers.append(Driver(build, port, *options))
+        return drivers[-1]
+    yield start
+    for driver in drivers:
+        driver.stop()
+
+
+def check_rows(rows, count=ROWS):
+    """Every seq, each under one id, never an id for two events, one content over all resends, in order of first sending."""
+    contents, ids = collections.defaultdict(set), collections.defaultdict(set)
+    first, connection = [], {}
+    for row in rows:
+        event = row["event"]
+        contents[event["event_id"]].add(row["payload"] + row["topic"])
+        ids[event["seq"]].add(event["event_id"])
+        if len(contents[event["event_id"]]) == 1 and event["seq"] not in first:
+            first.append(event["seq"])
+        connection.setdefault(row["connection"], []).append(event["seq"])
+        assert row["qos"] == 1
+    assert first == list(range(1, count + 1))
+    assert all(len(c) == 1 for c in contents.values()) and all(len(i) == 1 for i in ids.values())
+    assert len(contents) == count
+    return connection
+
+
+def run(drive, script, *options):
+    with ScriptedBroker(script) as broker:
+        marked, summary = drive(broker.port, *options).finish()
+        assert sorted(marked) == list(range(1, ROWS + 1)) and summary["unsent"] == 0
+        connections = check_rows(broker.rows())
+        check_greeting(broker)
+        assert summary["turns"] < 40000, "spins"
+        return broker, connections, summary
+
+
+def check_greeting(broker):
+    """The will, a clean start, `online` first on each connection that was accepted, `offline` at the end."""
+    for connect in broker.received("connect"):
+        assert connect["clean_start"] and not connect["session_expiry_told"]
+        assert connect["will"] == "offline" and connect["will_retain"] and connect["will_qos"] == 1
+        assert connect["will_topic"] == "qrgate/test/lane1/availability"
+        mine = [r for r in broker.received() if r["connection"] == connect["connection"]]
+        assert not mine or (mine[0]["topic"] == connect["will_topic"] and mine[0]["payload"] == "online" and mine[0]["retain"])
+    assert [r["payload"] for r in broker.retained("availability")][-1] == "offline"
+    assert broker.received("disconnect")[-1]["reason"] == 0
+
+
+def test_a_good_broker_gets_each_event_once(drive):
+    broker, connections, summary = run(drive, {})
+    assert connections == {1: list(range(1, ROWS + 1))}
+    assert summary["close_us"] < 2_500_000
+
+
+def test_link_dropped_before_the_puback(drive):
+    _, connections, _ = run(drive, {"drop_before_puback": 4, "drop_after": 3})
+    assert len(connections) == 5
+    for seqs in connections.values():
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "sent again, but not in order"
+
+
+def test_whole_window_lost_unacknowledged(drive):
+    _, connections, _ = run(drive, {"withhold": 19, "drop_after": 19, "drop_before_puback": 1})
+    assert connections[1] == list(range(1, 21)) and connections[2][:20] == connections[1]
+
+
+@pytest.mark.parametrize("code", [0x80, 0x87, 0x97, 0x99])
+def test_refused_rows_are_sent_again_without_spinning(drive, code):
+    broker, connections, _ = run(drive, {"refuse": 8, "refuse_code": code})
+    assert len(connections) == 1
+    assert len(broker.rows()) == ROWS + 8
+    # What wasn't sent before the refusal waits until the refused is through.
+    seqs = connections[1]
+    assert seqs.index(21) > max(i for i, seq in enumerate(seqs) if seq <= 8)
+
+
+def test_a_broker_that_always_refuses_is_tried_ever_more_rarely(drive):
+    with ScriptedBroker({"refuse": 10**6}) as broker:
+        driver = drive(broker.port, "--seconds", "4")
+        marked, summary = driver.finish(expected=1)
+        assert marked == [] and summary["unsent"] == ROWS
+        rows = [row["event"]["seq"] for row in broker.rows()]
+    assert 20 < len(rows) < 120 and set(rows[20:]) == {1}  # 200 ms cap in the driver, 30 s in the daemon
+    assert driver.errors.count("refuses") == 1
+
+
+def test_withheld_puback_makes_a_new_connection(drive):
+    broker, connections, _ = run(drive, {"withhold": 3}, "--ack-ms", 800)
+    assert len(connections) == 2 and connections[2][:3] == [1, 2, 3]
+
+
+def test_connack_refused_and_silent(drive):
+    broker, _, _ = run(drive, {"connack_refuse": 3, "connack_silent": 1})
+    assert len(broker.received("connect")) == 5
+
+
+def test_disconnect_from_the_broker(drive):
+    _, connections, _ = run(drive, {"disconnect": 2})
+    assert len(connections) == 3
+
+
+def test_garbage_from_the_broker(drive):
+    _, connections, _ = run(drive, {"garbage": 2})
+    assert len(connections) >= 2
+
+
+def test_receive_maximum_is_kept(drive):
+    broker, _, _ = run(drive, {"receive_maximum": 2, "puback_delay_ms": 2})
+    assert broker.unacked_peak <= 2
+
+
+def test_window_of_one(drive):
+    _, connections, _ = run(drive, {"drop_before_puback": 2}, "--window", 1)
+    assert len(connections) == 3
+
+
+def test_refused_retained_doesnt_stop_the_rows(drive):
+    broker, _, _ = run(drive, {"refuse_retained": 3})
+    assert len(broker.connections * [0]) == 1
+
+
+def test_broker_absent_at_start_and_gone_in_between(drive):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    driver = drive(port, "--row-every-ms", 50)
+    time.sleep(1)
+    with ScriptedBroker({}, port) as first:
+        deadline = time.monotonic() + 15
+        while len(first.rows()) < 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    time.sleep(0.5)
+    with ScriptedBroker({}, port) as second:
+        marked, _ = driver.finish()
+        seen = {row["event"]["seq"] for row in first.rows() + second.rows()}
+    assert seen == set(range(1, ROWS + 1)) and sorted(marked) == list(range(1, ROWS + 1))
+
+
+def test_stopping_while_connecting_to_nobody_is_quick(drive):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes the connection, never answers
+        driver = drive(deaf.getsockname()[1], "--seconds", "1")
+        _, summary = driver.finish(expected=1)
+    assert summary["close_us"] < 3_500_000 and summary["turns"] < 2000
+
+
+def test_state_is_retained_told_when_changed_and_on_each_connection(drive):
+    with ScriptedBroker({"drop_before_puback": 1, "drop_after": 10}) as broker:
+        drive(broker.port, "--linger-ms", 1500).finish()
+        state, info = broker.retained("state"), broker.retained("info")
+    assert {r["connection"] for r in state} == {1, 2} == {r["connection"] for r in info}
+    assert len(state) < 12, "once a second at most"
+    assert json.loads(state[-1]["payload"])["broker_connects"] == 2
+
+
+# ---- a real broker -------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def mosquitto(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    started = []
+
+    def start(*lines):
+        config = tmp_path / "mosquitto.conf"
+        config.write_text("\n".join([f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence false", *lines, ""]))
+        started.append(subprocess.Popen(["/usr/sbin/mosquitto", "-c", config], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL))
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return started[-1]
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError("mosquitto doesn't listen")
+    start.port = port
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(10)
+
+
+class Listener:
+    """Everything under qrgate/# that a real broker passes on, by a subscription of our own."""
+
+    def __init__(self, port):
+        self.sock = socket.create_connection(("127.0.0.1", port), 5)
+        self.stream = self.sock.makefile("rb")
+        self.sock.sendall(packet(1, b"\0\4MQTT\5\2\0\0\0\0\4test"))
+        read_packet(self.stream)
+        self.sock.sendall(packet(8, b"\0\1\0\0\x08qrgate/#\1", 2))
+        read_packet(self.stream)
+        self.messages = []
+
+    def read(self, seconds=0.5):
+        self.sock.settimeout(seconds)
+        try:
+            while True:
+                kind, flags, data = read_packet(self.stream)
+                if kind != PUBLISH:
+                    continue
+                body = Body(data)
+                topic, packet_id = body.text(), body.take(2) if flags >> 1 & 3 else b""
+                body.properties()
+                self.messages.append((topic, body.rest().decode()))
+                if packet_id:
+                    self.sock.sendall(packet(4, packet_id))
+        except (Gone, OSError):
+            pass
+        self.sock.close()
+        return self.messages
+
+
+def test_mosquitto_gets_everything(drive, mosquitto):
+    mosquitto()
+    listener = Listener(mosquitto.port)
+    marked, summary = drive(mosquitto.port).finish()
+    messages = listener.read()
+    events = [json.loads(text) for topic, text in messages if topic.endswith(("/passage", "/alarm"))]
+    assert [event["seq"] for event in events] == list(range(1, ROWS + 1)) and len(marked) == ROWS
+    availability = [text for topic, text in messages if topic.endswith("/availability")]
+    assert availability == ["online", "offline"]
+    assert summary["close_us"] < 2_500_000
+
+
+def test_mosquitto_publishes_the_will_when_the_lane_is_killed(drive, mosquitto):
+    mosquitto()
+    listener = Listener(mosquitto.port)
+    driver = drive(mosquitto.port, "--linger-ms", 60000)
+    deadline = time.monotonic() + 10
+    marks = 0
+    while marks < ROWS and time.monotonic() < deadline:
+        marks += "marked" in driver.process.stdout.readline()
+    driver.process.kill()
+    driver.process.wait()
+    assert [text for topic, text in listener.read(2) if topic.endswith("/availability")] == ["online", "offline"]
+
+
+def test_mosquitto_restarted_in_between(drive, mosquitto):
+    broker = mosquitto()
+    driver = drive(mosquitto.port, "--row-every-ms", 30)
+    time.sleep(0.7)
+    broker.terminate()
+    broker.wait(10)
+    time.sleep(0.3)
+    mosquitto()
+    marked, _ = driver.finish()
+    assert sorted(marked) == list(range(1, ROWS + 1))
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name,host,trusted", [("localhost", "localhost", True), ("127.0.0.1", "127.0.0.1", True),
+                                               ("other.invalid", "localhost", False), ("stranger", "localhost", False)])
+def test_tls_checks_certificate_and_name(drive, mosquitto, tmp_path, name, host, trusted):
+    alternative = f"IP:{name}" if name[0].isdigit() else f"DNS:{'localhost' if name == 'stranger' else name}"
+    for ca in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={ca}", "-days", 2,
+                "-keyout", tmp_path / f"{ca}.key", "-out", tmp_path / f"{ca}.pem")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=broker",
+            "-addext", f"subjectAltName={alternative}", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "request.pem")
+    openssl("x509", "-req", "-in", tmp_path / "request.pem", "-CA", tmp_path / "ca.pem", "-CAkey", tmp_path / "ca.key",
+            "-CAcreateserial", "-days", 2, "-copy_extensions", "copy", "-out", tmp_path / "cert.pem")
+    for file in tmp_path.glob("*.pem"):
+        file.chmod(0o644)
+    tmp_path.chmod(0o755)
+    mosquitto(f"certfile {tmp_path}/cert.pem", f"keyfile {tmp_path}/key.pem", "user root")
+    ca_file = tmp_path / ("other.pem" if name == "stranger" else "ca.pem")
+    driver = drive(mosquitto.port, "--host", host, "--ca-file", ca_file, "--seconds", "20" if trusted else "4")
+    marked, _ = driver.finish(expected=0 if trusted else 1)
+    assert len(marked) == (ROWS if trusted else 0)
+
+
+def test_password(drive, tmp_path):
+    (tmp_path / "password").write_text("open sesame\n")
+    with ScriptedBroker({}) as broker:
+        drive(broker.port, "--username", "lane1", "--password-file", tmp_path / "password").finish()
+        connect = broker.received("connect")[0]
+    assert connect["username"] == "lane1" and connect["password_bytes"] == len("open sesame")
+    failing = drive(broker.port, "--password-file", tmp_path / "nothing")
+    assert failing.process.wait(10) == 2 and "nothing" in failing.process.stderr.read()
+
+
+# ---- the schemas ---------------------------------------------------------------------------------------------------------
+def test_what_is_written_fits_the_schemas(build):
+    validators = {}
+    for leaf in ("passage", "alarm", "state", "info"):
+        schema = json.loads((SCHEMAS / f"{leaf}.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        schema["additionalProperties"] = False  # stricter than consumers are told to be: nothing unwritten in the schema
+        validators[leaf] = jsonschema.Draft202012Validator(schema)
+    out = subprocess.run([build / "publisher_driver", "--messages"], check=True, capture_output=True, text=True).stdout
+    seen, kinds, reasons = collections.defaultdict(set), set(), set()
+    for line in out.splitlines():
+        leaf, text = line.split(" ", 1)
+        message = json.loads(text)
+        validators[leaf].validate(message)
+        seen[leaf] |= set(message)
+        kinds.add((leaf, message.get("kind")))
+        reasons.add(message.get("reason"))
+    for leaf, validator in validators.items():
+        assert seen[leaf] == set(validator.schema["properties"]), f"{leaf}: a property that is never written"
+        for kind in validator.schema["properties"].get("kind", {}).get("enum", []):
+            assert (leaf, kind) in kinds
+    assert reasons - {None} == set(validators["passage"].schema["properties"]["reason"]["enum"])
