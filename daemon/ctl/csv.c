@@ -102,8 +102,7 @@ static void take_char(struct reading *reading, int c)
         else
             add_char(reading, c);
         return;
-    case IN_MISTAKE:
-        return; /* until the line ends */
+    case IN_MISTAKE: return; /* until the line ends */
     }
 }
 

@@ -1,5 +1,5 @@
-/* CSV by RFC 4180: quoted fields, doubled quotes, CRLF or LF. A stranger's file: every length is bounded, and after a mistake
- * reading goes on at the next line. */
+/* CSV by RFC 4180: quoted fields, doubled quotes, CRLF or LF. A stranger's file: every length is bounded, and after a
+ * mistake reading goes on at the next line. */
 #ifndef CTL_CSV_H
 #define CTL_CSV_H
 
@@ -21,7 +21,7 @@ struct csv_row {
     const char *mistake; /* CSV_BAD */
 };
 
-void csv_init(struct csv *csv, FILE *file); /* skips the byte-order mark that spreadsheets write */
+void csv_init(struct csv *csv, FILE *file);                     /* skips the byte-order mark that spreadsheets write */
 enum csv_result csv_read(struct csv *csv, struct csv_row *ret); /* empty lines are skipped */
 
 #endif

@@ -1,4 +1,5 @@
-/* qrgatectl, the admin's tool: what its subcommands share. A process of its own, one thread; it may run beside the daemon. */
+/* qrgatectl, the admin's tool: what its subcommands share. A process of its own, one thread; it may run beside the
+ * daemon. */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
@@ -38,17 +39,20 @@ struct ctl_command {
     enum ctl_exit (*run)(struct ctl *ctl);
 };
 
-extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_KEY_NEW, CTL_KEY_SITE, CTL_TOKEN_ISSUE, CTL_EVENTS, CTL_VERIFY;
+extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_KEY_NEW, CTL_KEY_SITE, CTL_TOKEN_ISSUE, CTL_EVENTS,
+    CTL_VERIFY;
 
 /* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
-enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* By --database, else by the configuration. With `must_exist` a missing file is an error instead of a new database. On failure
- * the message is printed and *ret_db NULL. */
+/* By --database, else by the configuration. With `must_exist` a missing file is an error instead of a new database. On
+ * failure the message is printed and *ret_db NULL. */
 enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
 
-/* Values from command lines and CSV fields; false: not allowed (the texts below say what is). Pure but for the time zone. */
+/* Values from command lines and CSV fields; false: not allowed (the texts below say what is). Pure but for the time
+ * zone. */
 #define ALLOWED_SUBJECT "allowed is cccd: and the 12 digits of the card's number"
 #define ALLOWED_STATUS "allowed are green, yellow, red"
 #define ALLOWED_TIME "allowed is 2026-01-31T08:30 with seconds and zone (Z, +07:00) if you like, or Unix seconds"

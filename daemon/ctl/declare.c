@@ -11,7 +11,8 @@ enum { SUBJECT, STATUS, AT };
 static const struct ctl_option OPTIONS[] = {
     [SUBJECT] = { "subject", "cccd:NUMBER", true, "whose: cccd: and the 12 digits of the citizen card" },
     [STATUS] = { "status", "STATUS", true, "green, yellow or red" },
-    [AT] = { "at", "TIME", false, "when it was declared (default: now); ISO 8601, without a zone local time; or Unix seconds" },
+    [AT] = { "at", "TIME", false,
+             "when it was declared (default: now); ISO 8601, without a zone local time; or Unix seconds" },
     { NULL, NULL, false, NULL },
 };
 
@@ -25,9 +26,11 @@ static enum ctl_exit run(struct ctl *ctl)
     bool taken;
 
     if (!parse_subject(ctl->values[SUBJECT]))
-        return ctl_fail(ctl, CTL_USAGE, "--subject '%s': " ALLOWED_SUBJECT, printable(ctl->values[SUBJECT], buffer, sizeof(buffer)));
+        return ctl_fail(ctl, CTL_USAGE, "--subject '%s': " ALLOWED_SUBJECT,
+                        printable(ctl->values[SUBJECT], buffer, sizeof(buffer)));
     if (!parse_status(ctl->values[STATUS], &status))
-        return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS, printable(ctl->values[STATUS], buffer, sizeof(buffer)));
+        return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS,
+                        printable(ctl->values[STATUS], buffer, sizeof(buffer)));
     if (ctl->values[AT] && !parse_time(ctl->values[AT], &at_s))
         return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, printable(ctl->values[AT], buffer, sizeof(buffer)));
     if (at_s > ctl->now_s + CTL_FUTURE_TOLERATED_S)
@@ -55,8 +58,10 @@ static enum ctl_exit run(struct ctl *ctl)
 }
 
 const struct ctl_command CTL_DECLARE = {
-    .name = "declare", .summary = "Write one person's declaration into the register",
+    .name = "declare",
+    .summary = "Write one person's declaration into the register",
     .details = "Only the keyed hash of the number is kept. An older declaration never overwrites a newer one.\n"
                "Example: qrgatectl declare --subject cccd:022199012345 --status green\n",
-    .options = OPTIONS, .run = run,
+    .options = OPTIONS,
+    .run = run,
 };

@@ -20,7 +20,8 @@ static const struct ctl_option EVENTS_OPTIONS[] = {
 };
 static const struct ctl_option VERIFY_OPTIONS[] = { { NULL, NULL, false, NULL } };
 
-/* ---- events --------------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------------------------------
+ */
 
 static void print_json_text(const char *name, const char *text)
 {
@@ -58,7 +59,8 @@ static int print_json(const struct stored_event *row, void *unused)
     print_json_text("event_id", event->event_id);
     print_json_text("kind", event_kind_name(event->kind));
     print_json_text("at", format_time_us(event->at_us, when));
-    (void)printf(",\"at_us\":%lld,\"clock_trusted\":%s", (long long)event->at_us, event->clock_trusted ? "true" : "false");
+    (void)printf(",\"at_us\":%lld,\"clock_trusted\":%s", (long long)event->at_us,
+                 event->clock_trusted ? "true" : "false");
     print_json_text("reason", reason_name(event->reason));
     print_json_text("status", declaration_status_name(event->status));
     print_json_text("credential", credential_kind_name(event->credential));
@@ -78,7 +80,9 @@ static int print_plain(const struct stored_event *row, void *unused)
     (void)printf("%6lld  %s%c %-11s %-22s %-7s %-11s %-8.8s", (long long)event->seq, format_time_us(event->at_us, when),
                  event->clock_trusted ? ' ' : '?', event_kind_name(event->kind), reason_name(event->reason),
                  declaration_status_name(event->status), credential_kind_name(event->credential),
-                 row->erased ? "erased" : event->person[0] ? event->person : "-");
+                 row->erased        ? "erased"
+                 : event->person[0] ? event->person
+                                    : "-");
     if (event->bound_event_id[0])
         (void)printf("  of %.8s", event->bound_event_id);
     if (event->alarm[0])
@@ -122,20 +126,24 @@ static enum ctl_exit run_events(struct ctl *ctl)
     if (error == -EILSEQ)
         result = ctl_fail(ctl, CTL_FAILED, "a row holds a value that qrgate never wrote; see: qrgatectl verify");
     else if (error < 0)
-        result = ctl_fail(ctl, CTL_FAILED, "the journal can't be listed: %s", ferror(stdout) ? "the output can't be written"
-                                                                                             : sqlite3_errmsg(db));
+        result = ctl_fail(ctl, CTL_FAILED, "the journal can't be listed: %s",
+                          ferror(stdout) ? "the output can't be written" : sqlite3_errmsg(db));
     (void)sqlite3_close(db); /* no statement is left */
     return result;
 }
 
 const struct ctl_command CTL_EVENTS = {
-    .name = "events", .summary = "List the journal, the newest last",
-    .details = "Columns: seq, time (UTC; ? = the clock wasn't trusted), kind, reason, status, credential, person's hash (first 8),\n"
+    .name = "events",
+    .summary = "List the journal, the newest last",
+    .details = "Columns: seq, time (UTC; ? = the clock wasn't trusted), kind, reason, status, credential, person's "
+               "hash (first 8),\n"
                "then what it belongs to, alarm and detail where there are any.\n",
-    .options = EVENTS_OPTIONS, .run = run_events,
+    .options = EVENTS_OPTIONS,
+    .run = run_events,
 };
 
-/* ---- verify --------------------------------------------------------------------------------------------------------- */
+/* ---- verify ---------------------------------------------------------------------------------------------------------
+ */
 
 static enum ctl_exit run_verify(struct ctl *ctl)
 {
@@ -154,16 +162,19 @@ static enum ctl_exit run_verify(struct ctl *ctl)
         result = CTL_FAILED;
     } else {
         (void)sodium_bin2hex(hash, sizeof(hash), report.last_hash, sizeof(report.last_hash));
-        (void)printf("%lld rows, the chain holds (%lld of them with the person erased); last hash %s\n", (long long)report.rows,
-                     (long long)report.erased, hash);
+        (void)printf("%lld rows, the chain holds (%lld of them with the person erased); last hash %s\n",
+                     (long long)report.rows, (long long)report.erased, hash);
     }
     (void)sqlite3_close(db); /* no statement is left */
     return result;
 }
 
 const struct ctl_command CTL_VERIFY = {
-    .name = "verify", .summary = "Check the hash chain of the whole journal",
-    .details = "Every row must be the one that was written: none changed, none missing. Rows cut off at the newest end can't be\n"
+    .name = "verify",
+    .summary = "Check the hash chain of the whole journal",
+    .details = "Every row must be the one that was written: none changed, none missing. Rows cut off at the newest end "
+               "can't be\n"
                "seen from within: keep the number of rows and the last hash that this prints, and compare later.\n",
-    .options = VERIFY_OPTIONS, .run = run_verify,
+    .options = VERIFY_OPTIONS,
+    .run = run_verify,
 };

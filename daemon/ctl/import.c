@@ -1,5 +1,5 @@
-/* qrgatectl import: a CSV of declarations into the register. Rows are read into memory first and written in short transactions, so
- * that neither a slow pipe nor a long file keeps the gate from deciding. */
+/* qrgatectl import: a CSV of declarations into the register. Rows are read into memory first and written in short
+ * transactions, so that neither a slow pipe nor a long file keeps the gate from deciding. */
 #include <errno.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -41,7 +41,8 @@ struct import {
     bool progress;
 };
 
-/* ---- progress, only on a terminal ----------------------------------------------------------------------------------- */
+/* ---- progress, only on a terminal -----------------------------------------------------------------------------------
+ */
 
 static void clear_progress(const struct import *import)
 {
@@ -61,11 +62,12 @@ static void show_progress(const struct import *import)
     }
     const int percent = (int)(at >= import->size_bytes ? 100 : at * 100 / import->size_bytes);
     const int filled = percent * BAR_WIDTH / 100;
-    (void)fprintf(stderr, "\r[%.*s%.*s] %3d%% %lld rows", filled, "########################################", BAR_WIDTH - filled,
-                  "                                        ", percent, (long long)rows);
+    (void)fprintf(stderr, "\r[%.*s%.*s] %3d%% %lld rows", filled, "########################################",
+                  BAR_WIDTH - filled, "                                        ", percent, (long long)rows);
 }
 
-/* ---- one row -------------------------------------------------------------------------------------------------------- */
+/* ---- one row --------------------------------------------------------------------------------------------------------
+ */
 
 static void bad_row(struct import *import, const char *field, const char *value, const char *allowed)
 {
@@ -86,7 +88,7 @@ static void take_row(struct import *import)
     if (import->row.count != COLUMN_COUNT) {
         (void)snprintf(allowed, sizeof(allowed), "%d field%s: allowed are the 3 of the first line, separated by commas",
                        import->row.count, import->row.count == 1 ? "" : "s");
-        bad_row(import, NULL, NULL, allowed);
+        bad_row(import, NULL, "", allowed);
         return;
     }
     const char *subject = import->row.fields[import->place[SUBJECT]];
@@ -108,16 +110,20 @@ static void take_row(struct import *import)
     }
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------------------------------
+ */
 
 static enum ctl_exit fail_header(struct import *import, const char *name)
 {
     char buffer[80];
     if (strchr(name, ';') || strchr(name, '\t'))
-        return ctl_fail(import->ctl, CTL_FAILED, "%s:1: '%s': fields must be separated by commas; save it as CSV with commas",
-                        import->name, printable(name, buffer, sizeof(buffer)));
-    return ctl_fail(import->ctl, CTL_FAILED, "%s:1: '%s': the first line must be subject,status,declared_at and nothing else "
-                    "(names are never kept: take such columns out)", import->name, printable(name, buffer, sizeof(buffer)));
+        return ctl_fail(import->ctl, CTL_FAILED,
+                        "%s:1: '%s': fields must be separated by commas; save it as CSV with commas", import->name,
+                        printable(name, buffer, sizeof(buffer)));
+    return ctl_fail(import->ctl, CTL_FAILED,
+                    "%s:1: '%s': the first line must be subject,status,declared_at and nothing else "
+                    "(names are never kept: take such columns out)",
+                    import->name, printable(name, buffer, sizeof(buffer)));
 }
 
 static enum ctl_exit read_header(struct import *import)
@@ -156,9 +162,10 @@ static enum ctl_exit write_batch(struct import *import)
         if (!sqlite3_get_autocommit(import->db))
             (void)database_run(import->db, "ROLLBACK"); /* the first error is the one to tell */
         clear_progress(import);
-        return ctl_fail(import->ctl, CTL_FAILED, "the register can't be written: %s; %lld rows before stay: mend the cause and import "
-                        "the file again", error == -EBUSY ? "another program holds it" : strerror(-error),
-                        (long long)import->taken);
+        return ctl_fail(import->ctl, CTL_FAILED,
+                        "the register can't be written: %s; %lld rows before stay: mend the cause and import "
+                        "the file again",
+                        error == -EBUSY ? "another program holds it" : strerror(-error), (long long)import->taken);
     }
     import->taken += taken;
     import->older += import->batch_rows - taken;
@@ -177,7 +184,7 @@ static enum ctl_exit import_rows(struct import *import)
         if (got == CSV_FAILED || got == CSV_END)
             break;
         if (got == CSV_BAD)
-            bad_row(import, NULL, NULL, import->row.mistake);
+            bad_row(import, NULL, "", import->row.mistake);
         else
             take_row(import);
         show_progress(import);
@@ -245,12 +252,16 @@ static enum ctl_exit run(struct ctl *ctl)
 }
 
 const struct ctl_command CTL_IMPORT = {
-    .name = "import", .operand = "FILE.csv", .summary = "Write declarations from a CSV file into the register",
-    .details = "FILE.csv is UTF-8 with commas; its first line is subject,status,declared_at. `-` reads standard input.\n"
-               "  subject      cccd: and the 12 digits of the citizen card; only its keyed hash is kept\n"
-               "  status       green, yellow or red\n"
-               "  declared_at  ISO 8601 (without a zone: local time) or Unix seconds\n"
-               "Good rows are taken, bad ones are listed as FILE:LINE: and left out; an older declaration never overwrites a\n"
-               "newer one, so the same file may be imported twice. The gate may go on working meanwhile.\n",
-    .options = OPTIONS, .run = run,
+    .name = "import",
+    .operand = "FILE.csv",
+    .summary = "Write declarations from a CSV file into the register",
+    .details =
+        "FILE.csv is UTF-8 with commas; its first line is subject,status,declared_at. `-` reads standard input.\n"
+        "  subject      cccd: and the 12 digits of the citizen card; only its keyed hash is kept\n"
+        "  status       green, yellow or red\n"
+        "  declared_at  ISO 8601 (without a zone: local time) or Unix seconds\n"
+        "Good rows are taken, bad ones are listed as FILE:LINE: and left out; an older declaration never overwrites a\n"
+        "newer one, so the same file may be imported twice. The gate may go on working meanwhile.\n",
+    .options = OPTIONS,
+    .run = run,
 };

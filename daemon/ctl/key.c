@@ -10,7 +10,8 @@
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/site_key.h"
 
-/* ---- key new -------------------------------------------------------------------------------------------------------- */
+/* ---- key new --------------------------------------------------------------------------------------------------------
+ */
 
 enum { NEW_KID, NEW_OUT, NEW_PUBLIC, NEW_ISSUER };
 static const struct ctl_option NEW_OPTIONS[] = {
@@ -60,18 +61,23 @@ static enum ctl_exit run_new(struct ctl *ctl)
     sodium_memzero(&secret, sizeof(secret));
     sodium_memzero(signing_key, sizeof(signing_key));
     if (result == CTL_OK)
-        (void)printf("secret key: %s (keep it; whoever has it can sign passes)\npublic key: %s (goes to the gate's trust folder)\n",
+        (void)printf("secret key: %s (keep it; whoever has it can sign passes)\npublic key: %s (goes to the gate's "
+                     "trust folder)\n",
                      ctl->values[NEW_OUT], ctl->values[NEW_PUBLIC]);
     return result;
 }
 
 const struct ctl_command CTL_KEY_NEW = {
-    .name = "key new", .summary = "Make an issuer's pair of signing keys (Ed25519)",
-    .details = "Example: qrgatectl key new --kid office-2026 --issuer \"Ward 3\" --out office.key --public office-2026.pub\n",
-    .options = NEW_OPTIONS, .run = run_new,
+    .name = "key new",
+    .summary = "Make an issuer's pair of signing keys (Ed25519)",
+    .details =
+        "Example: qrgatectl key new --kid office-2026 --issuer \"Ward 3\" --out office.key --public office-2026.pub\n",
+    .options = NEW_OPTIONS,
+    .run = run_new,
 };
 
-/* ---- key site ------------------------------------------------------------------------------------------------------- */
+/* ---- key site -------------------------------------------------------------------------------------------------------
+ */
 
 enum { SITE_OUT };
 static const struct ctl_option SITE_OPTIONS[] = {
@@ -90,18 +96,23 @@ static enum ctl_exit run_site(struct ctl *ctl)
 }
 
 const struct ctl_command CTL_KEY_SITE = {
-    .name = "key site", .summary = "Make a new site key, which turns identity numbers into keyed hashes",
-    .details = "Only needed to fill a register before the daemon's first start, which makes one otherwise. All lanes of a site\n"
+    .name = "key site",
+    .summary = "Make a new site key, which turns identity numbers into keyed hashes",
+    .details = "Only needed to fill a register before the daemon's first start, which makes one otherwise. All lanes "
+               "of a site\n"
                "share it. With another key the register matches nobody.\n",
-    .options = SITE_OPTIONS, .run = run_site,
+    .options = SITE_OPTIONS,
+    .run = run_site,
 };
 
-/* ---- token issue ---------------------------------------------------------------------------------------------------- */
+/* ---- token issue ----------------------------------------------------------------------------------------------------
+ */
 
 enum { ISSUE_KEY, ISSUE_SUBJECT, ISSUE_STATUS, ISSUE_VALID, ISSUE_NAME };
 static const struct ctl_option ISSUE_OPTIONS[] = {
     [ISSUE_KEY] = { "key", "SECRET_FILE", true, "the issuer's secret key, made by `key new`" },
-    [ISSUE_SUBJECT] = { "subject", "SUBJECT", true, "whose: cccd: and 12 digits, or a word of the issuer's own like staff:17" },
+    [ISSUE_SUBJECT] = { "subject", "SUBJECT", true,
+                        "whose: cccd: and 12 digits, or a word of the issuer's own like staff:17" },
     [ISSUE_STATUS] = { "status", "STATUS", true, "green, yellow or red" },
     [ISSUE_VALID] = { "valid", "TIME", true, "for how long from now: 30m, 72h, 14d" },
     [ISSUE_NAME] = { "name", "NAME", false, "the person's name, shown to staff; makes the code larger" },
@@ -122,13 +133,15 @@ static bool token_subject_valid(const char *subject)
 /* The claims that the options ask for; kid and issuer come from the key. */
 static enum ctl_exit read_claims(struct ctl *ctl, struct token_claims *ret)
 {
-    const char *subject = ctl->values[ISSUE_SUBJECT], *status = ctl->values[ISSUE_STATUS], *valid = ctl->values[ISSUE_VALID];
+    const char *subject = ctl->values[ISSUE_SUBJECT], *status = ctl->values[ISSUE_STATUS],
+               *valid = ctl->values[ISSUE_VALID];
     const char *name = ctl->values[ISSUE_NAME] ? ctl->values[ISSUE_NAME] : "";
     int64_t valid_s;
     char buffer[80];
     *ret = (struct token_claims){ 0 };
     if (!token_subject_valid(subject))
-        return ctl_fail(ctl, CTL_USAGE, "--subject '%s': " ALLOWED_SUBJECT ", or up to 71 printable ASCII characters without spaces",
+        return ctl_fail(ctl, CTL_USAGE,
+                        "--subject '%s': " ALLOWED_SUBJECT ", or up to 71 printable ASCII characters without spaces",
                         printable(subject, buffer, sizeof(buffer)));
     if (!parse_status(status, &ret->status))
         return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS, printable(status, buffer, sizeof(buffer)));
@@ -169,8 +182,11 @@ static enum ctl_exit run_issue(struct ctl *ctl)
 }
 
 const struct ctl_command CTL_TOKEN_ISSUE = {
-    .name = "token issue", .summary = "Sign a pass (QG1:...) and print its text, to be shown as a QR code",
-    .details = "Example: qrgatectl token issue --key office.key --subject cccd:022199012345 --status green --valid 72h \\\n"
-               "           | qrencode -o pass.png\n",
-    .options = ISSUE_OPTIONS, .run = run_issue,
+    .name = "token issue",
+    .summary = "Sign a pass (QG1:...) and print its text, to be shown as a QR code",
+    .details =
+        "Example: qrgatectl token issue --key office.key --subject cccd:022199012345 --status green --valid 72h \\\n"
+        "           | qrencode -o pass.png\n",
+    .options = ISSUE_OPTIONS,
+    .run = run_issue,
 };

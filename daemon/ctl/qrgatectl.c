@@ -38,7 +38,8 @@ static const char EXIT_HELP[] = "Exit status:\n"
                                 "  2  the command line is wrong\n"
                                 "  3  import: some rows were bad and left out, the good ones are taken\n";
 
-/* ---- help and messages ---------------------------------------------------------------------------------------------- */
+/* ---- help and messages ----------------------------------------------------------------------------------------------
+ */
 
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
 {
@@ -62,14 +63,17 @@ static void print_options(FILE *out, const struct ctl_option *options)
 {
     char left[48];
     for (; options->name; options++) {
-        (void)snprintf(left, sizeof(left), "--%s%s%s", options->name, options->value ? " " : "", options->value ? options->value : "");
+        (void)snprintf(left, sizeof(left), "--%s%s%s", options->name, options->value ? " " : "",
+                       options->value ? options->value : "");
         (void)fprintf(out, "  %-28s %s%s\n", left, options->help, options->required ? " (required)" : "");
     }
 }
 
 static void print_help(FILE *out)
 {
-    (void)fprintf(out, "Usage: qrgatectl [OPTIONS] COMMAND ...\n\nThe admin's tool of qrgate, the turnstile gate.\n\nCommands:\n");
+    (void)fprintf(
+        out,
+        "Usage: qrgatectl [OPTIONS] COMMAND ...\n\nThe admin's tool of qrgate, the turnstile gate.\n\nCommands:\n");
     for (int i = 0; i < COMMAND_COUNT; i++)
         (void)fprintf(out, "  %-28s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
     (void)fprintf(out, "\nOptions, before or after the command:\n");
@@ -89,14 +93,16 @@ static void print_command_help(FILE *out, const struct ctl_command *command)
     (void)fprintf(out, "\n%s", EXIT_HELP);
 }
 
-/* ---- what several commands need ------------------------------------------------------------------------------------- */
+/* ---- what several commands need -------------------------------------------------------------------------------------
+ */
 
 static enum ctl_exit load_settings(const struct ctl *ctl, struct settings *ret)
 {
     const char *path = ctl->config ? ctl->config : DEFAULT_CONFIG;
     if (settings_load(path, ret, stderr) == 0)
         return CTL_OK;
-    return ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above); name another with --config, or give --database and --site-key",
+    return ctl_fail(ctl, CTL_FAILED,
+                    "%s can't be used (see above); name another with --config, or give --database and --site-key",
                     path);
 }
 
@@ -112,7 +118,8 @@ enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, sqlite3 **ret_
         path = settings.journal.path;
     }
     if (must_exist && access(path, F_OK) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: %s; name the journal with --database or the right --config", path, strerror(errno));
+        return ctl_fail(ctl, CTL_FAILED, "%s: %s; name the journal with --database or the right --config", path,
+                        strerror(errno));
     if (database_open(path, ret_db, why, sizeof(why)) < 0)
         return ctl_fail(ctl, CTL_FAILED, "%s", why);
     return CTL_OK;
@@ -133,7 +140,8 @@ enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32])
     return CTL_OK;
 }
 
-/* ---- the command line ----------------------------------------------------------------------------------------------- */
+/* ---- the command line -----------------------------------------------------------------------------------------------
+ */
 
 struct line {
     char **words;
@@ -247,10 +255,11 @@ static enum ctl_exit check_complete(const struct ctl *ctl)
 {
     for (int i = 0; ctl->command->options[i].name; i++)
         if (ctl->command->options[i].required && !ctl->values[i])
-            return ctl_fail(ctl, CTL_USAGE, "--%s %s is missing; see: qrgatectl %s --help", ctl->command->options[i].name,
-                            ctl->command->options[i].value, ctl->command->name);
+            return ctl_fail(ctl, CTL_USAGE, "--%s %s is missing; see: qrgatectl %s --help",
+                            ctl->command->options[i].name, ctl->command->options[i].value, ctl->command->name);
     if (ctl->command->operand && !ctl->operand)
-        return ctl_fail(ctl, CTL_USAGE, "%s is missing; see: qrgatectl %s --help", ctl->command->operand, ctl->command->name);
+        return ctl_fail(ctl, CTL_USAGE, "%s is missing; see: qrgatectl %s --help", ctl->command->operand,
+                        ctl->command->name);
     return CTL_OK;
 }
 

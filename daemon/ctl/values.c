@@ -71,9 +71,9 @@ static bool parse_iso_time(const char *text, int64_t *ret_s)
     struct tm wanted = { 0 };
     bool local;
     int year, month, offset_s, fraction;
-    if (!take_number(&text, 4, &year) || !take_char(&text, "-") || !take_number(&text, 2, &month) || !take_char(&text, "-") ||
-        !take_number(&text, 2, &wanted.tm_mday) || !take_char(&text, "Tt ") || !take_number(&text, 2, &wanted.tm_hour) ||
-        !take_char(&text, ":") || !take_number(&text, 2, &wanted.tm_min))
+    if (!take_number(&text, 4, &year) || !take_char(&text, "-") || !take_number(&text, 2, &month) ||
+        !take_char(&text, "-") || !take_number(&text, 2, &wanted.tm_mday) || !take_char(&text, "Tt ") ||
+        !take_number(&text, 2, &wanted.tm_hour) || !take_char(&text, ":") || !take_number(&text, 2, &wanted.tm_min))
         return false;
     if (*text == ':') {
         text++;

@@ -1,4 +1,5 @@
-/* The hash chain: a row's hash, and the walk that checks them all. Called by the journal thread (one row) and qrgatectl verify. */
+/* The hash chain: a row's hash, and the walk that checks them all. Called by the journal thread (one row) and qrgatectl
+ * verify. */
 #include "daemon/journal/chain.h"
 
 #include <errno.h>
@@ -14,8 +15,8 @@ _Static_assert(CHAIN_HASH_BYTES == crypto_hash_sha256_BYTES, "SHA-256");
 /* libsodium's SHA-256 functions can't fail; their int is for symmetry with others. */
 static void add_field(crypto_hash_sha256_state *state, const void *bytes, size_t length_bytes)
 {
-    const uint8_t length[4] = { (uint8_t)(length_bytes >> 24), (uint8_t)(length_bytes >> 16), (uint8_t)(length_bytes >> 8),
-                                (uint8_t)length_bytes };
+    const uint8_t length[4] = { (uint8_t)(length_bytes >> 24), (uint8_t)(length_bytes >> 16),
+                                (uint8_t)(length_bytes >> 8), (uint8_t)length_bytes };
     (void)crypto_hash_sha256_update(state, length, sizeof(length));
     (void)crypto_hash_sha256_update(state, bytes, length_bytes);
 }
@@ -66,7 +67,8 @@ void chain_hash(const struct event *event, const uint8_t person_commitment[CHAIN
     (void)crypto_hash_sha256_final(&state, ret);
 }
 
-static int broken(struct chain_report *report, int64_t seq, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int broken(struct chain_report *report, int64_t seq, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static int broken(struct chain_report *report, int64_t seq, const char *format, ...)
 {
     va_list arguments;

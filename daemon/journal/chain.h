@@ -1,9 +1,10 @@
-/* The hash chain over the journal: each row's hash covers the row and the hash of the row before, so that a changed, removed or
- * inserted row shows. Removal of the newest rows alone can't show from within: compare the last hash with a published one.
+/* The hash chain over the journal: each row's hash covers the row and the hash of the row before, so that a changed,
+ * removed or inserted row shows. Removal of the newest rows alone can't show from within: compare the last hash with a
+ * published one.
  *
- * The row's canonical form is a series of fields, each preceded by its length in bytes (4 bytes, big-endian): numbers as 8 bytes
- * big-endian, enums as their names, texts as they are. A person enters only as SHA-256(salt || person): erasing salt and person
- * leaves the commitment, and the chain holds. */
+ * The row's canonical form is a series of fields, each preceded by its length in bytes (4 bytes, big-endian): numbers
+ * as 8 bytes big-endian, enums as their names, texts as they are. A person enters only as SHA-256(salt || person):
+ * erasing salt and person leaves the commitment, and the chain holds. */
 #ifndef JOURNAL_CHAIN_H
 #define JOURNAL_CHAIN_H
 
@@ -18,10 +19,10 @@ void chain_hash(const struct event *event, const uint8_t person_commitment[CHAIN
                 const uint8_t previous[CHAIN_HASH_BYTES], uint8_t ret[CHAIN_HASH_BYTES]);
 
 struct chain_report {
-    int64_t rows;       /* that hold */
-    int64_t erased;     /* of them without their person */
-    int64_t broken_seq; /* 0 = the chain holds */
-    char why[128];      /* what is wrong at broken_seq */
+    int64_t rows;                        /* that hold */
+    int64_t erased;                      /* of them without their person */
+    int64_t broken_seq;                  /* 0 = the chain holds */
+    char why[128];                       /* what is wrong at broken_seq */
     uint8_t last_hash[CHAIN_HASH_BYTES]; /* of the last row that holds; zeros when there is none */
 };
 /* Walks the whole journal. 0: *ret_report tells; negative errno: the database couldn't be read. */

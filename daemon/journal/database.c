@@ -1,5 +1,5 @@
-/* Opens, creates and migrates the file that holds journal and register. Called at start-up by the journal (journal.c) and by
- * qrgatectl, on the caller's thread. Every refusal names the file and says what to do. */
+/* Opens, creates and migrates the file that holds journal and register. Called at start-up by the journal (journal.c)
+ * and by qrgatectl, on the caller's thread. Every refusal names the file and says what to do. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -15,8 +15,8 @@
 
 enum { APPLICATION_ID = 0x51524754 /* "QRGT" in the file's header */, BUSY_STEP_MS = 2 };
 
-/* MIGRATIONS[n] leads from schema version n to n + 1. Never edit one that was released: append. Enums are stored by name, so
- * that a value put in the middle of an enum can't change the meaning of old rows. */
+/* MIGRATIONS[n] leads from schema version n to n + 1. Never edit one that was released: append. Enums are stored by
+ * name, so that a value put in the middle of an enum can't change the meaning of old rows. */
 static const char *const MIGRATIONS[] = {
     "CREATE TABLE event ("
     "  seq INTEGER PRIMARY KEY,"
@@ -28,7 +28,7 @@ static const char *const MIGRATIONS[] = {
     "  reason TEXT NOT NULL,"
     "  status TEXT NOT NULL,"
     "  credential TEXT NOT NULL,"
-    "  person TEXT,"                     /* NULL together with salt: erased */
+    "  person TEXT," /* NULL together with salt: erased */
     "  salt BLOB,"
     "  person_commitment BLOB NOT NULL," /* SHA-256(salt || person): what the chain holds of a person */
     "  bound_event_id TEXT NOT NULL,"
@@ -52,12 +52,18 @@ _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERS
 int database_error(int sqlite_code)
 {
     switch (sqlite_code & 0xff) {
-    case SQLITE_OK: case SQLITE_ROW: case SQLITE_DONE: return 0;
-    case SQLITE_BUSY: case SQLITE_LOCKED: return -EBUSY;
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE: return 0;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return -EBUSY;
     case SQLITE_FULL: return -ENOSPC;
     case SQLITE_READONLY: return -EROFS;
-    case SQLITE_CANTOPEN: case SQLITE_PERM: case SQLITE_AUTH: return -EACCES;
-    case SQLITE_CORRUPT: case SQLITE_NOTADB: return -EBADMSG;
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH: return -EACCES;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return -EBADMSG;
     case SQLITE_CONSTRAINT: return -EEXIST;
     case SQLITE_NOMEM: return -ENOMEM;
     case SQLITE_TOOBIG: return -EMSGSIZE;
@@ -86,23 +92,25 @@ static int say_failed(sqlite3 *db, const char *path, int error, char *why, size_
 {
     switch (error) {
     case -EBUSY:
-        return say(error, why, why_bytes, "%s: another program keeps the database locked; end it, then try again", path);
-    case -ENOSPC:
-        return say(error, why, why_bytes, "%s: no space left on the disk; free some", path);
+        return say(error, why, why_bytes, "%s: another program keeps the database locked; end it, then try again",
+                   path);
+    case -ENOSPC: return say(error, why, why_bytes, "%s: no space left on the disk; free some", path);
     case -EBADMSG:
-        return say(error, why, why_bytes, "%s: is damaged or not a SQLite database (%s); move it away, a new one will be made",
-                   path, sqlite3_errmsg(db));
+        return say(error, why, why_bytes,
+                   "%s: is damaged or not a SQLite database (%s); move it away, a new one will be made", path,
+                   sqlite3_errmsg(db));
     case -EROFS:
     case -EACCES:
-        return say(error, why, why_bytes, "%s: can't be written (%s); its folder and files must belong to the user that runs "
-                   "qrgate, on a file system mounted for writing", path, sqlite3_errmsg(db));
-    default:
-        return say(error, why, why_bytes, "%s: %s (%s)", path, sqlite3_errmsg(db), strerror(-error));
+        return say(error, why, why_bytes,
+                   "%s: can't be written (%s); its folder and files must belong to the user that runs "
+                   "qrgate, on a file system mounted for writing",
+                   path, sqlite3_errmsg(db));
+    default: return say(error, why, why_bytes, "%s: %s (%s)", path, sqlite3_errmsg(db), strerror(-error));
     }
 }
 
-/* Even steps instead of SQLite's growing ones (up to 100 ms): a gate's decision must get its turn in the few milliseconds that
- * an import leaves between two of its transactions. */
+/* Even steps instead of SQLite's growing ones (up to 100 ms): a gate's decision must get its turn in the few
+ * milliseconds that an import leaves between two of its transactions. */
 static int wait_busy(void *unused, int tries)
 {
     (void)unused;
@@ -125,8 +133,8 @@ static int64_t pragma_number(sqlite3 *db, const char *sql, int *error)
     return number;
 }
 
-/* Makes an empty file with a narrow mode: SQLite would make it readable for everybody. Made by root, it is given to the folder's
- * owner, so that qrgatectl run before the daemon's first start doesn't lock the daemon out. */
+/* Makes an empty file with a narrow mode: SQLite would make it readable for everybody. Made by root, it is given to the
+ * folder's owner, so that qrgatectl run before the daemon's first start doesn't lock the daemon out. */
 static int create_file(const char *path, char *why, size_t why_bytes)
 {
     char folder[JOURNAL_PATH_BYTES];
@@ -149,18 +157,21 @@ static int create_file(const char *path, char *why, size_t why_bytes)
     }
     switch (errno) {
     case EEXIST: break;
-    case ENOENT: case ENOTDIR:
-        return say(-ENOENT, why, why_bytes, "%s: there is no folder %s; make it, or name another in journal.path", path, folder);
-    case ENOSPC: case EDQUOT:
-        return say(-ENOSPC, why, why_bytes, "%s: no space left on the disk; free some", path);
+    case ENOENT:
+    case ENOTDIR:
+        return say(-ENOENT, why, why_bytes, "%s: there is no folder %s; make it, or name another in journal.path", path,
+                   folder);
+    case ENOSPC:
+    case EDQUOT: return say(-ENOSPC, why, why_bytes, "%s: no space left on the disk; free some", path);
     default:
-        return say(-errno, why, why_bytes, "%s: can't be made (%s); the folder %s must be writable for the user that runs qrgate",
-                   path, strerror(errno), folder);
+        return say(-errno, why, why_bytes,
+                   "%s: can't be made (%s); the folder %s must be writable for the user that runs qrgate", path,
+                   strerror(errno), folder);
     }
     /* Never open(2) a file that exists: closing it would drop the locks of another connection in this process. */
     if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
-        return say(-errno, why, why_bytes, "%s: can't be written (%s); it must belong to the user that runs qrgate", path,
-                   strerror(errno));
+        return say(-errno, why, why_bytes, "%s: can't be written (%s); it must belong to the user that runs qrgate",
+                   path, strerror(errno));
     return 0;
 }
 
@@ -177,8 +188,8 @@ static int configure(sqlite3 *db, const char *path, char *why, size_t why_bytes)
     if (error < 0)
         return say_failed(db, path, error, why, why_bytes);
     if (!wal)
-        return say(-ENOTSUP, why, why_bytes, "%s: this file system can't hold a write-ahead log; put the database on a local disk",
-                   path);
+        return say(-ENOTSUP, why, why_bytes,
+                   "%s: this file system can't hold a write-ahead log; put the database on a local disk", path);
     /* FULL: a commit that was answered survives a power cut. secure_delete: what is erased is overwritten. */
     error = database_run(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
                              "PRAGMA journal_size_limit = 4194304; PRAGMA trusted_schema = OFF;");
@@ -195,11 +206,13 @@ static int check_version(sqlite3 *db, const char *path, int64_t *ret_version, ch
         return say_failed(db, path, error, why, why_bytes);
     const bool empty = *ret_version == 0 && application == 0 && tables == 0;
     if (!empty && application != APPLICATION_ID)
-        return say(-EPROTO, why, why_bytes, "%s: is a SQLite database of another program; name another file in journal.path", path);
+        return say(-EPROTO, why, why_bytes,
+                   "%s: is a SQLite database of another program; name another file in journal.path", path);
     if (*ret_version < 0 || *ret_version > JOURNAL_SCHEMA_VERSION)
-        return say(-EPROTO, why, why_bytes, "%s: schema version %lld, but this program knows up to %d; install the newer qrgate "
-                   "that wrote it, or move the file away to begin a new one", path, (long long)*ret_version,
-                   JOURNAL_SCHEMA_VERSION);
+        return say(-EPROTO, why, why_bytes,
+                   "%s: schema version %lld, but this program knows up to %d; install the newer qrgate "
+                   "that wrote it, or move the file away to begin a new one",
+                   path, (long long)*ret_version, JOURNAL_SCHEMA_VERSION);
     return 0;
 }
 
@@ -218,8 +231,8 @@ static int migrate(sqlite3 *db, const char *path, char *why, size_t why_bytes)
         goto undo;
     for (; error == 0 && version < JOURNAL_SCHEMA_VERSION; version++)
         error = database_run(db, MIGRATIONS[version]);
-    (void)snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
-                   JOURNAL_SCHEMA_VERSION);
+    (void)snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+                   APPLICATION_ID, JOURNAL_SCHEMA_VERSION);
     if (error == 0)
         error = database_run(db, pragmas);
     if (error == 0)

@@ -1,4 +1,5 @@
-/* Opening the database file, and SQLite's result codes as errno. Internal to journal/; the door for others is register.h. */
+/* Opening the database file, and SQLite's result codes as errno. Internal to journal/; the door for others is
+ * register.h. */
 #ifndef JOURNAL_DATABASE_H
 #define JOURNAL_DATABASE_H
 

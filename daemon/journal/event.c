@@ -1,4 +1,5 @@
-/* Names of a row's enums, and back; the check of a row before it is written. Called by the journal thread and qrgatectl. */
+/* Names of a row's enums, and back; the check of a row before it is written. Called by the journal thread and
+ * qrgatectl. */
 #include "daemon/journal/event.h"
 
 #include <string.h>

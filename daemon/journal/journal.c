@@ -1,8 +1,10 @@
-/* The journal's thread: takes requests from the main thread through a ring, does each in one transaction, answers by eventfd.
+/* The journal's thread: takes requests from the main thread through a ring, does each in one transaction, answers by
+ * eventfd.
  *
- * One ring of slots holds request and answer together. Three counters run along it: taken <= done <= submitted <= taken + the
- * ring's length. So an answer always has its place (it can't overflow), answers keep the order of requests, and the mutex guards
- * only the counters: a slot belongs to the journal thread between submitted and done, to the main thread otherwise. */
+ * One ring of slots holds request and answer together. Three counters run along it: taken <= done <= submitted <= taken
+ * + the ring's length. So an answer always has its place (it can't overflow), answers keep the order of requests, and
+ * the mutex guards only the counters: a slot belongs to the journal thread between submitted and done, to the main
+ * thread otherwise. */
 #include "daemon/journal/journal.h"
 
 #include <errno.h>
@@ -38,7 +40,8 @@ struct journal {
     struct slot slots[JOURNAL_QUEUE_MAX];
 };
 
-/* ---- the journal thread --------------------------------------------------------------------------------------------- */
+/* ---- the journal thread ---------------------------------------------------------------------------------------------
+ */
 
 static enum event_kind kind_of_action(enum verdict_action action)
 {
@@ -48,7 +51,9 @@ static enum event_kind kind_of_action(enum verdict_action action)
 static struct verdict verdict_of_event(const struct event *event)
 {
     return (struct verdict){
-        .action = event->kind == EVENT_GRANTED ? VERDICT_OPEN : event->kind == EVENT_HELD ? VERDICT_HOLD : VERDICT_DENY,
+        .action = event->kind == EVENT_GRANTED ? VERDICT_OPEN
+                  : event->kind == EVENT_HELD  ? VERDICT_HOLD
+                                               : VERDICT_DENY,
         .reason = event->reason,
         .status = event->status,
     };
@@ -85,8 +90,8 @@ static int judge(struct journal *journal, const struct journal_request *request,
     return error;
 }
 
-/* A retry brings the same event_id: the row that is there is the answer. Another person's or another kind's under that id is a
- * fault of the caller, and must not open. 1: answered; 0: new. */
+/* A retry brings the same event_id: the row that is there is the answer. Another person's or another kind's under that
+ * id is a fault of the caller, and must not open. 1: answered; 0: new. */
 static int find_repeat(struct journal *journal, const struct event *wanted, bool decided, struct event *ret)
 {
     struct event stored;
@@ -100,7 +105,8 @@ static int find_repeat(struct journal *journal, const struct event *wanted, bool
     return 1;
 }
 
-static int decide_and_record(struct journal *journal, const struct journal_request *request, struct journal_answer *answer)
+static int decide_and_record(struct journal *journal, const struct journal_request *request,
+                             struct journal_answer *answer)
 {
     const bool decided = request->op == JOURNAL_DECIDE;
     struct event event = request->event;
@@ -110,7 +116,9 @@ static int decide_and_record(struct journal *journal, const struct journal_reque
     if (decided && request->payload_bytes > sizeof(request->payload))
         return -EMSGSIZE;
     if (decided) { /* of the caller's event only these count */
-        event = (struct event){ .at_us = event.at_us, .monotonic_us = event.monotonic_us, .clock_trusted = event.clock_trusted };
+        event = (struct event){ .at_us = event.at_us,
+                                .monotonic_us = event.monotonic_us,
+                                .clock_trusted = event.clock_trusted };
         memcpy(event.event_id, request->event.event_id, sizeof(event.event_id));
     }
     if (!memchr(event.event_id, '\0', sizeof(event.event_id)))
@@ -160,24 +168,22 @@ static void work(struct journal *journal, struct journal_request *request, struc
     case JOURNAL_DECIDE:
     case JOURNAL_RECORD:
         result = decide_and_record(journal, request, answer);
-        sodium_memzero(request->payload, request->payload_bytes <= sizeof(request->payload) ? request->payload_bytes : 0);
+        sodium_memzero(request->payload,
+                       request->payload_bytes <= sizeof(request->payload) ? request->payload_bytes : 0);
         break;
     case JOURNAL_READ_UNSENT:
         result = store_next_unsent(&journal->store, request->after_seq, &answer->event);
         answer->found = result == 1;
         break;
-    case JOURNAL_MARK_SENT:
-        result = mark_sent(journal, request->after_seq);
-        break;
-    case JOURNAL_PING:
-        result = 0;
-        break;
+    case JOURNAL_MARK_SENT: result = mark_sent(journal, request->after_seq); break;
+    case JOURNAL_PING: result = 0; break;
     }
     if (result < 0) {
         answer->error = result;
         answer->event = request->event;
         answer->event.seq = 0;
-        answer->verdict = (struct verdict){ .action = VERDICT_DENY, .reason = REASON_JOURNAL_FAILED, .status = STATUS_NONE };
+        answer->verdict =
+            (struct verdict){ .action = VERDICT_DENY, .reason = REASON_JOURNAL_FAILED, .status = STATUS_NONE };
     }
     answer->unsent_rows = journal->store.unsent_rows;
 }
@@ -207,10 +213,11 @@ static void *run(void *userdata)
     return NULL;
 }
 
-/* ---- the main thread ------------------------------------------------------------------------------------------------ */
+/* ---- the main thread ------------------------------------------------------------------------------------------------
+ */
 
-/* One journal, one daemon: a second one on the same file would publish the same rows. A file of its own, since locks on SQLite's
- * file would mix with SQLite's. */
+/* One journal, one daemon: a second one on the same file would publish the same rows. A file of its own, since locks on
+ * SQLite's file would mix with SQLite's. */
 static int lock_file(struct journal *journal, char *why, size_t why_bytes)
 {
     char path[JOURNAL_PATH_BYTES + 8];
@@ -218,7 +225,8 @@ static int lock_file(struct journal *journal, char *why, size_t why_bytes)
     journal->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (journal->lock_fd < 0) {
         const int error = -errno;
-        (void)snprintf(why, why_bytes, "%s: %s; the folder must be writable for the user that runs qrgate", path, strerror(-error));
+        (void)snprintf(why, why_bytes, "%s: %s; the folder must be writable for the user that runs qrgate", path,
+                       strerror(-error));
         return error;
     }
     struct stat database;
@@ -231,7 +239,8 @@ static int lock_file(struct journal *journal, char *why, size_t why_bytes)
     if (flock(journal->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     const int error = errno == EWOULDBLOCK ? -EBUSY : -errno;
-    (void)snprintf(why, why_bytes, "%s: in use by another qrgated; give each lane a journal.path of its own", journal->settings.path);
+    (void)snprintf(why, why_bytes, "%s: in use by another qrgated; give each lane a journal.path of its own",
+                   journal->settings.path);
     return error;
 }
 
@@ -349,7 +358,8 @@ int journal_take(struct journal *journal, struct journal_answer *ret_answer)
         journal->taken++;
         got = 1;
     }
-    /* Under the mutex, so the descriptor is readable exactly while answers wait. Unread after an EINTR it only wakes once more. */
+    /* Under the mutex, so the descriptor is readable exactly while answers wait. Unread after an EINTR it only wakes
+     * once more. */
     if (journal->taken == journal->done && read(journal->event_fd, &count, sizeof(count)) < 0)
         count = 0; /* EAGAIN: was empty already */
     (void)pthread_mutex_unlock(&journal->mutex);

@@ -1,4 +1,5 @@
-/* The register of declarations: look-up and upsert by the person's hash. Called by the journal thread and by qrgatectl. */
+/* The register of declarations: look-up and upsert by the person's hash. Called by the journal thread and by qrgatectl.
+ */
 #include "daemon/journal/register.h"
 
 #include <errno.h>
@@ -17,13 +18,13 @@ void register_person(const uint8_t site_key[32], const char *subject, char ret_p
     sodium_memzero(mac, sizeof(mac));
 }
 
-int register_declare_with(sqlite3_stmt *declare, const char *person, enum declaration_status status, int64_t declared_at_s,
-                          const char *source, bool *ret_taken)
+int register_declare_with(sqlite3_stmt *declare, const char *person, enum declaration_status status,
+                          int64_t declared_at_s, const char *source, bool *ret_taken)
 {
     *ret_taken = false;
     /* "none" is the absence of a row and "expired" the passing of time: neither can be declared. */
-    if (person[0] == '\0' || (status != STATUS_GREEN && status != STATUS_YELLOW && status != STATUS_RED &&
-                              status != STATUS_REVOKED))
+    if (person[0] == '\0' ||
+        (status != STATUS_GREEN && status != STATUS_YELLOW && status != STATUS_RED && status != STATUS_REVOKED))
         return -EINVAL;
     if (sqlite3_bind_text(declare, 1, person, -1, SQLITE_STATIC) != SQLITE_OK ||
         sqlite3_bind_text(declare, 2, declaration_status_name(status), -1, SQLITE_STATIC) != SQLITE_OK ||
@@ -59,7 +60,8 @@ int register_find_with(sqlite3_stmt *find, const char *person, struct declaratio
     return error;
 }
 
-int register_declare(sqlite3 *db, const char *person, enum declaration_status status, int64_t declared_at_s, bool *ret_taken)
+int register_declare(sqlite3 *db, const char *person, enum declaration_status status, int64_t declared_at_s,
+                     bool *ret_taken)
 {
     sqlite3_stmt *statement = NULL;
     *ret_taken = false;

@@ -19,10 +19,11 @@ int register_declare(struct sqlite3 *db, const char *person, enum declaration_st
                      bool *ret_taken);
 int register_find(struct sqlite3 *db, const char *person, struct declaration *ret);
 
-/* The same with a statement prepared once: for the journal thread and for imports. `source` is a word for the reader of the
- * table: "manual", "import". */
+/* The same with a statement prepared once: for the journal thread and for imports. `source` is a word for the reader of
+ * the table: "manual", "import". */
 #define REGISTER_FIND_SQL "SELECT status, declared_at_s FROM declaration WHERE person = ?1"
-#define REGISTER_DECLARE_SQL "INSERT INTO declaration (person, status, declared_at_s, source) VALUES (?1, ?2, ?3, ?4) " \
+#define REGISTER_DECLARE_SQL \
+    "INSERT INTO declaration (person, status, declared_at_s, source) VALUES (?1, ?2, ?3, ?4) " \
     "ON CONFLICT (person) DO UPDATE SET status = excluded.status, declared_at_s = excluded.declared_at_s, " \
     "source = excluded.source WHERE excluded.declared_at_s >= declaration.declared_at_s"
 int register_find_with(struct sqlite3_stmt *find, const char *person, struct declaration *ret);

@@ -1,5 +1,5 @@
-/* Rows of the journal and the statements that carry them. Used by the journal thread; the walk and the erasure at the end also by
- * qrgatectl on its own connection. */
+/* Rows of the journal and the statements that carry them. Used by the journal thread; the walk and the erasure at the
+ * end also by qrgatectl on its own connection. */
 #include "daemon/journal/store.h"
 
 #include <errno.h>
@@ -11,16 +11,18 @@
 #include "daemon/journal/event.h"
 #include "daemon/journal/register.h"
 
-#define EVENT_COLUMNS "seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, salt, " \
-                      "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent"
+#define EVENT_COLUMNS \
+    "seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, salt, " \
+    "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent"
 
 static const char *const SQL[STORE_STATEMENT_COUNT] = {
     [STORE_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_COMMIT] = "COMMIT",
     [STORE_ROLLBACK] = "ROLLBACK",
     [STORE_LAST] = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1",
-    [STORE_INSERT] = "INSERT INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-                     "?15, ?16, ?17, 0)",
+    [STORE_INSERT] =
+        "INSERT INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+        "?15, ?16, ?17, 0)",
     [STORE_FIND] = "SELECT " EVENT_COLUMNS " FROM event WHERE event_id = ?1",
     /* INDEXED BY: fails at open, not by slowness after a month without the broker, should the index ever not fit */
     [STORE_NEXT_UNSENT] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_unsent WHERE sent = 0 AND seq > ?1 "
@@ -90,13 +92,16 @@ static int read_row(sqlite3_stmt *statement, struct stored_event *ret)
     if (ret->erased)
         return 0;
     return copy_text(statement, 9, event->person, sizeof(event->person)) < 0 ||
-           copy_blob(statement, 10, ret->salt, sizeof(ret->salt)) < 0 ? -EILSEQ : 0;
+                   copy_blob(statement, 10, ret->salt, sizeof(ret->salt)) < 0
+               ? -EILSEQ
+               : 0;
 }
 
 static int count_unsent(sqlite3 *db, int64_t *ret)
 {
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(db, "SELECT count(*) FROM event INDEXED BY event_unsent WHERE sent = 0", -1, &statement, NULL);
+    int code = sqlite3_prepare_v2(db, "SELECT count(*) FROM event INDEXED BY event_unsent WHERE sent = 0", -1,
+                                  &statement, NULL);
     if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
         *ret = sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement); /* repeats the code of step */
@@ -109,11 +114,13 @@ int store_open(struct store *store, const char *path, char *why, size_t why_byte
     if (error < 0)
         return error;
     for (int i = 0; i < STORE_STATEMENT_COUNT && error == 0; i++)
-        error = database_error(sqlite3_prepare_v3(store->db, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL));
+        error = database_error(
+            sqlite3_prepare_v3(store->db, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL));
     if (error == 0)
         error = count_unsent(store->db, &store->unsent_rows);
     if (error < 0) {
-        (void)snprintf(why, why_bytes, "%s: %s; the file is damaged or was changed by another program: restore it or move it away",
+        (void)snprintf(why, why_bytes,
+                       "%s: %s; the file is damaged or was changed by another program: restore it or move it away",
                        path, sqlite3_errmsg(store->db));
         store_close(store);
     }
@@ -152,7 +159,7 @@ int store_commit(struct store *store)
 void store_rollback(struct store *store)
 {
     store->unsent_rows_change = 0;
-    if (!sqlite3_get_autocommit(store->db)) /* else SQLite has rolled back by itself */
+    if (!sqlite3_get_autocommit(store->db))                 /* else SQLite has rolled back by itself */
         (void)step_done(store->statements[STORE_ROLLBACK]); /* failing, the next store_begin() tries again */
 }
 
@@ -271,8 +278,8 @@ int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
 {
     sqlite3_stmt *statement = NULL;
     struct stored_event row;
-    int result = database_error(sqlite3_prepare_v2(db, "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1 ORDER BY seq", -1,
-                                                   &statement, NULL));
+    int result = database_error(sqlite3_prepare_v2(
+        db, "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1 ORDER BY seq", -1, &statement, NULL));
     if (result == 0)
         result = database_error(sqlite3_bind_int64(statement, 1, after_seq));
     while (result == 0) {
@@ -309,7 +316,8 @@ int store_erase_person(sqlite3 *db, const char *person, int64_t *ret_rows)
     int error = database_run(db, "BEGIN IMMEDIATE");
     if (error < 0)
         return error;
-    error = run_for_person(db, "UPDATE event SET person = NULL, salt = NULL WHERE person = ?1 AND person <> ''", person);
+    error =
+        run_for_person(db, "UPDATE event SET person = NULL, salt = NULL WHERE person = ?1 AND person <> ''", person);
     if (error == 0) {
         *ret_rows = sqlite3_changes64(db);
         error = run_for_person(db, "DELETE FROM declaration WHERE person = ?1", person);

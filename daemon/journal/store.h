@@ -1,5 +1,5 @@
-/* The prepared statements of the journal and the rows they carry. Used by the journal thread; store_walk() also by qrgatectl. No
- * allocation of our own after store_open(). */
+/* The prepared statements of the journal and the rows they carry. Used by the journal thread; store_walk() also by
+ * qrgatectl. No allocation of our own after store_open(). */
 #ifndef JOURNAL_STORE_H
 #define JOURNAL_STORE_H
 
@@ -17,8 +17,16 @@ struct stored_event {
 };
 
 enum store_statement {
-    STORE_BEGIN, STORE_COMMIT, STORE_ROLLBACK, STORE_LAST, STORE_INSERT, STORE_FIND, STORE_NEXT_UNSENT, STORE_MARK_SENT,
-    STORE_EXISTS, STORE_DECLARATION,
+    STORE_BEGIN,
+    STORE_COMMIT,
+    STORE_ROLLBACK,
+    STORE_LAST,
+    STORE_INSERT,
+    STORE_FIND,
+    STORE_NEXT_UNSENT,
+    STORE_MARK_SENT,
+    STORE_EXISTS,
+    STORE_DECLARATION,
     STORE_STATEMENT_COUNT
 };
 
@@ -46,11 +54,12 @@ int store_next_unsent(struct store *store, int64_t after_seq, struct event *ret)
 int store_mark_sent(struct store *store, int64_t seq); /* inside a transaction; -ENOENT: no such row; twice is once */
 int store_find_declaration(struct store *store, const char *person, struct declaration *ret);
 
-/* Rows with seq > after_seq, in order, until `each` answers other than 0, which is then the result; -EILSEQ: a row holds a value
- * that no version of ours wrote. */
+/* Rows with seq > after_seq, in order, until `each` answers other than 0, which is then the result; -EILSEQ: a row
+ * holds a value that no version of ours wrote. */
 typedef int store_each(const struct stored_event *row, void *userdata);
 int store_walk(struct sqlite3 *db, int64_t after_seq, store_each *each, void *userdata);
-/* Forgets one person: rows stay, chained, without person and salt; the declaration goes. The log is cut so that no copy stays. */
+/* Forgets one person: rows stay, chained, without person and salt; the declaration goes. The log is cut so that no copy
+ * stays. */
 int store_erase_person(struct sqlite3 *db, const char *person, int64_t *ret_rows);
 
 #endif

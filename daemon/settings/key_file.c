@@ -1,4 +1,5 @@
-/* The text file of one Ed25519 key, read line by line with file:line in every complaint. Start-up and qrgatectl only. */
+/* The text file of one Ed25519 key, read line by line with file:line in every complaint. Start-up and qrgatectl only.
+ */
 #include "daemon/settings/key_file.h"
 
 #include <errno.h>
@@ -157,7 +158,8 @@ int key_file_read(const char *path, bool secret, struct key_file *ret, FILE *err
     }
     if (reading.mistakes == 0 && (!reading.has_kid || !reading.has_key))
         complain(&reading, !reading.has_kid ? "the line `kid: …` is missing"
-                 : secret ? "the line `ed25519-secret: …` is missing" : "the line `ed25519: …` is missing");
+                           : secret         ? "the line `ed25519-secret: …` is missing"
+                                            : "the line `ed25519: …` is missing");
     if (reading.mistakes > 0)
         error = -EINVAL;
 end:
@@ -175,8 +177,8 @@ int key_file_write(const char *path, bool secret, const struct key_file *key)
     int error = 0;
     (void)sodium_bin2hex(hex, sizeof(hex), key->key, sizeof(key->key));
     const int length = snprintf(text, sizeof(text), "# qrgate %s key (Ed25519)%s\nkid: %s\nissuer: %s\n%s: %s\n",
-                                secret ? "SECRET" : "public", secret ? ": whoever has it can sign passes" : "", key->kid,
-                                key->issuer, secret ? "ed25519-secret" : "ed25519", hex);
+                                secret ? "SECRET" : "public", secret ? ": whoever has it can sign passes" : "",
+                                key->kid, key->issuer, secret ? "ed25519-secret" : "ed25519", hex);
     if (length < 0 || (size_t)length >= sizeof(text)) {
         error = -EMSGSIZE;
         goto end;

@@ -1,5 +1,6 @@
 /* The text file of one Ed25519 key: lines `kid: …`, `issuer: …` and `ed25519: <64 hex digits>` (public) or
- * `ed25519-secret: <64 hex digits>` (the seed). Read at start-up (trust_folder.c) and by qrgatectl, which also writes it. */
+ * `ed25519-secret: <64 hex digits>` (the seed). Read at start-up (trust_folder.c) and by qrgatectl, which also writes
+ * it. */
 #ifndef SETTINGS_KEY_FILE_H
 #define SETTINGS_KEY_FILE_H
 
@@ -15,8 +16,8 @@ struct key_file {
     uint8_t key[KEY_FILE_KEY_BYTES];      /* public key, or secret seed */
 };
 
-/* 0; -EINVAL after printing every mistake as file:line to `errors`; or -errno, printed too. A secret file that others can read is
- * -EPERM. */
+/* 0; -EINVAL after printing every mistake as file:line to `errors`; or -errno, printed too. A secret file that others
+ * can read is -EPERM. */
 int key_file_read(const char *path, bool secret, struct key_file *ret, FILE *errors);
 /* Makes the file (never overwrites: -EEXIST), 0600 when secret, else 0644, and waits for the disk. Prints nothing. */
 int key_file_write(const char *path, bool secret, const struct key_file *key);

@@ -18,10 +18,12 @@ static int parse(const char *text, size_t length, uint8_t ret_key[SITE_KEY_BYTES
     const char *end = NULL;
     if (length == HEX_DIGITS + 2 && text[HEX_DIGITS] == '\r') /* written by an editor on another system */
         length = text[HEX_DIGITS + 1] == '\n' ? HEX_DIGITS + 1 : 0;
-    if ((length != HEX_DIGITS && length != HEX_DIGITS + 1) || (length == HEX_DIGITS + 1 && !strchr("\r\n", text[HEX_DIGITS])))
+    if ((length != HEX_DIGITS && length != HEX_DIGITS + 1) ||
+        (length == HEX_DIGITS + 1 && !strchr("\r\n", text[HEX_DIGITS])))
         return -EINVAL;
-    return sodium_hex2bin(ret_key, SITE_KEY_BYTES, text, HEX_DIGITS, NULL, &bytes, &end) == 0 && bytes == SITE_KEY_BYTES ? 0
-                                                                                                                      : -EINVAL;
+    return sodium_hex2bin(ret_key, SITE_KEY_BYTES, text, HEX_DIGITS, NULL, &bytes, &end) == 0 && bytes == SITE_KEY_BYTES
+               ? 0
+               : -EINVAL;
 }
 
 int site_key_load(const char *path, uint8_t ret_key[SITE_KEY_BYTES], char *why, size_t why_bytes)
@@ -34,12 +36,14 @@ int site_key_load(const char *path, uint8_t ret_key[SITE_KEY_BYTES], char *why, 
     if (fd < 0 || fstat(fd, &status) < 0) {
         error = -errno;
         (void)snprintf(why, why_bytes, "%s: the site key can't be read: %s%s", path, strerror(-error),
-                       error == -ENOENT ? "; make one with `qrgatectl key site`, or copy that of the site's other lanes" : "");
+                       error == -ENOENT ? "; make one with `qrgatectl key site`, or copy that of the site's other lanes"
+                                        : "");
         goto end;
     }
     if ((status.st_mode & 07) != 0) {
         error = -EPERM;
-        (void)snprintf(why, why_bytes, "%s: everybody may read the site key; chmod 640 it (and give it to the group of qrgate)", path);
+        (void)snprintf(why, why_bytes,
+                       "%s: everybody may read the site key; chmod 640 it (and give it to the group of qrgate)", path);
         goto end;
     }
     const ssize_t length = read(fd, text, sizeof(text));
@@ -48,7 +52,8 @@ int site_key_load(const char *path, uint8_t ret_key[SITE_KEY_BYTES], char *why, 
         (void)snprintf(why, why_bytes, "%s: the site key can't be read: %s", path, strerror(-error));
     } else if (parse(text, (size_t)length, ret_key) < 0) {
         error = -EINVAL;
-        (void)snprintf(why, why_bytes, "%s: a site key is one line of 64 hexadecimal digits; copy it again from another lane", path);
+        (void)snprintf(why, why_bytes,
+                       "%s: a site key is one line of 64 hexadecimal digits; copy it again from another lane", path);
     }
 end:
     if (fd >= 0)
@@ -88,7 +93,8 @@ int site_key_create(const char *path, char *why, size_t why_bytes)
 end:
     if (error < 0)
         (void)snprintf(why, why_bytes, "%s: the site key can't be made: %s%s", path, strerror(-error),
-                       error == -EEXIST ? "; it is never overwritten, since the register would match nobody any more" : "");
+                       error == -EEXIST ? "; it is never overwritten, since the register would match nobody any more"
+                                        : "");
     sodium_memzero(key, sizeof(key));
     sodium_memzero(text, sizeof(text));
     return error;

@@ -1,5 +1,5 @@
-/* The folder of public keys -> struct credential_trust. Start-up only, on the caller's thread. One bad file refuses all of them: a
- * gate that silently trusts fewer keys than its admin thinks is found out by the people before it. */
+/* The folder of public keys -> struct credential_trust. Start-up only, on the caller's thread. One bad file refuses all
+ * of them: a gate that silently trusts fewer keys than its admin thinks is found out by the people before it. */
 #include "daemon/settings/trust_folder.h"
 
 #include <dirent.h>
@@ -26,7 +26,8 @@ static int add_key(const char *path, struct credential_trust *trust, FILE *error
     const size_t kid_bytes = strlen(file.kid);
     for (size_t i = 0; i < trust->count; i++)
         if (trust->keys[i].kid_bytes == kid_bytes && memcmp(trust->keys[i].kid, file.kid, kid_bytes) == 0) {
-            (void)fprintf(errors, "%s: kid '%s' is in another file of this folder too; each key needs its own\n", path, file.kid);
+            (void)fprintf(errors, "%s: kid '%s' is in another file of this folder too; each key needs its own\n", path,
+                          file.kid);
             return -EINVAL;
         }
     if (trust->count == CREDENTIAL_TRUST_KEYS_MAX) {
@@ -52,8 +53,9 @@ int trust_folder_load(const char *folder, struct credential_trust *ret, FILE *er
     const int count = scandir(folder, &entries, is_public_key, alphasort);
     if (count < 0) {
         error = -errno;
-        (void)fprintf(errors, "%s: the folder of public keys can't be read: %s; make it, or name another in trust.folder\n", folder,
-                      strerror(-error));
+        (void)fprintf(errors,
+                      "%s: the folder of public keys can't be read: %s; make it, or name another in trust.folder\n",
+                      folder, strerror(-error));
         return error;
     }
     for (int i = 0; i < count; i++) {

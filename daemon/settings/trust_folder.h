@@ -6,8 +6,8 @@
 
 #include "daemon/credential/credential.h"
 
-/* 0 (an empty folder is a site without tokens); -EINVAL after printing every mistake as file:line to `errors`; or -errno, printed
- * too. Files are read in the order of their names; what doesn't end in .pub is left alone. */
+/* 0 (an empty folder is a site without tokens); -EINVAL after printing every mistake as file:line to `errors`; or
+ * -errno, printed too. Files are read in the order of their names; what doesn't end in .pub is left alone. */
 int trust_folder_load(const char *folder, struct credential_trust *ret, FILE *errors);
 
 #endif

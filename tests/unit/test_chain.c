@@ -26,8 +26,13 @@ struct fixture {
 
 static void make_event(int i, struct event *ret)
 {
-    *ret = (struct event){ .kind = EVENT_GRANTED, .at_us = 1790000000000000 + i, .monotonic_us = 1000 + i, .clock_trusted = true,
-                           .reason = REASON_STATUS_GREEN, .status = STATUS_GREEN, .credential = CREDENTIAL_CCCD };
+    *ret = (struct event){ .kind = EVENT_GRANTED,
+                           .at_us = 1790000000000000 + i,
+                           .monotonic_us = 1000 + i,
+                           .clock_trusted = true,
+                           .reason = REASON_STATUS_GREEN,
+                           .status = STATUS_GREEN,
+                           .credential = CREDENTIAL_CCCD };
     (void)snprintf(ret->event_id, sizeof(ret->event_id), "%032x", i);
     (void)snprintf(ret->person, sizeof(ret->person), "%s", i % 2 ? PERSON : "");
     (void)snprintf(ret->alarm, sizeof(ret->alarm), "alarm");
@@ -112,7 +117,8 @@ static void empty_chain_holds(void **state)
 
 static void each_field_enters_the_hash(void **state)
 {
-    uint8_t commitment[CHAIN_HASH_BYTES] = { 1 }, previous[CHAIN_HASH_BYTES] = { 2 }, plain[CHAIN_HASH_BYTES], other[CHAIN_HASH_BYTES];
+    uint8_t commitment[CHAIN_HASH_BYTES] = { 1 }, previous[CHAIN_HASH_BYTES] = { 2 }, plain[CHAIN_HASH_BYTES],
+            other[CHAIN_HASH_BYTES];
     struct event base, changed;
     (void)state;
     make_event(1, &base);
@@ -208,8 +214,9 @@ static void forged_row_is_found(void **state)
     assert_int_equal(store_walk(f->store.db, 0, keep_third, &row), 1);
     row.event.kind = EVENT_DENIED;
     chain_hash(&row.event, row.person_commitment, row.previous_hash, row.hash);
-    assert_int_equal(sqlite3_prepare_v2(f->store.db, "UPDATE event SET kind = 'denied', hash = ?1 WHERE seq = 3", -1, &update, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(f->store.db, "UPDATE event SET kind = 'denied', hash = ?1 WHERE seq = 3", -1, &update, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_bind_blob(update, 1, row.hash, sizeof(row.hash), SQLITE_STATIC), SQLITE_OK);
     assert_int_equal(sqlite3_step(update), SQLITE_DONE);
     (void)sqlite3_finalize(update);

@@ -1,5 +1,5 @@
-/* The journal through its door: requests in, answers out, and what is in the file afterwards. Faults are real ones: another
- * connection's lock, a file that may not grow, a process killed at work. */
+/* The journal through its door: requests in, answers out, and what is in the file afterwards. Faults are real ones:
+ * another connection's lock, a file that may not grow, a process killed at work. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,8 +29,9 @@
 
 enum { NOW_S = 1790000000, ANSWER_WITHIN_MS = 10000 };
 
-static const char CCCD[] = "022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Tổ 3, Khu 2, Phường Hà An, Quảng Yên, "
-                           "Quảng Ninh|01082022";
+static const char CCCD[] =
+    "022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Tổ 3, Khu 2, Phường Hà An, Quảng Yên, "
+    "Quảng Ninh|01082022";
 static const char SUBJECT[] = "cccd:022199012345";
 
 struct fixture {
@@ -40,7 +41,8 @@ struct fixture {
     uint8_t signing_key[crypto_sign_SECRETKEYBYTES];
 };
 
-/* ---- helpers -------------------------------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------------------------------
+ */
 
 static int64_t now_ms(void)
 {
@@ -126,8 +128,11 @@ static void ask(struct journal *journal, const struct journal_request *request, 
 static void record_request(int number, struct journal_request *ret)
 {
     *ret = (struct journal_request){ .op = JOURNAL_RECORD, .tag = (uint64_t)number + 1000 };
-    ret->event = (struct event){ .kind = EVENT_OVERRIDE, .at_us = NOW_S * 1000000LL + number, .monotonic_us = number,
-                                 .clock_trusted = true, .reason = REASON_BUTTON };
+    ret->event = (struct event){ .kind = EVENT_OVERRIDE,
+                                 .at_us = NOW_S * 1000000LL + number,
+                                 .monotonic_us = number,
+                                 .clock_trusted = true,
+                                 .reason = REASON_BUTTON };
     (void)snprintf(ret->event.event_id, sizeof(ret->event.event_id), "%032x", (unsigned)number);
 }
 
@@ -144,7 +149,9 @@ static int64_t record(struct journal *journal, int number)
 
 static void decide_request(int number, const char *payload, struct journal_request *ret)
 {
-    *ret = (struct journal_request){ .op = JOURNAL_DECIDE, .tag = (uint64_t)number, .payload_bytes = (uint32_t)strlen(payload) };
+    *ret = (struct journal_request){ .op = JOURNAL_DECIDE,
+                                     .tag = (uint64_t)number,
+                                     .payload_bytes = (uint32_t)strlen(payload) };
     memcpy(ret->payload, payload, strlen(payload));
     ret->event = (struct event){ .at_us = NOW_S * 1000000LL, .monotonic_us = 5, .clock_trusted = true };
     (void)snprintf(ret->event.event_id, sizeof(ret->event.event_id), "d%031x", (unsigned)number);
@@ -195,7 +202,8 @@ static int64_t rows_that_hold(const char *path)
     return report.rows;
 }
 
-/* ---- recording ------------------------------------------------------------------------------------------------------ */
+/* ---- recording ------------------------------------------------------------------------------------------------------
+ */
 
 static void ping_is_answered(void **state)
 {
@@ -237,8 +245,13 @@ static void every_field_comes_back(void **state)
     struct journal_request request = { .op = JOURNAL_RECORD }, read = { .op = JOURNAL_READ_UNSENT };
     struct journal_answer answer;
     struct event *event = &request.event;
-    *event = (struct event){ .kind = EVENT_ALARM_BEGIN, .at_us = -1, .monotonic_us = INT64_MAX, .clock_trusted = true,
-                             .reason = REASON_CODE_MALFORMED, .status = STATUS_REVOKED, .credential = CREDENTIAL_SITE_TOKEN };
+    *event = (struct event){ .kind = EVENT_ALARM_BEGIN,
+                             .at_us = -1,
+                             .monotonic_us = INT64_MAX,
+                             .clock_trusted = true,
+                             .reason = REASON_CODE_MALFORMED,
+                             .status = STATUS_REVOKED,
+                             .credential = CREDENTIAL_SITE_TOKEN };
     memset(event->event_id, 'a', sizeof(event->event_id) - 1);
     memset(event->person, 'b', sizeof(event->person) - 1);
     memset(event->bound_event_id, 'c', sizeof(event->bound_event_id) - 1);
@@ -313,7 +326,8 @@ static void retry_is_recorded_once(void **state)
     assert_int_equal(rows_that_hold(f->settings.path), 3);
 }
 
-/* ---- the outbox ----------------------------------------------------------------------------------------------------- */
+/* ---- the outbox -----------------------------------------------------------------------------------------------------
+ */
 
 static void unsent_rows_come_in_order_until_marked(void **state)
 {
@@ -355,7 +369,8 @@ static void unsent_rows_come_in_order_until_marked(void **state)
     assert_int_equal(answer.unsent_rows, 3);
 }
 
-/* ---- deciding ------------------------------------------------------------------------------------------------------- */
+/* ---- deciding -------------------------------------------------------------------------------------------------------
+ */
 
 static void card_is_decided_by_the_register(void **state)
 {
@@ -404,7 +419,10 @@ static void token_carries_its_declaration(void **state)
     struct fixture *f = *state;
     struct journal_answer answer;
     char text[TOKEN_TEXT_BYTES], person[JOURNAL_ID_BYTES];
-    struct token_claims claims = { .issuer = "ward", .subject = "staff:17", .status = STATUS_GREEN, .issued_at_s = NOW_S - 10,
+    struct token_claims claims = { .issuer = "ward",
+                                   .subject = "staff:17",
+                                   .status = STATUS_GREEN,
+                                   .issued_at_s = NOW_S - 10,
                                    .expires_at_s = NOW_S + 3600 };
     assert_true(token_write(&claims, (const uint8_t *)"k1", 2, f->signing_key, text, sizeof(text)) > 0);
     decide_payload(f, 1, text, &answer);
@@ -486,7 +504,8 @@ static void damaged_register_never_opens(void **state)
     assert_int_equal(answer.unsent_rows, 0);
 }
 
-/* ---- faults --------------------------------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------------------------------
+ */
 
 static void answers_wait_for_another_writer(void **state)
 {
@@ -540,7 +559,8 @@ static void failed_commit_is_never_a_success(void **state)
     (void)snprintf(wal, sizeof(wal), "%s-wal", f->settings.path);
     assert_int_equal(stat(wal, &status), 0);
 
-    /* The log may not grow any more: the write fails in the middle of the commit. (The journal's thread blocks SIGXFSZ.) */
+    /* The log may not grow any more: the write fails in the middle of the commit. (The journal's thread blocks
+     * SIGXFSZ.) */
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     small = limit;
     small.rlim_cur = (rlim_t)status.st_size + 4096;
@@ -638,7 +658,8 @@ static void threads_agree(void **state) /* for -fsanitize=thread: the ring at fu
     assert_int_equal(taken, 3000);
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------------------------------
+ */
 
 static void refused(struct fixture *f, int error, const char *const words[])
 {
@@ -693,7 +714,8 @@ static void missing_folder_is_named(void **state)
 {
     struct fixture *f = *state;
     (void)snprintf(f->settings.path, sizeof(f->settings.path), "%s/no/such/journal.db", f->folder);
-    refused(f, -ENOENT, (const char *const[]){ f->settings.path, "there is no folder", "/no/such;", "journal.path", NULL });
+    refused(f, -ENOENT,
+            (const char *const[]){ f->settings.path, "there is no folder", "/no/such;", "journal.path", NULL });
 }
 
 static void second_daemon_is_refused(void **state)
@@ -745,7 +767,8 @@ static void unwritable_is_explained(void **state)
     assert_int_equal(chmod(f->folder, 0755), 0);
 }
 
-/* ---- kill -9 -------------------------------------------------------------------------------------------------------- */
+/* ---- kill -9 --------------------------------------------------------------------------------------------------------
+ */
 
 /* The child of the next test, a program of its own: records for ever, and prints each seq once it is answered. */
 static int record_until_killed(const char *path)
@@ -764,8 +787,8 @@ static int record_until_killed(const char *path)
         record_request(1, &request);
         randombytes_buf(id, sizeof(id));
         (void)sodium_bin2hex(request.event.event_id, sizeof(request.event.event_id), id, sizeof(id));
-        if (journal_submit(journal, &request) < 0 || poll(&fd, 1, ANSWER_WITHIN_MS) != 1 || journal_take(journal, &answer) != 1 ||
-            answer.error < 0)
+        if (journal_submit(journal, &request) < 0 || poll(&fd, 1, ANSWER_WITHIN_MS) != 1 ||
+            journal_take(journal, &answer) != 1 || answer.error < 0)
             return 2;
         if (write(STDOUT_FILENO, &answer.event.seq, sizeof(answer.event.seq)) != sizeof(answer.event.seq))
             return 3;

@@ -106,7 +106,8 @@ static void older_never_overwrites_newer(void **state)
     assert_false(taken);
     assert_int_equal(register_find(f->db, "p", &found), 0);
     assert_int_equal(found.status, STATUS_RED);
-    assert_int_equal(register_declare(f->db, "p", STATUS_YELLOW, 1000, &taken), 0); /* a correction of the same moment */
+    assert_int_equal(register_declare(f->db, "p", STATUS_YELLOW, 1000, &taken),
+                     0); /* a correction of the same moment */
     assert_true(taken);
     assert_int_equal(register_declare(f->db, "p", STATUS_GREEN, 1001, &taken), 0);
     assert_true(taken);
@@ -129,7 +130,8 @@ static void foreign_status_is_an_error_not_a_guess(void **state)
 {
     struct fixture *f = *state;
     struct declaration found;
-    assert_int_equal(sqlite3_exec(f->db, "INSERT INTO declaration VALUES ('p', 'purple', 1, 'x')", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(f->db, "INSERT INTO declaration VALUES ('p', 'purple', 1, 'x')", NULL, NULL, NULL),
+                     SQLITE_OK);
     assert_int_equal(register_find(f->db, "p", &found), -EILSEQ);
     assert_false(found.found);
 }
@@ -171,8 +173,10 @@ static void site_key_is_made_once_and_read(void **state)
 
 static void bad_site_keys_are_refused(void **state)
 {
-    static const char *const bad[] = { "", "\n", HEX "00\n", HEX "\n\n", HEX " \n", "zz", HEX HEX "\n",
-                                       "g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n" };
+    static const char *const bad[] = {
+        "",        "\n", HEX "00\n",   HEX "\n\n",
+        HEX " \n", "zz", HEX HEX "\n", "g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+    };
     struct fixture *f = *state;
     uint8_t key[32];
     char path[128], why[256];
@@ -237,7 +241,8 @@ static void bad_trust_files_are_named_with_line(void **state)
         { "ed25519: " PUB "\n", "`kid: …` is missing" },
         { "kid: one\ned25519: 12\n", "a.pub:2: the key must be exactly 64" },
         { "kid: one\ned25519: " PUB "00\n", "a.pub:2: the key must be exactly 64" },
-        { "kid: one\n\ned25519: 0000000000000000000000000000000000000000000000000000000000000000\n", "a.pub:3: these 64 digits" },
+        { "kid: one\n\ned25519: 0000000000000000000000000000000000000000000000000000000000000000\n",
+          "a.pub:3: these 64 digits" },
         { "kid: one two\ned25519: " PUB "\n", "a.pub:1: kid" },
         { "kid: 12345678901234567\ned25519: " PUB "\n", "a.pub:1: kid" },
         { "kid: one\nkid: two\ned25519: " PUB "\n", "a.pub:2: a second kid" },
