@@ -1,5 +1,5 @@
-/* A camera made of the pictures in a folder, at a frame rate: for tests, demonstrations and machines without a camera. Used
- * by the eye process, from its one thread. The driver to copy for a new kind of camera. */
+/* A camera made of the pictures in a folder, at a frame rate: for tests, demonstrations and machines without a
+ * camera. Used by the eye process, from its one thread. The driver to copy for a new kind of camera. */
 #include "hw/camera.h"
 
 #include <dirent.h>
@@ -87,7 +87,8 @@ static int find_next(struct replay *replay)
 
 /* The mean of the source pixels that lie under one frame pixel, the ones at its border in proportion. The sides are in
  * UNITs, so that a scale like 1.7 makes no uneven modules. */
-static uint8_t mean_under(const uint8_t *src, int src_width_px, int64_t left, int64_t right, int64_t top, int64_t bottom)
+static uint8_t mean_under(const uint8_t *src, int src_width_px, int64_t left, int64_t right, int64_t top,
+                         int64_t bottom)
 {
     int64_t sum = 0;
     for (int64_t y = top / UNIT; y * UNIT < bottom; y++) {
@@ -102,7 +103,8 @@ static uint8_t mean_under(const uint8_t *src, int src_width_px, int64_t left, in
     return (uint8_t)(sum / ((right - left) * (bottom - top)));
 }
 
-/* The loaded picture goes to the middle of the gray frame; one that is too large is scaled down to fit, in proportion. */
+/* The loaded picture goes to the middle of the gray frame; one that is too large is scaled down to fit, in
+ * proportion. */
 static void place(struct replay *replay, int width_px, int height_px)
 {
     const int frame_width = replay->settings.width_px, frame_height = replay->settings.height_px;

@@ -1,5 +1,6 @@
-/* A real camera through libv4l2, streaming. Used by the eye process, from its one thread. Formats with a luma plane (GREY,
- * NV12) are handed out where they lie; YUYV and MJPEG are unpacked here; whatever else a camera speaks, libv4l2 converts. */
+/* A real camera through libv4l2, streaming. Used by the eye process, from its one thread. Formats with a luma plane
+ * (GREY, NV12) are handed out where they lie; YUYV and MJPEG are unpacked here; whatever else a camera speaks,
+ * libv4l2 converts. */
 #include "hw/camera.h"
 
 #include <errno.h>
@@ -444,7 +445,8 @@ static int start(struct v4l2_camera *camera, const struct camera_v4l2_settings *
     return 0;
 }
 
-int camera_v4l2_open(const struct camera_v4l2_settings *settings, struct camera **ret_camera, char *why, size_t why_bytes)
+int camera_v4l2_open(const struct camera_v4l2_settings *settings, struct camera **ret_camera, char *why,
+                     size_t why_bytes)
 {
     static const struct camera_ops ops = {.next = v4l2_camera_next, .close = v4l2_camera_close};
 

@@ -1,5 +1,5 @@
-/* QR decoder on libzbar. Used by the eye process only, from its one thread: the library reads pictures that strangers hold
- * up, so nothing of value may live in the same process. */
+/* QR decoder on libzbar. Used by the eye process only, from its one thread: the library reads pictures that
+ * strangers hold up, so nothing of value may live in the same process. */
 #include "hw/decoder.h"
 
 #include <errno.h>
@@ -48,13 +48,14 @@ static zbar_image_scanner_t *make_scanner(void)
             return NULL;
         }
     zbar_image_scanner_enable_cache(scanner, 0);
-    (void)zbar_image_scanner_request_dbus(scanner, 0); /* never put a payload on the bus; fails where built without it */
+    /* Never a payload on the bus; fails where libzbar was built without it, which is as good. */
+    (void)zbar_image_scanner_request_dbus(scanner, 0);
     return scanner;
 }
 
-/* libzbar opens character sets while it decodes, after a stranger's code has named one (ECI), and glibc then loads a module
- * from disk, which the eye's sandbox forbids. Held open here, the modules are already there. A set that this system
- * lacks is left out: libzbar does without it too. */
+/* libzbar opens character sets for every code, binary or not, and further ones that a stranger's code names (ECI);
+ * glibc then loads modules from disk, which the eye's sandbox forbids. Held open here, the modules are already there.
+ * A set that this system lacks is left out: libzbar does without it too. */
 static void hold_charsets(struct zbar_decoder *decoder)
 {
     char names[CHARSETS_MAX][24] = {"UTF-8", "SJIS", "BIG-5", "CP437"};
@@ -68,9 +69,9 @@ static void hold_charsets(struct zbar_decoder *decoder)
     }
 }
 
-/* libzbar knows no stride, so a padded row is a wider picture with a crop; but it reads the padding too (the last row's may
- * not exist), and the inverted copy is made in whole words of 8 bytes. The rows that may be read under both conditions:
- * at most a few fewer at the bottom, where a code has its quiet zone. */
+/* libzbar knows no stride, so a padded row is a wider picture with a crop; but it reads the padding too (the last
+ * row's may not exist), and the inverted copy is made in whole words of 8 bytes. The rows that may be read under
+ * both conditions: at most a few fewer at the bottom, where a code has its quiet zone. */
 static int readable_rows(const struct decoder_picture *picture)
 {
     const long stride = picture->stride_bytes;
@@ -81,8 +82,8 @@ static int readable_rows(const struct decoder_picture *picture)
     return (int)rows;
 }
 
-/* A part of a Structured Append is "partial", and all its parts in one picture are a composite: neither is what one person
- * holds up as one code. */
+/* A part of a Structured Append is "partial", and all its parts in one picture are a composite: neither is what one
+ * person holds up as one code. */
 static bool is_whole_code(const zbar_symbol_t *symbol)
 {
     return zbar_symbol_get_type(symbol) == ZBAR_QRCODE && !zbar_symbol_get_components(symbol);

@@ -1,5 +1,5 @@
-/* Raw camera formats -> luma. Called by the camera drivers and the picture loader, in the eye process, from its one thread.
- * Knows nothing of devices; the JPEG decoder is libjpeg, kept for the life of the camera. */
+/* Raw camera formats -> luma. Called by the camera drivers and the picture loader, in the eye process, from its one
+ * thread. Knows nothing of devices; the JPEG decoder is libjpeg, kept for the life of the camera. */
 #include "hw/luma.h"
 
 #include <errno.h>
@@ -22,7 +22,8 @@ struct luma_jpeg {
     bool ran_dry; /* the data ended before the end-of-image marker */
 };
 
-int luma_from_yuyv(const uint8_t *src, size_t src_bytes, int src_stride_bytes, int width_px, int height_px, uint8_t *dst)
+int luma_from_yuyv(const uint8_t *src, size_t src_bytes, int src_stride_bytes, int width_px, int height_px,
+                   uint8_t *dst)
 {
     if (width_px <= 0 || height_px <= 0 || width_px > CAMERA_SIDE_MAX_PX || height_px > CAMERA_SIDE_MAX_PX ||
         src_stride_bytes < 2 * width_px)

@@ -42,15 +42,16 @@ def strip(panel, since, until, what, cell_us=50000):
 
 
 class Story:
-    def __init__(self, lane):
+    def __init__(self, lane, showings):
         self.lane, self.previous, self.counts, self.drawn = lane, None, {}, set()
+        self.seqs, self.shown = {}, iter(showings)
 
-    def draw_previous(self, wait_s):
-        """The panel's strip under an event, once its signal has been heard out."""
+    def draw_previous(self, wait_s, next_us=None):
+        """The panel's strip under an event, once its signal has been heard out or the next event has begun."""
         if self.previous is None:
             return
         since = self.previous["monotonic_us"] - 50000
-        end_us = since + 2000000
+        end_us = min(since + 2000000, (next_us or 1 << 62) - 50000)
         left = end_us / 1e6 - time.monotonic()
         if left > 0:
             time.sleep(min(left, wait_s))
@@ -67,13 +68,13 @@ class Story:
         person = f"person {event['person'][:8]}…" if event.get("person") else ""
         about = f"for #{self.seq_of(event['bound_event_id'])}" if event.get("bound_event_id") else ""
         text = f"  {event['at'][11:23]}  #{event['seq']:<3} {WORDS.get(kind, kind):5}  {event.get('reason') or '':20} " \
-               f"{event.get('credential') or '':10} {person} {about}"
+               f"{event.get('credential') or '':11} {person} {about}"
         self.seqs[event["event_id"]] = event["seq"]
+        if kind in ("granted", "held", "denied"):
+            text = f"{text:88} ({next(self.shown, '?')})"
         print(paint(text.rstrip(), COLOUR.get(kind)), flush=True)
         if kind in COLOUR:
             self.previous = event
-
-    seqs = {}
 
     def seq_of(self, event_id):
         return self.seqs.get(event_id, "?")
@@ -94,7 +95,7 @@ def make_morning(lane):
     showings = [("green by the register", PEOPLE["green"]), ("green, signed token", good), ("yellow", PEOPLE["yellow"]),
                 ("red", PEOPLE["red"]), ("declaration expired", PEOPLE["expired"]), ("nobody knows them", PEOPLE["unknown"]),
                 ("signed by a stranger", forger("badge:0001", "green")), ("forged: one letter changed", tampered(good)),
-                ("held", token("badge:0077", "green"))]
+                ("stays 8 s before the camera", token("badge:0077", "green"))]
     for name, payload in showings:
         lane.add(payload, name.replace(" ", "-").replace(":", "").replace(",", ""))
     for _ in range(3):  # still there: the same showing, so no further event
@@ -102,7 +103,7 @@ def make_morning(lane):
     for photo in foreign_pictures():
         lane.count += 1
         shutil.copy(photo, lane.pictures / f"{lane.count:06d}-photograph.png")
-    return len(showings), len(foreign_pictures())
+    return [name for name, _ in showings] + ["a photograph of a stranger's code"] * len(foreign_pictures())
 
 
 def tampered(token):
@@ -119,11 +120,12 @@ def main():
     with gate.throw_away_folder("qrgate-demo-") as folder:
         broker = gate.Broker(folder)
         lane = gate.Lane(folder, build, broker.port, hold_ms=1400, gap_ms=700, leave_ms=1100)
-        shown, foreign = make_morning(lane)
+        showings = make_morning(lane)
+        shown, foreign = len(showings) - len(foreign_pictures()), len(foreign_pictures())
         subscriber = gate.Subscriber(broker.port)
         print(f"qrgate demo: broker on 127.0.0.1:{broker.port}, {shown} people and {foreign} photographs of strangers' codes; "
               f"relay and buzzer: 50 ms a character\n")
-        story, told, faults = Story(lane), 0, []
+        story, told, faults = Story(lane, showings), 0, []
         try:
             lane.start()
             until = time.monotonic() + seconds if seconds else float("inf")
@@ -131,11 +133,11 @@ def main():
             while time.monotonic() < until:
                 events = subscriber.events()
                 for event in events[told:]:
-                    story.draw_previous(2.0)
+                    story.draw_previous(2.0, event["monotonic_us"])
                     story.tell(event)
                     if event["kind"] == "held" and event["reason"] == "status_yellow" and event["event_id"] not in pressed_for:
                         pressed_for.add(event["event_id"])
-                        story.draw_previous(1.0)  # the guard looks at the person first
+                        time.sleep(1)  # the guard looks at the person first
                         lane.press()
                 told = len(events)
                 passages = sum(story.counts.get(k, 0) for k in ("granted", "held", "denied"))

@@ -20,8 +20,7 @@ static const struct ctl_option EVENTS_OPTIONS[] = {
 };
 static const struct ctl_option VERIFY_OPTIONS[] = { { NULL, NULL, false, NULL } };
 
-/* ---- events ---------------------------------------------------------------------------------------------------------
- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static void print_json_text(const char *name, const char *text)
 {
@@ -142,8 +141,7 @@ const struct ctl_command CTL_EVENTS = {
     .run = run_events,
 };
 
-/* ---- verify ---------------------------------------------------------------------------------------------------------
- */
+/* ---- verify ------------------------------------------------------------------------------------------------------ */
 
 static enum ctl_exit run_verify(struct ctl *ctl)
 {

@@ -41,8 +41,7 @@ struct import {
     bool progress;
 };
 
-/* ---- progress, only on a terminal -----------------------------------------------------------------------------------
- */
+/* ---- progress, only on a terminal -------------------------------------------------------------------------------- */
 
 static void clear_progress(const struct import *import)
 {
@@ -66,8 +65,7 @@ static void show_progress(const struct import *import)
                   BAR_WIDTH - filled, "                                        ", percent, (long long)rows);
 }
 
-/* ---- one row --------------------------------------------------------------------------------------------------------
- */
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
 
 static void bad_row(struct import *import, const char *field, const char *value, const char *allowed)
 {
@@ -110,8 +108,7 @@ static void take_row(struct import *import)
     }
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------
- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static enum ctl_exit fail_header(struct import *import, const char *name)
 {

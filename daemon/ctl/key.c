@@ -10,8 +10,7 @@
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/site_key.h"
 
-/* ---- key new --------------------------------------------------------------------------------------------------------
- */
+/* ---- key new ----------------------------------------------------------------------------------------------------- */
 
 enum { NEW_KID, NEW_OUT, NEW_PUBLIC, NEW_ISSUER };
 static const struct ctl_option NEW_OPTIONS[] = {
@@ -76,8 +75,7 @@ const struct ctl_command CTL_KEY_NEW = {
     .run = run_new,
 };
 
-/* ---- key site -------------------------------------------------------------------------------------------------------
- */
+/* ---- key site ---------------------------------------------------------------------------------------------------- */
 
 enum { SITE_OUT };
 static const struct ctl_option SITE_OPTIONS[] = {
@@ -105,8 +103,7 @@ const struct ctl_command CTL_KEY_SITE = {
     .run = run_site,
 };
 
-/* ---- token issue ----------------------------------------------------------------------------------------------------
- */
+/* ---- token issue ------------------------------------------------------------------------------------------------- */
 
 enum { ISSUE_KEY, ISSUE_SUBJECT, ISSUE_STATUS, ISSUE_VALID, ISSUE_NAME };
 static const struct ctl_option ISSUE_OPTIONS[] = {

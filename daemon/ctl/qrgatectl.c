@@ -38,8 +38,7 @@ static const char EXIT_HELP[] = "Exit status:\n"
                                 "  2  the command line is wrong\n"
                                 "  3  import: some rows were bad and left out, the good ones are taken\n";
 
-/* ---- help and messages ----------------------------------------------------------------------------------------------
- */
+/* ---- help and messages ------------------------------------------------------------------------------------------- */
 
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
 {
@@ -93,8 +92,7 @@ static void print_command_help(FILE *out, const struct ctl_command *command)
     (void)fprintf(out, "\n%s", EXIT_HELP);
 }
 
-/* ---- what several commands need -------------------------------------------------------------------------------------
- */
+/* ---- what several commands need ---------------------------------------------------------------------------------- */
 
 static enum ctl_exit load_settings(const struct ctl *ctl, struct settings *ret)
 {
@@ -140,8 +138,7 @@ enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32])
     return CTL_OK;
 }
 
-/* ---- the command line -----------------------------------------------------------------------------------------------
- */
+/* ---- the command line -------------------------------------------------------------------------------------------- */
 
 struct line {
     char **words;

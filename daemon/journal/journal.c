@@ -40,8 +40,7 @@ struct journal {
     struct slot slots[JOURNAL_QUEUE_MAX];
 };
 
-/* ---- the journal thread ---------------------------------------------------------------------------------------------
- */
+/* ---- the journal thread ------------------------------------------------------------------------------------------ */
 
 static enum event_kind kind_of_action(enum verdict_action action)
 {
@@ -213,8 +212,7 @@ static void *run(void *userdata)
     return NULL;
 }
 
-/* ---- the main thread ------------------------------------------------------------------------------------------------
- */
+/* ---- the main thread --------------------------------------------------------------------------------------------- */
 
 /* One journal, one daemon: a second one on the same file would publish the same rows. A file of its own, since locks on
  * SQLite's file would mix with SQLite's. */

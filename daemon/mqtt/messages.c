@@ -67,7 +67,8 @@ static void put_passage(struct json *json, const struct event *event)
         json_text(json, "reason", reason_name(event->reason), SIZE_MAX);
     if ((unsigned)event->status < STATUS_COUNT)
         json_text(json, "status", declaration_status_name(event->status), SIZE_MAX);
-    if ((unsigned)event->credential < CREDENTIAL_KIND_COUNT)
+    bool code_shown = event->kind == EVENT_GRANTED || event->kind == EVENT_HELD || event->kind == EVENT_DENIED;
+    if (code_shown && (unsigned)event->credential < CREDENTIAL_KIND_COUNT)
         json_text(json, "credential", credential_kind_name(event->credential), SIZE_MAX);
     put_text(json, "person", event->person, sizeof event->person);
     put_text(json, "bound_event_id", event->bound_event_id, sizeof event->bound_event_id);

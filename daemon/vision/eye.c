@@ -1,5 +1,5 @@
-/* The vision process: frame -> motion gate -> decoder -> link. main.c runs eye_run() in a process of its own, which has one
- * thread, no keys and no network; what goes wrong in here costs a restart of the eye and nothing else. */
+/* The vision process: frame -> motion gate -> decoder -> link. main.c runs eye_run() in a process of its own, which
+ * has one thread, no keys and no network; what goes wrong in here costs a restart of the eye and nothing else. */
 #include "daemon/vision/eye.h"
 
 #include <errno.h>
@@ -205,7 +205,8 @@ static enum outcome take_frame(struct eye *eye)
         return look(eye, &frame);
     }
     if (now - eye->frame_at_us > CAMERA_SILENCE_MAX_MS * US_PER_MS) {
-        (void)snprintf(eye->why, sizeof eye->why, "camera lost: no whole picture for %d s; check its cable and its power",
+        (void)snprintf(eye->why, sizeof eye->why,
+                       "camera lost: no whole picture for %d s; check its cable and its power",
                        CAMERA_SILENCE_MAX_MS / 1000);
         return LOST;
     }

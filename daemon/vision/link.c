@@ -1,4 +1,5 @@
-/* The check of what comes over the eye's link. Pure; called by main for every datagram, before anything in it is believed. */
+/* The check of what comes over the eye's link. Pure; called by main for every datagram, before anything in it is
+ * believed. */
 #include "daemon/vision/link.h"
 
 #include <string.h>

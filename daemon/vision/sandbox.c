@@ -1,4 +1,5 @@
-/* The walls around the eye: descriptors, limits and the seccomp filter. Called by eye.c at its start, from its one thread. */
+/* The walls around the eye: descriptors, limits and the seccomp filter. Called by eye.c at its start, from its one
+ * thread. */
 #include "daemon/vision/sandbox.h"
 
 #include <errno.h>
@@ -111,8 +112,8 @@ static int add_bounded(scmp_filter_ctx filter, int link_fd)
     return result;
 }
 
-/* A library that looks for a file of its own (a character set, a locale) can do without it: with a real camera an open for
- * reading fails instead of killing. An open for writing has no rule, and kills. */
+/* A library that looks for a file of its own (a character set, a locale) can do without it: with a real camera an
+ * open for reading fails instead of killing. An open for writing has no rule, and kills. */
 static int add_files(scmp_filter_ctx filter, bool reads_files)
 {
     const uint32_t opening = reads_files ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES);
@@ -123,8 +124,8 @@ static int add_files(scmp_filter_ctx filter, bool reads_files)
     if (result == 0)
         result = seccomp_rule_add_array(filter, opening, SCMP_SYS(open), 1, &flags);
 
-    static const int about_files[] = {SCMP_SYS(fstat),     SCMP_SYS(fstat64), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
-                                      SCMP_SYS(statx),     SCMP_SYS(lseek),   SCMP_SYS(_llseek),    SCMP_SYS(getdents64)};
+    static const int about_files[] = {SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),
+                                      SCMP_SYS(statx), SCMP_SYS(lseek),   SCMP_SYS(_llseek),    SCMP_SYS(getdents64)};
     for (size_t i = 0; result == 0 && i < sizeof about_files / sizeof *about_files; i++)
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, about_files[i], 0);
     if (result == 0 && !reads_files) {

@@ -8,10 +8,10 @@
  * bounded in memory. 0 or a negative errno. */
 int sandbox_shed(int keep_fd);
 
-/* From here on only what the loop needs: any other system call kills the process (SIGSYS). `reads_files` is for the replay
- * camera, which opens pictures for reading; a real camera gets its video ioctls in its stead. 0; -ENOTSUP: built with a
- * sanitizer, which needs more calls than this allows, so nothing was done; -ENOSYS: the kernel has no seccomp; or another
- * negative errno. */
+/* From here on only what the loop needs: any other system call kills the process (SIGSYS). `reads_files` is for the
+ * replay camera, which opens pictures for reading; a real camera gets its video ioctls in its stead. 0; -ENOTSUP:
+ * built with a sanitizer, which needs more calls than this allows, so nothing was done; -ENOSYS: the kernel has no
+ * seccomp; or another negative errno. */
 int sandbox_enter(int link_fd, bool reads_files);
 
 #endif

@@ -54,7 +54,7 @@ def site(tmp_path):
     return Site(tmp_path)
 
 
-# ---- the command line ---------------------------------------------------------------------------------------------------
+# ---- the command line ------------------------------------------------------------------------------------------------
 
 def test_version_and_help(site):
     assert re.fullmatch(r"qrgatectl \S+\n", site.run("--version", plain=True).stdout)
@@ -94,10 +94,9 @@ def test_control_characters_are_not_echoed(site):
 
 
 def test_options_stand_before_or_after(site):
-    site.run("declare", "--subject", SUBJECT, "--status", "green", "--database", site.database, "--site-key", site.key,
-             plain=True)
-    site.run("--database=" + str(site.database), "declare", "--subject=" + SUBJECT, "--status=green", f"--site-key={site.key}",
-             plain=True)
+    where = [f"--database={site.database}", f"--site-key={site.key}"]
+    site.run("declare", "--subject", SUBJECT, "--status", "green", *where, plain=True)
+    site.run(where[0], "declare", "--subject=" + SUBJECT, "--status=green", where[1], plain=True)
     assert len(site.rows()) == 1
 
 
@@ -111,7 +110,7 @@ def test_configuration_names_database_and_key(site):
     assert site.rows()[0][0] == site.person()
 
 
-# ---- declare ------------------------------------------------------------------------------------------------------------
+# ---- declare ---------------------------------------------------------------------------------------------------------
 
 def test_declare_keeps_only_the_hash(site):
     before = int(time.time())
@@ -142,7 +141,8 @@ def test_declare_times(site, text, at_s):
     ("--subject", "022199012345"), ("--subject", "cccd:02219901234"), ("--subject", "cccd:0221990123456"),
     ("--subject", "cccd:02219901234x"), ("--subject", "CCCD:022199012345"),
     ("--status", "blue"), ("--status", "Green"), ("--status", "expired"), ("--status", "none"), ("--status", "revoked"),
-    ("--at", "yesterday"), ("--at", "2026"), ("--at", "20260921"), ("--at", "2026-09-21"), ("--at", "2026-02-30T00:00Z"),
+    ("--at", "yesterday"), ("--at", "2026"), ("--at", "20260921"), ("--at", "2026-09-21"),
+    ("--at", "2026-02-30T00:00Z"),
     ("--at", "2026-09-21T24:00Z"), ("--at", "2026-09-21T21:13:20+7"), ("--at", "2026-09-21T21:13:20 +07:00"),
     ("--at", "-1"), ("--at", "99999999999"),
 ])
@@ -154,13 +154,15 @@ def test_declare_refuses(site, option, value):
 
 
 def test_future_declaration_is_refused(site):
-    said = site.run("declare", "--subject", SUBJECT, "--status", "green", "--at", int(time.time()) + 3600, status=2).stderr
+    at_s = int(time.time()) + 3600
+    said = site.run("declare", "--subject", SUBJECT, "--status", "green", "--at", at_s, status=2).stderr
     assert "in the future" in said and "clock" in said
 
 
 def test_older_declaration_is_refused(site):
     site.run("declare", "--subject", SUBJECT, "--status", "red", "--at", "1700000000")
-    assert "newer" in site.run("declare", "--subject", SUBJECT, "--status", "green", "--at", "1699999999", status=1).stderr
+    done = site.run("declare", "--subject", SUBJECT, "--status", "green", "--at", "1699999999", status=1)
+    assert "newer" in done.stderr
     assert site.rows()[0][1] == "red"
 
 
@@ -182,7 +184,7 @@ def test_database_mode(site):
     assert stat.S_IMODE(site.database.stat().st_mode) & 0o007 == 0
 
 
-# ---- import -------------------------------------------------------------------------------------------------------------
+# ---- import ----------------------------------------------------------------------------------------------------------
 
 def subject(number):
     return f"cccd:{number:012d}"
@@ -272,7 +274,8 @@ def test_import_missing_file(site):
 
 
 def test_import_from_stdin(site):
-    done = site.run("import", "-", stdin=HEADER + f"{SUBJECT},green,1700000000\n{SUBJECT},purple,1700000000\n", status=3)
+    rows = f"{SUBJECT},green,1700000000\n{SUBJECT},purple,1700000000\n"
+    done = site.run("import", "-", stdin=HEADER + rows, status=3)
     assert "stdin:3: status 'purple'" in done.stderr
     assert len(site.rows()) == 1
 
@@ -316,8 +319,8 @@ def test_locked_database_is_explained(site):
 def test_progress_bar_only_on_a_terminal(site):
     path = site.csv(HEADER + "".join(f"{subject(i)},green,1700000000\n" for i in range(6000)))
     main, child = pty.openpty()
-    done = subprocess.run([str(CTL), "--database", str(site.database), "--site-key", str(site.key), "import", str(path)],
-                          stderr=child, stdout=subprocess.PIPE, timeout=60)
+    done = subprocess.run([str(CTL), "--database", str(site.database), "--site-key", str(site.key), "import",
+                           str(path)], stderr=child, stdout=subprocess.PIPE, timeout=60)
     os.close(child)
     shown = os.read(main, 65536).decode()
     os.close(main)
@@ -325,11 +328,11 @@ def test_progress_bar_only_on_a_terminal(site):
     assert site.run("import", path).stderr == ""
 
 
-# ---- keys and tokens ----------------------------------------------------------------------------------------------------
+# ---- keys and tokens -------------------------------------------------------------------------------------------------
 
 def new_key(site, *more, kid="office-2026", name="office", status=0):
-    return site.run("key", "new", "--kid", kid, "--out", site.folder / f"{name}.key", "--public", site.folder / f"{name}.pub",
-                    *more, status=status, plain=True)
+    return site.run("key", "new", "--kid", kid, "--out", site.folder / f"{name}.key",
+                    "--public", site.folder / f"{name}.pub", *more, status=status, plain=True)
 
 
 def test_key_new_files(site):
@@ -358,7 +361,8 @@ def test_bad_kid(site, kid):
 
 def issue(site, exit_status=0, **changes):
     words = {"key": site.folder / "office.key", "subject": SUBJECT, "status": "green", "valid": "72h", **changes}
-    return site.run("token", "issue", *[w for k, v in words.items() for w in (f"--{k}", v)], status=exit_status, plain=True)
+    flat = [word for name, value in words.items() for word in (f"--{name}", value)]
+    return site.run("token", "issue", *flat, status=exit_status, plain=True)
 
 
 BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
@@ -406,11 +410,12 @@ def test_token_needs_a_private_secret_key(site):
     said = issue(site, key=site.folder / "office.pub", exit_status=1).stderr
     assert "others may read" in said
     (site.folder / "office.pub").chmod(0o600)
-    assert "office.pub:4: 'ed25519': this is the public file" in issue(site, key=site.folder / "office.pub", exit_status=1).stderr
+    said = issue(site, key=site.folder / "office.pub", exit_status=1).stderr
+    assert "office.pub:4: 'ed25519': this is the public file" in said
     assert "nowhere" in issue(site, key="nowhere", exit_status=1).stderr
 
 
-# ---- the journal --------------------------------------------------------------------------------------------------------
+# ---- the journal -----------------------------------------------------------------------------------------------------
 
 FIELDS = "seq event_id kind at_us monotonic_us clock_trusted reason status credential".split()
 
@@ -422,8 +427,8 @@ def field(value):
 
 def chain_hash(row, commitment, previous):
     """The canonical form of chain.h, written a second time from its description."""
-    parts = ["qrgate event 1", previous, *(row[name] for name in FIELDS), commitment, row["bound_event_id"], row["alarm"],
-             row["detail"]]
+    parts = ["qrgate event 1", previous, *(row[name] for name in FIELDS), commitment, row["bound_event_id"],
+             row["alarm"], row["detail"]]
     return hashlib.sha256(b"".join(map(field, parts))).digest()
 
 
@@ -486,8 +491,8 @@ def test_events_json(journal):
     assert rows[4]["detail"] == 'a "quoted" \\ detail, Ủy ban'
     assert rows[0] == {"seq": 1, "event_id": f"{1:032x}", "kind": "granted", "at": "2026-09-21T14:13:20.123457Z",
                        "at_us": 1790000000123457, "clock_trusted": True, "reason": "status_green", "status": "green",
-                       "credential": "cccd", "person": journal.person(), "bound_event_id": "", "alarm": "", "detail": "",
-                       "erased": False, "sent": False}
+                       "credential": "cccd", "person": journal.person(), "bound_event_id": "", "alarm": "",
+                       "detail": "", "erased": False, "sent": False}
 
 
 def test_events_need_a_journal(site):
@@ -506,6 +511,6 @@ def test_newer_database_is_refused(journal):
 
 def test_full_disk_on_output_is_an_error(journal):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([str(CTL), "--database", str(journal.database), "events"], stdout=full, stderr=subprocess.PIPE,
-                              text=True, timeout=20)
+        done = subprocess.run([str(CTL), "--database", str(journal.database), "events"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=20)
     assert done.returncode == 1 and "written" in done.stderr

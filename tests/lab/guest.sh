@@ -20,7 +20,6 @@ echo "lab: hardware is there $up s after the kernel's start"
 cd "$REPO" || exit 1
 sh -eu "tests/lab/cases/$name.sh" > /lab/result/story 2>&1
 status=$?
-cat /lab/result/story
 [ ! -d /run/lab ] || cp /run/lab/*.log /lab/result/ 2>/dev/null
 dmesg > /lab/result/kernel.txt
 echo $status > /lab/result/status

@@ -174,8 +174,8 @@ run_case() {
     wait "$emulator" || true
     trap - EXIT INT TERM
     seconds=$(($(date +%s) - started))
+    cat "$out/$1/result/story" 2>/dev/null || true
     if [ "$(cat "$out/$1/result/status" 2>/dev/null)" = 0 ]; then
-        cat "$out/$1/result/story"
         echo "PASS $1 $seconds s"
     else
         echo "---- $1: the guest's console, its end"

@@ -9,14 +9,14 @@ fail() {
     say "FAILED: $*"
     exit 1
 }
+uptime_s() { cut -d. -f1 /proc/uptime; }
 # wait_for SECONDS WHAT COMMAND… : until the command succeeds
 wait_for() {
     seconds=$1 what=$2
     shift 2
-    tries=$((seconds * 10))
+    until_s=$(($(uptime_s) + seconds))
     until "$@" > /dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "waited $seconds s for $what"
+        [ "$(uptime_s)" -lt $until_s ] || fail "waited $seconds s for $what"
         sleep 0.1
     done
 }
@@ -81,16 +81,27 @@ given_a_camera() {
         vivid*-vid-out) screen=/dev/$(basename "$node") ;;
         esac
     done
-    {
-        v4l2-ctl -d "$screen" --set-dv-bt-timings "index=${timings:=$(timings_720p_25)}"
-        v4l2-ctl -d "$camera" --set-dv-bt-timings "index=$timings"
-        v4l2-ctl -d "$screen" --set-fmt-video-out width=1280,height=720,pixelformat=GREY
-        v4l2-ctl -d "$camera" --set-fmt-video width=1280,height=720,pixelformat=GREY
-        v4l2-ctl -d "$camera" --set-ctrl loop_video=1,osd_text_mode=2
-    } > $run/camera.log 2>&1
+    timings=index=$(timings_720p_25)
+    v4l2-ctl -d "$screen" --set-dv-bt-timings "$timings" >> $run/camera.log
+    v4l2-ctl -d "$camera" --set-dv-bt-timings "$timings" >> $run/camera.log
+    v4l2-ctl -d "$camera" --set-fmt-video width=1280,height=720,pixelformat=GREY
+    feed_the_camera
+}
+
+feed_the_camera() {
     show_nothing
-    while :; do cat $run/scene; done |
+    v4l2-ctl -d "$screen" --set-fmt-video-out width=1280,height=720,pixelformat=GREY
+    v4l2-ctl -d "$camera" --set-ctrl loop_video=1,osd_text_mode=2
+    while cat $run/scene; do :; done 2> /dev/null |
         v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &
+}
+
+pull_the_camera_out() { echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind; }
+# A gate that waits for its camera takes it at once, in the size and at the rate that it has from the start.
+plug_the_camera_in() {
+    echo vivid.0 > /sys/bus/platform/drivers/vivid/bind
+    wait_for 10 "the camera's device" test -e "$camera" -a -e "$screen"
+    feed_the_camera
 }
 
 timings_720p_25() { # 25 pictures a second: enough to read, and the emulator can keep up
@@ -113,7 +124,7 @@ given_a_broker() {
     printf 'listener 1883 127.0.0.1\nallow_anonymous true\nuser root\n' > $run/mosquitto.conf
     mosquitto -c $run/mosquitto.conf > $run/broker.log 2>&1 &
     wait_for 20 "the broker" mosquitto_pub -h 127.0.0.1 -t lab -n
-    mosquitto_sub -h 127.0.0.1 -t 'qrgate/#' -F '%t %p' > $run/events.log &
+    mosquitto_sub -h 127.0.0.1 -t 'qrgate/#' -F '%t %p' >> $run/events.log & # to be emptied by a case
     sleep 1
 }
 
@@ -122,7 +133,8 @@ given_a_gate() {
     cat > $run/qrgate.conf <<CONF
 site = "lab";
 lane = "lane1";
-camera = { driver = "v4l2"; device = "$camera"; width_px = 1280; height_px = 720; rate_fps = 25; };
+camera = { driver = "v4l2"; device = "$camera"; width_px = 1280; height_px = 720; rate_fps = 25;
+           hang_ms = 15000; }; # an emulated machine on a busy one is slow, not hung
 lines = {
   driver = "gpiod";
   relay = { line = "QRG_RELAY"; };
@@ -137,10 +149,13 @@ journal = { path = "$run/gate/journal.db"; site_key_file = "$run/gate/site.key";
 trust = { folder = "$run/gate"; };
 mqtt = { host = "127.0.0.1"; };
 CONF
-    "$QRGATED" --config $run/qrgate.conf > $run/qrgated.log 2>&1 &
+    : > $run/events.log
+    "$QRGATED" --config $run/qrgate.conf >> $run/qrgated.log 2>&1 &
     gate=$!
-    wait_for 40 "the gate to look through its camera" said '"camera":"ok"'
+    wait_for 60 "the gate to look through its camera, or to end" gate_is_there_or_ended
+    kill -0 "$gate" 2> /dev/null || fail "qrgated ended"
 }
+gate_is_there_or_ended() { said '"camera":"ok"' || ! kill -0 "$gate"; }
 
 said() { grep -q -- "$1" $run/events.log; }
 event_came() { # kind, reason

@@ -467,7 +467,8 @@ static void try_decoding(const struct place *place)
     }
     for (unsigned set = 0; set < 40; set++) {
         QRinput *input = QRinput_new2(0, QR_ECLEVEL_M);
-        if (!input || QRinput_appendECIheader(input, set) < 0 || QRinput_append(input, QR_MODE_8, 1, (const void *)"x") < 0)
+        if (!input || QRinput_appendECIheader(input, set) < 0 ||
+            QRinput_append(input, QR_MODE_8, 1, (const void *)"x") < 0)
             _exit(3);
         struct qr_picture picture = qr_centred(QRcode_encodeInput(input), WIDTH, HEIGHT, 6);
         const struct decoder_picture view = {picture.luma, WIDTH, HEIGHT, WIDTH};

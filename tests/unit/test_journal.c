@@ -41,8 +41,7 @@ struct fixture {
     uint8_t signing_key[crypto_sign_SECRETKEYBYTES];
 };
 
-/* ---- helpers --------------------------------------------------------------------------------------------------------
- */
+/* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {
@@ -202,8 +201,7 @@ static int64_t rows_that_hold(const char *path)
     return report.rows;
 }
 
-/* ---- recording ------------------------------------------------------------------------------------------------------
- */
+/* ---- recording --------------------------------------------------------------------------------------------------- */
 
 static void ping_is_answered(void **state)
 {
@@ -326,8 +324,7 @@ static void retry_is_recorded_once(void **state)
     assert_int_equal(rows_that_hold(f->settings.path), 3);
 }
 
-/* ---- the outbox -----------------------------------------------------------------------------------------------------
- */
+/* ---- the outbox -------------------------------------------------------------------------------------------------- */
 
 static void unsent_rows_come_in_order_until_marked(void **state)
 {
@@ -369,8 +366,7 @@ static void unsent_rows_come_in_order_until_marked(void **state)
     assert_int_equal(answer.unsent_rows, 3);
 }
 
-/* ---- deciding -------------------------------------------------------------------------------------------------------
- */
+/* ---- deciding ---------------------------------------------------------------------------------------------------- */
 
 static void card_is_decided_by_the_register(void **state)
 {
@@ -504,8 +500,7 @@ static void damaged_register_never_opens(void **state)
     assert_int_equal(answer.unsent_rows, 0);
 }
 
-/* ---- faults ---------------------------------------------------------------------------------------------------------
- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
 static void answers_wait_for_another_writer(void **state)
 {
@@ -658,8 +653,7 @@ static void threads_agree(void **state) /* for -fsanitize=thread: the ring at fu
     assert_int_equal(taken, 3000);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static void refused(struct fixture *f, int error, const char *const words[])
 {
@@ -767,8 +761,7 @@ static void unwritable_is_explained(void **state)
     assert_int_equal(chmod(f->folder, 0755), 0);
 }
 
-/* ---- kill -9 --------------------------------------------------------------------------------------------------------
- */
+/* ---- kill -9 ----------------------------------------------------------------------------------------------------- */
 
 /* The child of the next test, a program of its own: records for ever, and prints each seq once it is answered. */
 static int record_until_killed(const char *path)

@@ -65,6 +65,20 @@ static void passage_is_exact(void **state)
                               "\"bound_event_id\":\"" ID "\"}");
 }
 
+static void credential_is_told_where_one_was_shown(void **state)
+{
+    static const bool told[] = {[EVENT_GRANTED] = true,    [EVENT_HELD] = true,       [EVENT_DENIED] = true,
+                                [EVENT_OVERRIDE] = false, [EVENT_COMPLETED] = false, [EVENT_NOT_USED] = false};
+    (void)state;
+    for (size_t kind = 0; kind < sizeof told / sizeof told[0]; kind++) {
+        char text[MESSAGE_BYTES] = "";
+        struct event event = granted();
+        event.kind = (enum event_kind)kind;
+        assert_true(message_event(&event, text, sizeof text) > 0);
+        assert_int_equal(strstr(text, "\"credential\":\"cccd\"") != NULL, told[kind]);
+    }
+}
+
 static void alarm_is_exact(void **state)
 {
     char text[MESSAGE_BYTES];
@@ -141,6 +155,7 @@ static void objects_nest(void **state)
 {
     char b[128];
     struct json json;
+    int length;
     (void)state;
     json_begin(&json, b, sizeof b);
     json_integer(&json, "a", INT64_MIN);
@@ -151,7 +166,8 @@ static void objects_nest(void **state)
     json_flag(&json, "y", false);
     json_close(&json);
     json_integer(&json, "z", 0);
-    assert_int_equal(json_end(&json), (int)strlen(b));
+    length = json_end(&json);
+    assert_int_equal(length, (int)strlen(b));
     assert_string_equal(b, "{\"a\":-9223372036854775808,\"o\":{},\"p\":{\"x\":true,\"y\":false},\"z\":0}");
 }
 
@@ -209,7 +225,8 @@ static void waits_double_spread_and_stay_in_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest messages[] = {
-        cmocka_unit_test(topics_are_built_and_guarded), cmocka_unit_test(passage_is_exact), cmocka_unit_test(alarm_is_exact),
+        cmocka_unit_test(topics_are_built_and_guarded), cmocka_unit_test(passage_is_exact),
+        cmocka_unit_test(credential_is_told_where_one_was_shown), cmocka_unit_test(alarm_is_exact),
         cmocka_unit_test(every_kind_has_one_topic), cmocka_unit_test(the_longest_row_fits_and_less_room_is_an_error),
         cmocka_unit_test(texts_are_escaped_and_always_utf8), cmocka_unit_test(objects_nest), cmocka_unit_test(time_is_rfc3339),
         cmocka_unit_test(state_and_info), cmocka_unit_test(waits_double_spread_and_stay_in_bounds),

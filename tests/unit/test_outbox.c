@@ -302,6 +302,22 @@ static void a_row_committed_while_the_journal_says_none_is_found(void **state)
     assert_int_equal(publish(w), 1);
 }
 
+static void a_row_offered_twice_is_taken_once(void **state)
+{
+    struct world *w = *state;
+    struct journal_answer again;
+    start(w, &usual, 1);
+    commit(w);
+    connect_broker(w, 65535);
+    ask(w, false);
+    again = w->answer;
+    answer(w);
+    outbox_answer(&w->outbox, &again, w->now_us); /* nobody asked */
+    ask(w, false);
+    outbox_answer(&w->outbox, &again, w->now_us); /* asked, but for newer ones */
+    assert_int_equal(w->outbox.count, 1);
+}
+
 static void acknowledge_any(struct world *w, enum outbox_ack ack)
 {
     int64_t from = 1 + draw(w) % ROWS_MAX;
@@ -415,7 +431,8 @@ int main(void)
         cmocka_unit_test(brokers_own_bound_counts), cmocka_unit_test(a_lost_connection_sends_again_in_order),
         cmocka_unit_test(refusals_back_off_one_row_feeling_the_way), cmocka_unit_test(silence_of_the_broker_is_noticed),
         cmocka_unit_test(a_failing_journal_is_asked_again_later),
-        cmocka_unit_test(a_row_committed_while_the_journal_says_none_is_found), cmocka_unit_test(random_histories),
+        cmocka_unit_test(a_row_committed_while_the_journal_says_none_is_found),
+        cmocka_unit_test(a_row_offered_twice_is_taken_once), cmocka_unit_test(random_histories),
     };
     return cmocka_run_group_tests(outbox, setup, teardown);
 }

@@ -319,8 +319,17 @@ static void png_and_pgm_variants_load(void **state)
     assert_int_equal(picture_load(loader, fd, "b.pgm", luma, 5, &width, &height), -E2BIG);
     assert_int_equal(picture_load(loader, fd, "none.pgm", luma, 6, &width, &height), -ENOENT);
 
-    static const char *const bad[] = {"P5",          "P5 3",          "P5 3 2",        "P5 3 2 0\n000000", "P5 3 2 256\n000000",
-                                      "P5 -3 2 255\n000000", "P5 3 2 255#000000", "P5 0 2 255\n000000", "P6 3 2 255\n000000"};
+    static const char *const bad[] = {
+        "P5",
+        "P5 3",
+        "P5 3 2",
+        "P5 3 2 0\n000000",
+        "P5 3 2 256\n000000",
+        "P5 -3 2 255\n000000",
+        "P5 3 2 255#000000",
+        "P5 0 2 255\n000000",
+        "P6 3 2 255\n000000",
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put_text(place, "c.pgm", bad[i], strlen(bad[i]));
         assert_int_equal(picture_load(loader, fd, "c.pgm", luma, sizeof luma, &width, &height), -EBADMSG);

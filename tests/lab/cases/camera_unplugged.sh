@@ -13,7 +13,7 @@ given_a_gate
 ctl declare --subject cccd:022199012345 --status green
 
 say "when the camera is pulled out"
-echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind
+pull_the_camera_out
 wait_for 30 "the alarm" said '"kind":"alarm_begin".*"alarm":"camera_lost"'
 say "then the subscriber hears an alarm"
 
@@ -24,8 +24,7 @@ release_the_button
 say "then the relay gives its pulse"
 
 say "when the camera is plugged in again, and a green person comes"
-echo vivid.0 > /sys/bus/platform/drivers/vivid/bind
-given_a_camera
+plug_the_camera_in
 wait_for 60 "the alarm's end" said '"kind":"alarm_end".*"alarm":"camera_lost"'
 show "$card"
 wait_for 60 "the relay's pulse" pulses_are 2

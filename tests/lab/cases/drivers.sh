@@ -6,9 +6,7 @@ say "given a chip with the lane's nine lines, and a second one with lines that m
 given_wires
 say "then the line driver keeps its contract"
 QRG_TEST_GPIO=$wires "$OUT/test_lines" > $run/test_lines.log 2>&1 || fail "test_lines, see test_lines.log"
-if grep -q SKIPPED $run/test_lines.log; then
-    fail "test_lines left something out"
-fi
+grep -q ' OK \] real_gpio_keeps_the_contract' $run/test_lines.log || fail "test_lines left the real lines out"
 sed -n 's/^    /    refused: /p' $run/test_lines.log
 
 say "given a camera that looks at a gray wall"
@@ -23,8 +21,8 @@ wait_for 10 "the card to be read" grep -qF "$card" $run/see.log
 show_nothing
 
 say "when the camera is pulled out, then the driver says so instead of hanging"
-echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind
+pull_the_camera_out
 status=0
 wait "$eye" || status=$?
 [ $status = 3 ] || fail "the camera's loss was not noticed: $status"
-cat $run/see.log
+grep "^see:" $run/see.log
