@@ -512,8 +512,6 @@ static void decoding_works_inside(void **state)
     place->settings.replay.hold_ms = 200;
     place->settings.replay.loop = true;
     const int outcome = outcome_of(place, try_decoding, false, true);
-    if (outcome == NO_SANDBOX)
-        skip();
     assert_int_equal(outcome, IN_SANDBOX_OK);
 }
 
@@ -527,8 +525,6 @@ static void forbidden_acts_kill(void **state)
     for (int reads_files = 0; reads_files < 2; reads_files++)
         for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
             const int outcome = outcome_of(place, acts[i], true, reads_files);
-            if (outcome == NO_SANDBOX)
-                skip();
             if (outcome != -SIGSYS)
                 print_error("act %zu: outcome %d\n", i, outcome);
             assert_int_equal(outcome, -SIGSYS);
@@ -540,8 +536,6 @@ static void each_camera_gets_what_it_needs(void **state)
     struct place *place = *state;
     put_code(place, "1.pgm", "readable");
     const int outcome = outcome_of(place, try_reading, true, true);
-    if (outcome == NO_SANDBOX)
-        skip();
     assert_int_equal(outcome, 1);
     assert_int_equal(outcome_of(place, try_reading, true, false), 2);
     assert_int_equal(outcome_of(place, try_terminal, true, true), -SIGSYS);
@@ -579,10 +573,19 @@ int main(void)
         cmocka_unit_test_setup_teardown(closed_link_ends_it, setup, teardown),
         cmocka_unit_test_setup_teardown(sigterm_ends_it, setup, teardown),
         cmocka_unit_test(only_sane_messages_are_believed),
+        cmocka_unit_test_setup_teardown(descriptors_are_shed, setup, teardown),
+    };
+    /* A sanitizer's runtime needs system calls that the filter kills: there the filter is left out by design. */
+    const struct CMUnitTest filtered[] = {
         cmocka_unit_test_setup_teardown(decoding_works_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(forbidden_acts_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(each_camera_gets_what_it_needs, setup, teardown),
-        cmocka_unit_test_setup_teardown(descriptors_are_shed, setup, teardown),
     };
-    return cmocka_run_group_tests_name("eye", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("eye", tests, NULL, NULL);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    failed += cmocka_run_group_tests_name("eye_filtered", filtered, NULL, NULL);
+#else
+    (void)filtered;
+#endif
+    return failed;
 }
