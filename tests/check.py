@@ -69,14 +69,17 @@ def units(counts, build, step, names=None):
     for binary in sorted((ROOT / build / "unit").glob("test_*")):
         if names and binary.name not in names:
             continue
-        report = RESULTS / f"{step}-{binary.name}.xml"
-        report.unlink(missing_ok=True)
-        code, text = run(counts, f"{step} {binary.name}", [binary], CMOCKA_MESSAGE_OUTPUT="XML", CMOCKA_XML_FILE=str(report),
+        prefix = f"{step}-{binary.name}"
+        for old in RESULTS.glob(f"{prefix}-*.xml"):
+            old.unlink()
+        code, text = run(counts, f"{step} {binary.name}", [binary], CMOCKA_MESSAGE_OUTPUT="XML",
+                         CMOCKA_XML_FILE=f"{RESULTS}/{prefix}-%g.xml",  # a file for each group of a program
                          UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", TSAN_OPTIONS="halt_on_error=1")
-        if report.exists():
+        reports = sorted(RESULTS.glob(f"{prefix}-*.xml"))
+        for report in reports:
             counts.add_junit(step, report)
-        if code != 0 or not report.exists():
-            counts.add(f"{step} {binary.name}", False, f"exit {code}, {'report' if report.exists() else 'no report'}")
+        if code != 0 or not reports:
+            counts.add(f"{step} {binary.name}", False, f"exit {code}, {len(reports)} reports")
 
 
 def pytest(counts, build, step, *arguments):
