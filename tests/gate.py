@@ -170,7 +170,7 @@ def picture(payload, width=WIDTH, height=HEIGHT, scale=None):
 class Lane:
     """A folder with configuration, keys, pictures and journal; the daemon and the admin's tool that work on it."""
 
-    def __init__(self, folder, build, port, extra="", hold_ms=400, gap_ms=300, leave_ms=250, loop=False, mqtt="", lane="lane1",
+    def __init__(self, folder, build, port, extra="", hold_ms=400, gap_ms=300, leave_ms=250, loop=False, mqtt="", lane="lane1", clock="always",
                  size=(WIDTH, HEIGHT), rate_fps=30):
         self.folder, self.build = pathlib.Path(folder), pathlib.Path(build).resolve()
         self.pictures, self.trust = self.folder / "pictures", self.folder / "trust"
@@ -186,7 +186,7 @@ camera = {{ driver = "replay"; width_px = {size[0]}; height_px = {size[1]}; rate
 lines = {{ driver = "sim"; panel_input = "{self.panel_input}"; }};
 journal = {{ path = "{self.journal}"; site_key_file = "{self.folder}/site.key"; }};
 trust = {{ folder = "{self.trust}"; }};
-clock = {{ trust = "always"; }};
+clock = {{ trust = "{clock}"; }};
 mqtt = {{ host = "127.0.0.1"; port = {port}; {mqtt} }};
 {extra}
 ''')

@@ -156,6 +156,21 @@ def test_availability_follows_life_and_death(make_lane, subscriber):
     gate.wait_for(lambda: "offline" in str(subscriber.last("/availability")), 60, "offline")
 
 
+def test_without_a_synchronised_clock_it_starts_says_so_and_holds(make_lane, subscriber):
+    import ctypes
+    timex = ctypes.create_string_buffer(512)  # modes 0: only asks; TIME_ERROR (5): nobody disciplines this clock
+    trusted = ctypes.CDLL(None).ntp_adjtime(timex) != 5
+    lane = make_lane(clock="ntp")
+    lane.declare(f"cccd:{GREEN[:12]}", "green")
+    lane.start()
+    state = gate.wait_for(lambda: subscriber.last("/state"), 10, "state")
+    assert state["clock_trusted"] == trusted
+    lane.add(GREEN)
+    event = subscriber.wait(lambda e: e["kind"] in ("granted", "held"))
+    assert event["clock_trusted"] == trusted
+    assert event["reason"] == ("status_green" if trusted else "clock_untrusted")
+
+
 def test_journal_that_cannot_be_written_is_a_clear_end(make_lane, tmp_path):
     lane = make_lane()
     lane.journal.write_bytes(b"this is no database" * 100)

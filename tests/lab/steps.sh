@@ -128,7 +128,7 @@ given_a_broker() {
     sleep 1
 }
 
-given_a_gate() {
+given_a_gate() { # $1: the relay's pulse; a longer one can be caught in its middle
     mkdir -p $run/gate
     cat > $run/qrgate.conf <<CONF
 site = "lab";
@@ -144,6 +144,7 @@ lines = {
   lamp_red = { line = "QRG_RED"; };
   button = { line = "QRG_BUTTON"; bias = "pull-down"; };
 };
+lane_timing = { pulse_ms = ${1:-300}; };
 clock = { trust = "always"; };
 journal = { path = "$run/gate/journal.db"; site_key_file = "$run/gate/site.key"; };
 trust = { folder = "$run/gate"; };
