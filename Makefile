@@ -106,7 +106,7 @@ clang: ## build everything with clang, warnings are errors
 FUZZ_SECONDS ?= 600
 fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600)
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz SANITIZER=address,undefined,fuzzer-no-link build/fuzz/libqrgate.a
-	$(Q)set -e; for f in tests/fuzz/fuzz_*.c; do name=$$(basename $$f .c); mkdir -p build/fuzz/corpus/$$name; \
+	$(Q)set -e; for f in tests/fuzz/fuzz_*.c; do name=$$(basename $$f .c); /usr/bin/python3 tests/fuzz/seeds.py build/fuzz/corpus/$$name; \
 	  clang $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o build/fuzz/$$name $$f build/fuzz/libqrgate.a $(LIBS); \
 	  build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -max_len=8192 build/fuzz/corpus/$$name 2>build/fuzz/$$name.log \
 	    || { tail -40 build/fuzz/$$name.log; exit 1; }; \
