@@ -86,7 +86,8 @@ def pytest(counts, build, step, *arguments):
     report = RESULTS / f"{step}.xml"
     report.unlink(missing_ok=True)
     code, text = run(counts, step, [*PYTEST, f"--junitxml={report}", *arguments], QRG_BUILD=build,
-                     ASAN_OPTIONS="abort_on_error=1", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
+                     ASAN_OPTIONS="abort_on_error=1", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+                     TSAN_OPTIONS="halt_on_error=1")
     if report.exists():
         counts.add_junit(step, report)
     if not report.exists() or code not in (0, 1):
@@ -128,7 +129,10 @@ def main():
             units(counts, "build/address-undefined", "unit-asan")
             pytest(counts, "build/address-undefined", "e2e-asan", "-m", "not long and not unsanitized", "tests/e2e")
         if step("tsan") and build(counts, "build with the thread sanitizer", "SANITIZER=thread"):
-            units(counts, "build/thread", "unit-tsan", {"test_journal"})
+            units(counts, "build/thread", "unit-tsan", {"test_journal", "test_outbox"})
+            pytest(counts, "build/thread", "e2e-tsan", "tests/e2e/test_gate.py", "-k", "citizen or button or broker or stuck")
+        if step("fuzz"):
+            one(counts, "fuzz", ["make", "--no-print-directory", "fuzz", "FUZZ_SECONDS=20"])
         if step("lab"):
             lab(counts)
     for fault in counts.faults:
