@@ -291,8 +291,9 @@ static void check_whole(struct walk *walk)
         complaint = "site and lane are required: site = \"factory-2\"; lane = \"lane1\";";
     else if (s->eye.camera == EYE_CAMERA_REPLAY && s->eye.replay.folder[0] == '\0')
         complaint = "camera.driver = \"replay\" needs camera.replay.folder";
-    else if (s->lines_driver == SETTINGS_LINES_GPIOD && s->lines.out[LINE_BUZZER].name[0] == '\0')
-        complaint = "lines.driver = \"gpiod\" needs at least lines.buzzer.line";
+    else if (s->lines_driver == SETTINGS_LINES_GPIOD && s->lines.out[LINE_RELAY].name[0] == '\0' &&
+             s->lines.out[LINE_BUZZER].name[0] == '\0')
+        complaint = "lines.driver = \"gpiod\" needs lines.relay.line, or at a checkpoint without a turnstile lines.buzzer.line";
     if (complaint != NULL) {
         (void)fprintf(walk->errors, "%s: %s\n", walk->file, complaint);
         walk->mistakes++;

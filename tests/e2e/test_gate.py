@@ -179,6 +179,18 @@ def test_journal_that_cannot_be_written_is_a_clear_end(make_lane, tmp_path):
     assert str(lane.journal) in lane.log()
 
 
+def test_a_missing_gpio_chip_is_a_clear_end(make_lane, build):
+    lane = make_lane()
+    wired = lane.config.read_text().replace('driver = "sim";', 'driver = "gpiod"; relay = { line = "no-such-chip:17"; };')
+    assert wired != lane.config.read_text()
+    lane.config.write_text(wired)
+    lane.start(wait=False)
+    assert lane.process.wait(20) == 1
+    assert "no-such-chip:17" in lane.log()
+    safe = subprocess.run([build / "qrgate-safe", "--config", lane.config], stderr=subprocess.PIPE, text=True)
+    assert safe.returncode == 1 and "no-such-chip" in safe.stderr  # systemd shows that nobody drove the relay inactive
+
+
 def test_a_stuck_journal_never_opens_but_the_button_does(make_lane, subscriber):
     import sqlite3
     lane = make_lane(hold_ms=1500)

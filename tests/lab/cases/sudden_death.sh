@@ -41,6 +41,10 @@ wait "$gate" 2> /dev/null || true
 a_pulse_was_cut_short 2
 say "then the relay goes off, after $(last_pulse_ms) of $pulse_ms ms"
 say "    (this chip lets go of a dead program's line; where one doesn't, the unit's ExecStopPost does it)"
+"${QRGATED%qrgated}qrgate-safe" --config $run/qrgate.conf || fail "qrgate-safe can't drive the lane's wires"
+nothing_was_switched_on "by qrgate-safe"
+relay_is 0 || fail "the relay is on after qrgate-safe"
+say "and the unit's stop helper finds the same wires free and leaves them off"
 
 say "when it is started again"
 given_a_gate $pulse_ms
