@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
@@ -270,6 +271,8 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (sodium_init() < 0 || settings_load(config, &d.settings, stderr) != 0)
+        return 1;
+    if (eye && prctl(PR_SET_NAME, "qrgated-eye") != 0) /* else top shows the link it was started by */
         return 1;
     if (eye)
         return eye_run(&d.settings.eye, LINK_FD); /* no key was read in this process */
