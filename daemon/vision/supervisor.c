@@ -12,8 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* FIRST_WORD: opening a USB camera may take seconds. A life shorter than STEADY doubles the next wait. */
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 1000, FIRST_WORD_MS = 10000, STEADY_MS = 10000 };
+/* FIRST_WORD: opening a USB camera may take seconds. A life without a camera, or shorter than STEADY (a code that kills the
+ * decoder is still in view), doubles the next wait. */
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 1000, FIRST_WORD_MS = 10000, STEADY_MS = 500 };
 
 extern char **environ;
 
@@ -73,7 +74,7 @@ static int spawn(const char *config_path, int child_end, pid_t *ret_pid)
 
 static void schedule(struct supervisor *s, int64_t now_us)
 {
-    if (now_us - s->started_at_us > (int64_t)STEADY_MS * 1000)
+    if (s->had_camera && now_us - s->started_at_us > (int64_t)STEADY_MS * 1000)
         s->backoff_ms = BACKOFF_FIRST_MS;
     s->start_due_us = now_us + (int64_t)s->backoff_ms * 1000;
     s->backoff_ms = s->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : s->backoff_ms * 2;
@@ -94,7 +95,7 @@ static int start(struct supervisor *s, int64_t now_us)
     s->link_fd = ends[0];
     s->pid_fd = (int)syscall(SYS_pidfd_open, s->pid, 0);
     s->started_at_us = s->heard_at_us = now_us;
-    s->heard = false;
+    s->heard = s->had_camera = false;
     s->starts++;
     r = s->pid_fd < 0 ? -errno : watch(s, s->pid_fd);
     return r == 0 ? watch(s, s->link_fd) : r;
@@ -161,6 +162,7 @@ int supervisor_take(struct supervisor *s, int64_t now_us)
         if (s->message.kind == LINK_CAMERA)
             memcpy(s->camera_text, s->message.text, sizeof s->camera_text);
         s->camera_open = s->message.camera_open != 0;
+        s->had_camera = s->had_camera || s->camera_open;
         return 1;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))

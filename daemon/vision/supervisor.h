@@ -14,7 +14,7 @@ struct supervisor {
     pid_t pid;                /* 0: none runs */
     int64_t started_at_us, heard_at_us, start_due_us;
     int backoff_ms;
-    bool heard;        /* since this eye's start */
+    bool heard, had_camera; /* since this eye's start */
     bool camera_open;
     uint64_t starts, bad_messages;
     char camera_text[LINK_TEXT_BYTES]; /* what was opened, or why not */
