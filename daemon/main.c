@@ -154,6 +154,8 @@ static int watch_descriptors(struct daemon *d)
         r = sd_event_add_io(d->loop, NULL, d->eye.epoll_fd, EPOLLIN, on_eye, d);
     if (r >= 0)
         r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(d->loop, NULL, SIGHUP, NULL, NULL);
     return r >= 0 ? sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) : r;
 }
 
@@ -195,6 +197,7 @@ static int run(struct daemon *d, const char *config_path)
     (void)sigemptyset(&blocked);
     (void)sigaddset(&blocked, SIGTERM);
     (void)sigaddset(&blocked, SIGINT);
+    (void)sigaddset(&blocked, SIGHUP); /* a clean end too, until there is a reload: its default would cut a pulse unseen */
     (void)sigprocmask(SIG_BLOCK, &blocked, NULL); /* before any thread: all inherit it, the loop reads them */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sd_watchdog_enabled(0, &watchdog_us);

@@ -107,12 +107,13 @@ def test_hostile_payloads_are_refused_and_nothing_breaks(make_lane, subscriber):
     assert len(relay_pulses(lane)) == 1 and not lane.relay_on()
 
 
-def test_a_stop_in_mid_pulse_leaves_the_relay_inactive(make_lane, subscriber):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_in_mid_pulse_leaves_the_relay_inactive(make_lane, subscriber, how):
     lane = make_lane(extra="lane_timing = { pulse_ms = 5000; };")
     lane.start()
     lane.press()
     gate.wait_for(lane.relay_on, 5, "the relay")
-    assert lane.stop() == 0
+    assert lane.stop(how) == 0
     pulses = relay_pulses(lane)
     assert len(pulses) == 1 and pulses[0] < 5_000_000 and not lane.relay_on()  # nothing moves after the stop
 
