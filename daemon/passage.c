@@ -136,7 +136,10 @@ static void decided(struct passage *p, const struct journal_answer *answer, int6
             fail_question(p, question, now_us);
         return;
     }
-    if (question->late) { /* recorded after all, but the person was told no: say that nobody went through */
+    /* Overdue though nobody has said so yet: this loop itself was held up, and the person may be gone. */
+    if (!question->late && now_us - question->asked_at_us > (int64_t)p->settings->journal_deadline_ms * 1000)
+        fail_question(p, question, now_us);
+    if (question->late || p->stopping) { /* recorded after all, but the relay stays: say that nobody went through */
         if (answer->event.kind == EVENT_GRANTED) {
             struct event event = {.kind = EVENT_NOT_USED, .reason = REASON_JOURNAL_FAILED, .status = answer->event.status};
             stamp(p, &event, now_us);

@@ -83,5 +83,5 @@ def test_eye_killed_or_stopped_the_button_opens_and_codes_are_read_again(make_la
         gate.wait_for(lambda: any(kind == "granted" for kind, _ in lane.displayed()[before:]), 10, "a code is read again")
         took.append(time.monotonic() - at)
     print(f"{how.name}: read again after", ", ".join(f"{t:.2f}" for t in sorted(took)), "s")
-    assert sorted(took)[2] < (2 if lane.build.name == "build" else 10)  # the median: the machine has other work, too
+    assert max(took) < (2 if lane.build.name == "build" else 10)  # the bound, for every restart
     verify(lane, subscriber)
