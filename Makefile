@@ -20,7 +20,8 @@ say         = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 HAVE_PKGS  := $(shell $(PKG_CONFIG) --exists libgpiod 2>/dev/null && echo yes)
 GPIOD_MAJOR := $(firstword $(subst ., ,$(shell $(PKG_CONFIG) --modversion libgpiod 2>/dev/null)))
-PKGS       := zbar libv4l2 libgpiod sqlite3 libconfig libcbor libsodium libsystemd libseccomp libjpeg libpng
+PKGS       := zbar libv4l2 libgpiod sqlite3 libconfig libcbor libsodium libsystemd libseccomp libjpeg libpng \
+              libcrypto zlib libutf8proc json-c
 WARN       := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
               -Wwrite-strings -Wundef -Wformat=2
 SAN        := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -61,7 +62,7 @@ $(BUILD)/qrgated: $(call OBJ,$(DAE_SRC)) $(BUILD)/libqrgate.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/qrgatectl: $(call OBJ,$(CTL_SRC)) $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lqrencode $(LIBS)
 $(BUILD)/qrgate-safe: $(call OBJ,$(SAFE_SRC)) $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -104,13 +105,9 @@ unitfile: all ## systemd's own check of an installed unit
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/clang everything
 FUZZ_SECONDS ?= 600
-fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600)
+fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600, shared by the targets)
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz SANITIZER=address,undefined,fuzzer-no-link build/fuzz/libqrgate.a
-	$(Q)set -e; for f in tests/fuzz/fuzz_*.c; do name=$$(basename $$f .c); /usr/bin/python3 tests/fuzz/seeds.py build/fuzz/corpus/$$name; \
-	  clang $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o build/fuzz/$$name $$f build/fuzz/libqrgate.a $(LIBS); \
-	  build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -max_len=8192 build/fuzz/corpus/$$name 2>build/fuzz/$$name.log \
-	    || { tail -40 build/fuzz/$$name.log; exit 1; }; \
-	  echo "$$name: $$(sed -n 's/stat::number_of_executed_units: *//p' build/fuzz/$$name.log) executions"; done
+	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) build/fuzz $(ALL_CFLAGS) build/fuzz/libqrgate.a $(LIBS)
 bench: all ## sizes, start-up time and the time from frame to relay
 	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
 

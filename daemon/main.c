@@ -234,6 +234,7 @@ out:
     publisher_close(d->publisher);
     journal_close(d->journal);
     lines_close(d->lines);
+    settings_free_keys(&d->settings);
     (void)sd_event_unref(d->loop);
     return r < 0 ? 1 : 0;
 }

@@ -4,9 +4,11 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/health/clock.h"
 
+enum { STALE_SEEN_US = 1000000 };
 enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_FIRST_QUESTION = 16, PING_EVERY_MS = 1000 };
 
 static const enum line_out wire_of[LANE_OUTPUT_COUNT] = {
@@ -40,6 +42,14 @@ static void stamp(const struct passage *p, struct event *event, int64_t now_us)
     event->monotonic_us = now_us;
     event->at_us = clock_unix_us() - (clock_monotonic_us() - now_us);
     event->clock_trusted = p->settings->clock_trust == SETTINGS_CLOCK_ALWAYS || clock_synchronised();
+}
+
+/* Local time's, for schedules and midnight. 0 when the C library knows no zone. */
+static int32_t utc_offset_s(int64_t at_us)
+{
+    const time_t at_s = (time_t)(at_us / 1000000);
+    struct tm local;
+    return localtime_r(&at_s, &local) != NULL ? (int32_t)local.tm_gmtoff : 0;
 }
 
 static void record(struct passage *p, const struct event *event)
@@ -86,6 +96,8 @@ void passage_seen(struct passage *p, const struct link_message *seen, int64_t no
     uint8_t digest[REPEAT_DIGEST_BYTES];
     struct passage_question *question = NULL;
     struct journal_request *request = &p->request;
+    if (now_us - seen->sent_at_us > STALE_SEEN_US)
+        return; /* this loop was held up: whoever showed it may be gone, and who still stands there is seen again */
     (void)crypto_hash_sha256(digest, seen->payload, seen->length_bytes);
     if (!repeat_is_new(&p->repeat, digest, now_us, p->settings->leave_ms))
         return;
@@ -100,6 +112,8 @@ void passage_seen(struct passage *p, const struct link_message *seen, int64_t no
     request->op = JOURNAL_DECIDE;
     request->tag = p->next_tag;
     stamp(p, &request->event, now_us);
+    request->utc_offset_s = utc_offset_s(request->event.at_us);
+    request->presence_shared = publisher_connected(p->publisher);
     request->payload_bytes = seen->length_bytes;
     memcpy(request->payload, seen->payload, seen->length_bytes);
     if (journal_submit(p->journal, request) != 0) {

@@ -1,4 +1,4 @@
-/* The pull reader of cbor_read.h. Used by cose.c and token.c, on the journal thread in qrgated. */
+/* The pull reader of cbor_read.h. Used by cose.c, token.c, rotating.c and dcc.c, on the journal thread in qrgated. */
 #include "daemon/credential/cbor_read.h"
 
 #include <cbor.h>
@@ -16,7 +16,7 @@ typedef uint64_t cbor_length;
 
 struct head {
     struct cbor_value value;
-    bool refused;
+    bool refused, indefinite;
 };
 
 static void take(void *context, enum cbor_read_kind kind, uint64_t number, const uint8_t *bytes, double real)
@@ -40,31 +40,41 @@ static void on_map(void *context, cbor_length n) { take(context, CBOR_READ_MAP, 
 static void on_tag(void *context, uint64_t number) { take(context, CBOR_READ_TAG, number, NULL, 0); }
 static void on_float(void *context, float real) { take(context, CBOR_READ_FLOAT, 0, NULL, (double)real); }
 static void on_double(void *context, double real) { take(context, CBOR_READ_FLOAT, 0, NULL, real); }
-static void on_simple(void *context) { take(context, CBOR_READ_SIMPLE, 0, NULL, 0); }
+static void on_null(void *context) { take(context, CBOR_READ_SIMPLE, CBOR_READ_NULL, NULL, 0); }
+static void on_undefined(void *context) { take(context, CBOR_READ_SIMPLE, CBOR_READ_UNDEFINED, NULL, 0); }
 
 static void on_bool(void *context, bool value)
 {
-    (void)value;
-    take(context, CBOR_READ_SIMPLE, 0, NULL, 0);
+    take(context, CBOR_READ_SIMPLE, value ? CBOR_READ_TRUE : CBOR_READ_FALSE, NULL, 0);
 }
 
-static void on_indefinite(void *context)
+static void on_refused(void *context)
 {
     struct head *head = context;
     head->refused = true;
 }
 
+static void take_indefinite(void *context, enum cbor_read_kind kind)
+{
+    struct head *head = context;
+    take(context, kind, CBOR_READ_INDEFINITE, NULL, 0);
+    head->indefinite = true;
+}
+
+static void on_indefinite_array(void *context) { take_indefinite(context, CBOR_READ_ARRAY); }
+static void on_indefinite_map(void *context) { take_indefinite(context, CBOR_READ_MAP); }
+
 static const struct cbor_callbacks callbacks = {
     .uint8 = on_uint8, .uint16 = on_uint16, .uint32 = on_uint32, .uint64 = on_uint64,
     .negint8 = on_negint8, .negint16 = on_negint16, .negint32 = on_negint32, .negint64 = on_negint64,
-    .byte_string = on_bytes, .byte_string_start = on_indefinite,
-    .string = on_text, .string_start = on_indefinite,
-    .array_start = on_array, .indef_array_start = on_indefinite,
-    .map_start = on_map, .indef_map_start = on_indefinite,
+    .byte_string = on_bytes, .byte_string_start = on_refused,
+    .string = on_text, .string_start = on_refused,
+    .array_start = on_array, .indef_array_start = on_indefinite_array,
+    .map_start = on_map, .indef_map_start = on_indefinite_map,
     .tag = on_tag,
     .float2 = on_float, .float4 = on_float, .float8 = on_double,
-    .undefined = on_simple, .null = on_simple, .boolean = on_bool,
-    .indef_break = on_indefinite,
+    .undefined = on_undefined, .null = on_null, .boolean = on_bool,
+    .indef_break = on_refused,
 };
 
 /* libcbor before 0.11 refuses tags 6 to 20 written in one byte, and COSE_Sign1 is tag 18: that form is read here. */
@@ -93,9 +103,25 @@ int cbor_read_next(struct cbor_reader *reader, struct cbor_value *ret)
         return -EBADMSG;
     if (head.value.kind == CBOR_READ_TEXT && !utf8_valid(head.value.bytes, (size_t)head.value.number))
         return -EBADMSG;
+    /* A definite count of 2^64-1 would be taken for an indefinite one; it can't be true anyhow. */
+    bool holds = head.value.kind == CBOR_READ_ARRAY || head.value.kind == CBOR_READ_MAP;
+    if (holds && head.value.number == CBOR_READ_INDEFINITE && !(head.indefinite && reader->allow_indefinite))
+        return -EBADMSG;
     reader->at += result.read;
     *ret = head.value;
     return 0;
+}
+
+bool cbor_read_more(struct cbor_reader *reader, const struct cbor_value *container, uint64_t done)
+{
+    static const uint8_t break_code = 0xff;
+
+    if (container->number != CBOR_READ_INDEFINITE)
+        return done < container->number;
+    if (reader->at == reader->length_bytes || reader->bytes[reader->at] != break_code)
+        return true;
+    reader->at++;
+    return false;
 }
 
 /* By value, not by encoding: 4 may be written 04 or 18 04. */
@@ -133,8 +159,9 @@ int cbor_read_skip(struct cbor_reader *reader, int depth)
     if (depth >= CBOR_READ_DEPTH_MAX)
         return -EBADMSG;
     /* A hostile count ends at the end of the buffer: each turn reads a byte at least. */
-    uint64_t items = value.kind == CBOR_READ_TAG ? 1 : value.number;
-    for (uint64_t i = 0; i < items; i++) {
+    if (value.kind == CBOR_READ_TAG)
+        value.number = 1;
+    for (uint64_t i = 0; cbor_read_more(reader, &value, i); i++) {
         if (value.kind == CBOR_READ_MAP && cbor_read_key(reader, &keys, &key) < 0)
             return -EBADMSG;
         if (cbor_read_skip(reader, depth + 1) < 0)

@@ -11,13 +11,15 @@ enum { TOKEN_TEXT_BYTES = 1024 };
 /* Claims of RFC 8392 that we read. All of iss, sub, exp, iat and the status are required; others are ignored. */
 enum { TOKEN_CLAIM_ISS = 1, TOKEN_CLAIM_SUB = 2, TOKEN_CLAIM_EXP = 4, TOKEN_CLAIM_NBF = 5, TOKEN_CLAIM_IAT = 6 };
 
-/* Private claims, text both: a name of declaration_status_name(), and the person's name (may be left out). */
-enum { TOKEN_CLAIM_STATUS = -70001, TOKEN_CLAIM_NAME = -70002 };
+/* Private claims, all text: a name of declaration_status_name(); the person's name and the group for schedules, which may be
+ * left out. */
+enum { TOKEN_CLAIM_STATUS = -70001, TOKEN_CLAIM_NAME = -70002, TOKEN_CLAIM_GROUP = -70003 };
 
 struct token_claims {
     char issuer[CREDENTIAL_ISSUER_BYTES];
     char subject[CREDENTIAL_SUBJECT_BYTES];
     char name[CREDENTIAL_NAME_BYTES]; /* "" = left out */
+    char group[CREDENTIAL_GROUP_BYTES]; /* "" = left out */
     enum declaration_status status;
     int64_t issued_at_s, expires_at_s;
 };
@@ -30,7 +32,8 @@ struct token_claims {
 int token_write(const struct token_claims *claims, const uint8_t *kid, size_t kid_bytes, const uint8_t secret_key[64],
                 char *ret_text, size_t text_bytes);
 
-/* For credential.c's table of recognisers. */
+/* For credential.c's table of recognisers. Faults in this order: malformed message, key unknown, signature, malformed claims,
+ * issuer (key unknown), `iat` out of the key's time (key not valid). */
 bool token_recognises(const uint8_t *text, size_t length_bytes);
 void token_read(const uint8_t *text, size_t length_bytes, const struct credential_trust *trust, struct credential *ret);
 

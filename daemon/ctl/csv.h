@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { CSV_FIELDS_MAX = 8, CSV_FIELD_BYTES = 256 };
+enum { CSV_FIELDS_MAX = 16, CSV_FIELD_BYTES = 256 };
 enum csv_result { CSV_ROW, CSV_BAD, CSV_END, CSV_FAILED };
 
 struct csv {

@@ -7,13 +7,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "daemon/credential/credential.h"
+#include "daemon/credential/subject.h"
 #include "daemon/journal/journal.h"
 
 struct sqlite3;
 
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_SOME_BAD = 3 };
-enum { CTL_OPTIONS_MAX = 8 };
+enum { CTL_OPTIONS_MAX = 24 };
+#define CTL_DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 struct ctl_option {
     const char *name;  /* without the dashes; NULL ends a table */
@@ -32,15 +33,16 @@ struct ctl {
 
 struct ctl_command {
     const char *name;    /* one or two words */
-    const char *operand; /* its name in the help, or NULL */
+    const char *operand; /* its name in the help, in [ ] when it may be left out; or NULL */
     const char *summary;
     const char *details; /* or NULL */
     const struct ctl_option *options;
     enum ctl_exit (*run)(struct ctl *ctl);
 };
 
-extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_KEY_NEW, CTL_KEY_SITE, CTL_TOKEN_ISSUE, CTL_EVENTS,
-    CTL_VERIFY;
+extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE, CTL_CODE_EXPLAIN, CTL_KEY_NEW,
+    CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION,
+    CTL_TOKEN_ROTATE_DEMO, CTL_EVENTS, CTL_VERIFY;
 
 /* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
@@ -51,17 +53,36 @@ enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fo
 enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
 
-/* Values from command lines and CSV fields; false: not allowed (the texts below say what is). Pure but for the time
- * zone. */
-#define ALLOWED_SUBJECT "allowed is cccd: and the 12 digits of the card's number"
-#define ALLOWED_STATUS "allowed are green, yellow, red"
+/* Values from command lines and CSV fields; false: not allowed (the texts say what is). Pure but for the time zone. */
+#define ALLOWED_SUBJECT SUBJECT_ALLOWED
+#define ALLOWED_IDENTITIES "allowed are 1 to 4 numbers of one person; " SUBJECT_ALLOWED
+#define ALLOWED_PERSON "allowed are the 32 hex digits of a person's hash, lower case"
+#define ALLOWED_STATUS "allowed are green, yellow, red, white"
+#define ALLOWED_DECLARED_STATUS "allowed are green, yellow, red, white, revoked"
 #define ALLOWED_TIME "allowed is 2026-01-31T08:30 with seconds and zone (Z, +07:00) if you like, or Unix seconds"
 #define ALLOWED_VALID "allowed is a number with s, m, h or d, from 1m to 366d: 72h"
+#define ALLOWED_SYMPTOMS "allowed are fever, cough, breathlessness, pneumonia, sore_throat, tiredness, or none"
+#define ALLOWED_CONTACTS "allowed are patient, sick_country, symptoms, or none"
+#define ALLOWED_YES_NO "allowed are yes, no, true, false, 1, 0"
+#define ALLOWED_BY "allowed are self, guard"
+#define ALLOWED_GROUP "allowed are 1 to 32 of A-Z a-z 0-9 _ . -"
+#define ALLOWED_TOKEN_ID "allowed are the 32 hex digits of a token's id, lower case"
 enum { CTL_FUTURE_TOLERATED_S = 300 };
 bool parse_subject(const char *text);
+/* Separated by spaces, commas or semicolons. The rest of ret is "". */
+bool parse_identities(const char *text, char ret[JOURNAL_IDENTITIES_MAX][CREDENTIAL_SUBJECT_BYTES]);
+bool parse_person(const char *text, char ret[JOURNAL_ID_BYTES]);
 bool parse_status(const char *text, enum declaration_status *ret);
+bool parse_declared_status(const char *text, enum declaration_status *ret); /* revoked too */
 bool parse_time(const char *text, int64_t *ret_s);
 bool parse_duration(const char *text, int64_t *ret_s);
+bool parse_symptoms(const char *text, uint16_t *ret);
+bool parse_contacts(const char *text, uint16_t *ret);
+bool parse_yes_no(const char *text, bool *ret);
+bool parse_group(const char *text, char ret[CREDENTIAL_GROUP_BYTES]);
+bool parse_token_id(const char *text, uint8_t ret[CREDENTIAL_TOKEN_ID_BYTES]); /* not all zeros */
+/* "is in the future; …" with what this machine's clock says. */
+const char *format_future(int64_t now_s, char *buffer, size_t buffer_bytes);
 
 /* A stranger's text for a terminal: control characters and what isn't UTF-8 become '?', long ones are cut. */
 const char *printable(const char *text, char *buffer, size_t buffer_bytes);

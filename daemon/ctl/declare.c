@@ -1,67 +1,252 @@
-/* qrgatectl declare: one declaration into the register. */
+/* qrgatectl declare: one declaration into the register, by flags or by answering the form. */
 #include <errno.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/ctl/ctl.h"
+#include "daemon/ctl/form.h"
+#include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
+#include "daemon/mqtt/inbound.h"
+#include "daemon/settings/settings.h"
 
-enum { SUBJECT, STATUS, AT };
+enum { SUBJECT, STATUS, SYMPTOMS, CONTACTS, TRAVELLED, SYMPTOMS_AT, CONTACT_AT, TRAVEL_AT, AT, BY, GROUP, OPTION_COUNT };
 static const struct ctl_option OPTIONS[] = {
-    [SUBJECT] = { "subject", "cccd:NUMBER", true, "whose: cccd: and the 12 digits of the citizen card" },
-    [STATUS] = { "status", "STATUS", true, "green, yellow or red" },
+    [SUBJECT] = { "subject", "cccd:NUMBER", false, "whose; up to four numbers of one person, with commas between" },
+    [STATUS] = { "status", "STATUS", false, "green, yellow, red, white or revoked; may be left out with answers" },
+    [SYMPTOMS] = { "symptoms", "LIST", false,
+                   "fever,cough,breathlessness,pneumonia,sore_throat,tiredness; none: asked, all no" },
+    [CONTACTS] = { "contact", "LIST", false, "with patient,sick_country,symptoms; none: asked, all no" },
+    [TRAVELLED] = { "travelled", NULL, false, "was in other places" },
+    [SYMPTOMS_AT] = { "symptoms-at", "TIME", false, "when the signs were last there (default: when declared)" },
+    [CONTACT_AT] = { "contact-at", "TIME", false, "when the contact last was" },
+    [TRAVEL_AT] = { "travel-at", "TIME", false, "when the journey ended" },
     [AT] = { "at", "TIME", false,
              "when it was declared (default: now); ISO 8601, without a zone local time; or Unix seconds" },
+    [BY] = { "by", "self|guard", false, "who answered (default guard)" },
+    [GROUP] = { "group", "NAME", false, "the person's group, for schedules" },
     { NULL, NULL, false, NULL },
 };
+_Static_assert((int)OPTION_COUNT <= (int)CTL_OPTIONS_MAX, "ctl->values has room for all");
+
+/* ---- by flags ---------------------------------------------------------------------------------------------------- */
+
+struct flags {
+    struct ctl *ctl;
+    struct declared *declared;
+    char allowed[128]; /* for texts made on the spot */
+};
+
+/* NULL, or what is allowed. */
+typedef const char *take_flag(struct flags *flags, const char *text);
+
+static struct declaration_answers *answers(struct flags *flags)
+{
+    return &flags->declared->declaration.answers;
+}
+
+static const char *take_time(struct flags *flags, const char *text, int64_t *ret_s)
+{
+    if (!parse_time(text, ret_s))
+        return ALLOWED_TIME;
+    return *ret_s > flags->ctl->now_s + CTL_FUTURE_TOLERATED_S
+               ? format_future(flags->ctl->now_s, flags->allowed, sizeof(flags->allowed))
+               : NULL;
+}
+
+static const char *take_subject(struct flags *flags, const char *text)
+{
+    return parse_identities(text, flags->declared->identities) ? NULL : ALLOWED_IDENTITIES;
+}
+
+static const char *take_status(struct flags *flags, const char *text)
+{
+    return parse_declared_status(text, &flags->declared->declaration.status) ? NULL : ALLOWED_DECLARED_STATUS;
+}
+
+static const char *take_symptoms(struct flags *flags, const char *text)
+{
+    return parse_symptoms(text, &answers(flags)->symptoms) ? NULL : ALLOWED_SYMPTOMS;
+}
+
+static const char *take_contacts(struct flags *flags, const char *text)
+{
+    return parse_contacts(text, &answers(flags)->contacts) ? NULL : ALLOWED_CONTACTS;
+}
+
+static const char *take_travelled(struct flags *flags, const char *text)
+{
+    (void)text;
+    answers(flags)->travelled = true;
+    return NULL;
+}
+
+static const char *take_symptoms_at(struct flags *flags, const char *text)
+{
+    return take_time(flags, text, &answers(flags)->symptoms_at_s);
+}
+
+static const char *take_contact_at(struct flags *flags, const char *text)
+{
+    return take_time(flags, text, &answers(flags)->contact_at_s);
+}
+
+static const char *take_travel_at(struct flags *flags, const char *text)
+{
+    return take_time(flags, text, &answers(flags)->travel_at_s);
+}
+
+static const char *take_at(struct flags *flags, const char *text)
+{
+    return take_time(flags, text, &flags->declared->declaration.declared_at_s);
+}
+
+static const char *take_by(struct flags *flags, const char *text)
+{
+    return declared_by_from_name(text, &answers(flags)->by) ? NULL : ALLOWED_BY;
+}
+
+static const char *take_group(struct flags *flags, const char *text)
+{
+    return parse_group(text, flags->declared->declaration.group) ? NULL : ALLOWED_GROUP;
+}
+
+static enum ctl_exit take_flags(struct ctl *ctl, struct declared *ret)
+{
+    static take_flag *const takers[OPTION_COUNT] = {
+        [SUBJECT] = take_subject,         [STATUS] = take_status,       [SYMPTOMS] = take_symptoms,
+        [CONTACTS] = take_contacts,       [TRAVELLED] = take_travelled, [SYMPTOMS_AT] = take_symptoms_at,
+        [CONTACT_AT] = take_contact_at,   [TRAVEL_AT] = take_travel_at, [AT] = take_at,
+        [BY] = take_by,                   [GROUP] = take_group,
+    };
+    struct flags flags = { .ctl = ctl, .declared = ret };
+    char buffer[80];
+    if (!ctl->values[SUBJECT])
+        return ctl_fail(ctl, CTL_USAGE, "--subject cccd:NUMBER is missing; see: qrgatectl declare --help");
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const char *allowed = ctl->values[i] ? takers[i](&flags, ctl->values[i]) : NULL;
+        if (allowed)
+            return ctl_fail(ctl, CTL_USAGE, "--%s '%s': %s", OPTIONS[i].name,
+                            printable(ctl->values[i], buffer, sizeof(buffer)), allowed);
+    }
+    const bool answered = ctl->values[SYMPTOMS] || ctl->values[CONTACTS] || ctl->values[TRAVELLED];
+    const char *wrong = inbound_declaration_check(ret, answered);
+    return wrong ? ctl_fail(ctl, CTL_USAGE, "%s; see: qrgatectl declare --help", wrong) : CTL_OK;
+}
+
+/* ---- on a terminal ----------------------------------------------------------------------------------------------- */
+
+/* What the site's policy makes of it now; policy is configuration, so without one nothing can be said. */
+static enum ctl_exit show_status(struct ctl *ctl, const struct declared *declared)
+{
+    const char *path = ctl->config ? ctl->config : CTL_DEFAULT_CONFIG;
+    struct settings settings;
+    if (!ctl->config && access(path, R_OK) < 0) {
+        (void)printf("Trạng thái / status: theo chính sách của cổng / by the site's policy, which is in its "
+                     "configuration; --config FILE shows it\n");
+        return CTL_OK;
+    }
+    if (settings_load(path, &settings, stderr) != 0)
+        return ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above); name another with --config", path);
+    const struct declaration_policy *policy = &settings.journal.policy.declaration;
+    (void)printf("Trạng thái / status: %s\n",
+                 declaration_status_name(declaration_derive(&declared->declaration, policy, ctl->now_s)));
+    return CTL_OK;
+}
+
+static enum ctl_exit ask(struct ctl *ctl, struct declared *ret)
+{
+    if (!form_ask(ctl, ret))
+        return ctl_fail(ctl, CTL_FAILED, "the form was not finished; nothing was written");
+    const char *wrong = inbound_declaration_check(ret, true);
+    if (wrong)
+        return ctl_fail(ctl, CTL_FAILED, "%s; nothing was written", wrong);
+    const enum ctl_exit result = show_status(ctl, ret);
+    if (result != CTL_OK)
+        return result;
+    return form_confirm(ctl) ? CTL_OK : ctl_fail(ctl, CTL_FAILED, "not confirmed; nothing was written");
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+static enum ctl_exit fail_write(struct ctl *ctl, int error)
+{
+    if (error == -EEXIST)
+        return ctl_fail(ctl, CTL_FAILED, "--subject: these numbers belong to different people in the register; allowed are "
+                                         "numbers of one person; nothing was changed");
+    return ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s%s", strerror(-error),
+                    error == -EBUSY ? "; another program holds it: try again" : "");
+}
+
+static enum ctl_exit write_declaration(struct ctl *ctl, const struct declared *declared)
+{
+    struct register_writer writer = { .db = NULL };
+    uint8_t site_key[32];
+    sqlite3 *db = NULL;
+    bool taken = false;
+    enum ctl_exit result = ctl_load_site_key(ctl, site_key);
+    if (result == CTL_OK)
+        result = ctl_open_database(ctl, false, &db);
+    if (result == CTL_OK) {
+        int error = register_writer_open(db, site_key, &writer);
+        if (error == 0)
+            error = database_run(db, "BEGIN IMMEDIATE");
+        if (error == 0)
+            error = register_write(&writer, declared, &taken);
+        if (error == 0)
+            error = database_run(db, "COMMIT"); /* also when it is older: its numbers were bound */
+        if (error < 0)
+            result = fail_write(ctl, error);
+        else if (!taken)
+            result = ctl_fail(ctl, CTL_FAILED,
+                              "the register has a newer declaration of this person; nothing was changed");
+        if (!sqlite3_get_autocommit(db))
+            (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
+    }
+    sodium_memzero(site_key, sizeof(site_key));
+    register_writer_close(&writer);
+    (void)sqlite3_close(db); /* accepts NULL; no statement is left */
+    return result;
+}
+
+static bool has_flags(const struct ctl *ctl)
+{
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (ctl->values[i])
+            return true;
+    return false;
+}
 
 static enum ctl_exit run(struct ctl *ctl)
 {
-    enum declaration_status status;
-    int64_t at_s = ctl->now_s;
-    uint8_t site_key[32];
-    char person[JOURNAL_ID_BYTES], buffer[80], when[32];
-    struct sqlite3 *db = NULL;
-    bool taken;
-
-    if (!parse_subject(ctl->values[SUBJECT]))
-        return ctl_fail(ctl, CTL_USAGE, "--subject '%s': " ALLOWED_SUBJECT,
-                        printable(ctl->values[SUBJECT], buffer, sizeof(buffer)));
-    if (!parse_status(ctl->values[STATUS], &status))
-        return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS,
-                        printable(ctl->values[STATUS], buffer, sizeof(buffer)));
-    if (ctl->values[AT] && !parse_time(ctl->values[AT], &at_s))
-        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, printable(ctl->values[AT], buffer, sizeof(buffer)));
-    if (at_s > ctl->now_s + CTL_FUTURE_TOLERATED_S)
-        return ctl_fail(ctl, CTL_USAGE, "--at '%s': is in the future; mend it, or this machine's clock (now %s)",
-                        printable(ctl->values[AT], buffer, sizeof(buffer)), format_time(ctl->now_s, when));
-
-    enum ctl_exit result = ctl_load_site_key(ctl, site_key);
-    if (result != CTL_OK)
-        return result;
-    register_person(site_key, ctl->values[SUBJECT], person);
-    sodium_memzero(site_key, sizeof(site_key));
-    result = ctl_open_database(ctl, false, &db);
-    if (result != CTL_OK)
-        return result;
-    const int error = register_declare(db, person, status, at_s, &taken);
-    if (error < 0)
-        result = ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s%s", strerror(-error),
-                          error == -EBUSY ? "; another program holds it: try again" : "");
-    else if (!taken)
-        result = ctl_fail(ctl, CTL_FAILED, "the register has a newer declaration of this person; nothing was changed");
-    else
-        (void)printf("declared %s at %s\n", declaration_status_name(status), format_time(at_s, when));
-    (void)sqlite3_close(db); /* no statement is left: can't be busy */
+    struct declared declared = {
+        .declaration = { .found = true, .declared_at_s = ctl->now_s, .answers.by = DECLARED_BY_GUARD },
+        .source = "manual",
+    };
+    char when[32];
+    const bool by_form = !has_flags(ctl) && isatty(STDIN_FILENO) == 1;
+    enum ctl_exit result = by_form ? ask(ctl, &declared) : take_flags(ctl, &declared);
+    if (result == CTL_OK)
+        result = write_declaration(ctl, &declared);
+    if (result == CTL_OK)
+        (void)printf("declared %s at %s\n",
+                     declared.declaration.status == STATUS_NONE ? "by the answers"
+                                                                : declaration_status_name(declared.declaration.status),
+                     format_time(declared.declaration.declared_at_s, when));
+    sodium_memzero(&declared, sizeof(declared));
     return result;
 }
 
 const struct ctl_command CTL_DECLARE = {
     .name = "declare",
     .summary = "Write one person's declaration into the register",
-    .details = "Only the keyed hash of the number is kept. An older declaration never overwrites a newer one.\n"
-               "Example: qrgatectl declare --subject cccd:022199012345 --status green\n",
+    .details = "Without options, on a terminal, it asks the form's questions one by one. Only keyed hashes of the numbers are\n"
+               "kept. An older declaration never overwrites a newer one. Numbers: cccd: and 12 digits, cmnd: and 9, bhyt:\n"
+               "and 10 digits or the card's 15 characters, qid: and 1 to 18 digits, badge:, hc1:.\n"
+               "Examples: qrgatectl declare --subject cccd:022199012345 --status green\n"
+               "          qrgatectl declare --subject cccd:022199012345,bhyt:2201234567 --symptoms fever,cough\n",
     .options = OPTIONS,
     .run = run,
 };

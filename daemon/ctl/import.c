@@ -1,5 +1,5 @@
-/* qrgatectl import: a CSV of declarations into the register. Rows are read into memory first and written in short
- * transactions, so that neither a slow pipe nor a long file keeps the gate from deciding. */
+/* qrgatectl import: a file of declarations or revocations into the register. Rows are read into memory first and written in
+ * short transactions, so that neither a slow pipe nor a long file keeps the gate from deciding. */
 #include <errno.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -7,105 +7,157 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "daemon/ctl/csv.h"
-#include "daemon/ctl/ctl.h"
+#include "daemon/ctl/progress.h"
+#include "daemon/ctl/rows.h"
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
 
-enum { BATCH_ROWS = 10000, PROGRESS_ROWS = 2000, BAR_WIDTH = 40, YIELD_MS = 10 };
-enum column { SUBJECT, STATUS, DECLARED_AT, COLUMN_COUNT };
-static const char *const COLUMNS[COLUMN_COUNT] = { "subject", "status", "declared_at" };
-static const struct ctl_option OPTIONS[] = { { NULL, NULL, false, NULL } };
+enum { BATCH_ROWS = 10000, YIELD_MS = 10 };
 
-struct declared {
-    char person[JOURNAL_ID_BYTES];
-    enum declaration_status status;
-    int64_t at_s;
+enum { FORMAT, REVOCATIONS };
+static const struct ctl_option OPTIONS[] = {
+    [FORMAT] = { "format", "csv|jsonl", false, "default: by the file's name (.jsonl, .ndjson), else csv" },
+    [REVOCATIONS] = { "revocations", NULL, false, "the file is a list of revoked tokens" },
+    { NULL, NULL, false, NULL },
+};
+
+struct item {
+    int64_t line;
+    union row_value value;
 };
 
 struct import {
     struct ctl *ctl;
     const char *name; /* of the file, for messages */
-    struct csv csv;
+    FILE *file;
+    enum row_kind kind;
+    bool jsonl;
+    struct csv csv; /* csv, row, columns; or lines */
     struct csv_row row;
-    int place[COLUMN_COUNT]; /* of each column in a row */
-    uint8_t site_key[32];
+    struct columns columns;
+    struct lines lines;
     sqlite3 *db;
-    sqlite3_stmt *declare;
-    struct declared *batch;
+    struct register_writer writer;
+    struct item *batch;
     int batch_rows;
     int64_t taken, older, bad;
-    off_t size_bytes; /* 0 = unknown */
-    bool progress;
+    struct progress progress;
 };
 
-/* ---- progress, only on a terminal -------------------------------------------------------------------------------- */
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
 
-static void clear_progress(const struct import *import)
+static void bad_row(struct import *import, int64_t line, const struct row_mistake *mistake)
 {
-    if (import->progress)
-        (void)fprintf(stderr, "\r\033[K");
+    progress_clear(&import->progress);
+    if (mistake->column)
+        (void)fprintf(stderr, "%s:%lld: %s '%s': %s\n", import->name, (long long)line, mistake->column, mistake->value,
+                      mistake->allowed);
+    else
+        (void)fprintf(stderr, "%s:%lld: %s\n", import->name, (long long)line, mistake->allowed);
+    import->bad++;
+}
+
+static void bad_row_because(struct import *import, int64_t line, const char *why)
+{
+    struct row_mistake mistake = { .column = NULL };
+    (void)snprintf(mistake.allowed, sizeof(mistake.allowed), "%s", why);
+    bad_row(import, line, &mistake);
+}
+
+/* The next row of the file into the batch, or its mistake onto the screen. False: there is none; *ret_failed: reading
+ * failed. */
+static bool take_row(struct import *import, bool *ret_failed)
+{
+    struct item *item = &import->batch[import->batch_rows];
+    struct row_mistake mistake;
+    const enum csv_result got = import->jsonl ? lines_read(&import->lines) : csv_read(&import->csv, &import->row);
+    *ret_failed = got == CSV_FAILED;
+    if (got == CSV_FAILED || got == CSV_END)
+        return false;
+    item->line = import->jsonl ? import->lines.began : import->row.line;
+    if (got == CSV_BAD)
+        bad_row_because(import, item->line, import->row.mistake);
+    else if (import->jsonl ? lines_row(&import->lines, import->kind, import->ctl->now_s, &item->value, &mistake)
+                           : columns_row(&import->columns, &import->row, import->ctl->now_s, &item->value, &mistake))
+        import->batch_rows++;
+    else
+        bad_row(import, item->line, &mistake);
+    return true;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+/* 0, also for a row that is told and left out; or negative errno. */
+static int write_item(struct import *import, const struct item *item, int64_t *taken, int64_t *older)
+{
+    bool one = false;
+    const int error = import->kind == ROW_DECLARATION
+                          ? register_write(&import->writer, &item->value.declared, &one)
+                          : register_revoke(&import->writer, &item->value.revocation, &one);
+    if (error == -EEXIST)
+        bad_row_because(import, item->line,
+                        "identities: these numbers belong to different people in the register; allowed are numbers of one "
+                        "person: correct the row");
+    else if (error == -EINVAL)
+        bad_row_because(import, item->line, "not something the register takes");
+    else if (error < 0)
+        return error;
+    else if (one)
+        (*taken)++;
+    else
+        (*older)++;
+    return 0;
+}
+
+static enum ctl_exit write_batch(struct import *import)
+{
+    int64_t taken = 0, older = 0;
+    int error = database_run(import->db, "BEGIN IMMEDIATE");
+    for (int i = 0; i < import->batch_rows && error == 0; i++)
+        error = write_item(import, &import->batch[i], &taken, &older);
+    if (error == 0)
+        error = database_run(import->db, "COMMIT");
+    if (error < 0) {
+        if (!sqlite3_get_autocommit(import->db))
+            (void)database_run(import->db, "ROLLBACK"); /* the first error is the one to tell */
+        progress_clear(&import->progress);
+        return ctl_fail(import->ctl, CTL_FAILED,
+                        "the register can't be written: %s; %lld rows before stay: mend the cause and import "
+                        "the file again",
+                        error == -EBUSY ? "another program holds it" : strerror(-error), (long long)import->taken);
+    }
+    import->taken += taken;
+    import->older += older;
+    import->batch_rows = 0;
+    return CTL_OK;
 }
 
 static void show_progress(const struct import *import)
 {
     const int64_t rows = import->taken + import->older + import->bad + import->batch_rows;
-    if (!import->progress || rows % PROGRESS_ROWS != 0)
-        return;
-    const off_t at = import->size_bytes > 0 ? ftello(import->csv.file) : -1;
-    if (at < 0) {
-        (void)fprintf(stderr, "\r%lld rows", (long long)rows);
-        return;
-    }
-    const int percent = (int)(at >= import->size_bytes ? 100 : at * 100 / import->size_bytes);
-    const int filled = percent * BAR_WIDTH / 100;
-    (void)fprintf(stderr, "\r[%.*s%.*s] %3d%% %lld rows", filled, "########################################",
-                  BAR_WIDTH - filled, "                                        ", percent, (long long)rows);
+    if (progress_due(&import->progress, rows))
+        progress_show(&import->progress, import->progress.total > 0 ? (int64_t)ftello(import->file) : -1, rows);
 }
 
-/* ---- one row ----------------------------------------------------------------------------------------------------- */
-
-static void bad_row(struct import *import, const char *field, const char *value, const char *allowed)
+static enum ctl_exit import_rows(struct import *import)
 {
-    char buffer[80];
-    clear_progress(import);
-    if (field)
-        (void)fprintf(stderr, "%s:%lld: %s '%s': %s\n", import->name, (long long)import->row.line, field,
-                      printable(value, buffer, sizeof(buffer)), allowed);
-    else
-        (void)fprintf(stderr, "%s:%lld: %s\n", import->name, (long long)import->row.line, allowed);
-    import->bad++;
-}
-
-static void take_row(struct import *import)
-{
-    struct declared *next = &import->batch[import->batch_rows];
-    char allowed[128], when[32];
-    if (import->row.count != COLUMN_COUNT) {
-        (void)snprintf(allowed, sizeof(allowed), "%d field%s: allowed are the 3 of the first line, separated by commas",
-                       import->row.count, import->row.count == 1 ? "" : "s");
-        bad_row(import, NULL, "", allowed);
-        return;
+    const struct timespec yield = { .tv_nsec = YIELD_MS * 1000000L };
+    enum ctl_exit result = CTL_OK;
+    bool failed = false;
+    while (result == CTL_OK && take_row(import, &failed)) {
+        show_progress(import);
+        if (import->batch_rows == BATCH_ROWS) {
+            result = write_batch(import);
+            (void)nanosleep(&yield, NULL); /* the gate's turn; database.c's wait is made for it */
+        }
     }
-    const char *subject = import->row.fields[import->place[SUBJECT]];
-    const char *status = import->row.fields[import->place[STATUS]];
-    const char *at = import->row.fields[import->place[DECLARED_AT]];
-    if (!parse_subject(subject)) {
-        bad_row(import, COLUMNS[SUBJECT], subject, ALLOWED_SUBJECT);
-    } else if (!parse_status(status, &next->status)) {
-        bad_row(import, COLUMNS[STATUS], status, ALLOWED_STATUS);
-    } else if (!parse_time(at, &next->at_s)) {
-        bad_row(import, COLUMNS[DECLARED_AT], at, ALLOWED_TIME);
-    } else if (next->at_s > import->ctl->now_s + CTL_FUTURE_TOLERATED_S) {
-        (void)snprintf(allowed, sizeof(allowed), "is in the future; mend it, or this machine's clock (now %s)",
-                       format_time(import->ctl->now_s, when));
-        bad_row(import, COLUMNS[DECLARED_AT], at, allowed);
-    } else {
-        register_person(import->site_key, subject, next->person);
-        import->batch_rows++;
-    }
+    if (failed)
+        result = ctl_fail(import->ctl, CTL_FAILED, "%s: can't be read: %s", import->name, strerror(errno));
+    if (result == CTL_OK && import->batch_rows > 0)
+        result = write_batch(import);
+    progress_clear(&import->progress);
+    return result;
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
@@ -113,152 +165,146 @@ static void take_row(struct import *import)
 static enum ctl_exit fail_header(struct import *import, const char *name)
 {
     char buffer[80];
+    (void)printable(name, buffer, sizeof(buffer));
     if (strchr(name, ';') || strchr(name, '\t'))
         return ctl_fail(import->ctl, CTL_FAILED,
                         "%s:1: '%s': fields must be separated by commas; save it as CSV with commas", import->name,
-                        printable(name, buffer, sizeof(buffer)));
+                        buffer);
+    if (import->kind == ROW_REVOCATION)
+        return ctl_fail(import->ctl, CTL_FAILED, "%s:1: '%s': the first line must be token_id,revoked_at or these and lifted",
+                        import->name, buffer);
     return ctl_fail(import->ctl, CTL_FAILED,
-                    "%s:1: '%s': the first line must be subject,status,declared_at and nothing else "
-                    "(names are never kept: take such columns out)",
-                    import->name, printable(name, buffer, sizeof(buffer)));
+                    "%s:1: '%s': the first line must be subject,status,declared_at or more of the columns that "
+                    "`qrgatectl import --help` lists, each once (names are never kept: take such columns out)",
+                    import->name, buffer);
 }
 
-static enum ctl_exit read_header(struct import *import)
+static enum ctl_exit begin_reading(struct import *import)
 {
+    const char *name = "";
+    if (import->jsonl) {
+        lines_init(&import->lines, import->file);
+        return CTL_OK;
+    }
+    csv_init(&import->csv, import->file);
     const enum csv_result got = csv_read(&import->csv, &import->row);
     if (got == CSV_FAILED)
         return ctl_fail(import->ctl, CTL_FAILED, "%s: can't be read: %s", import->name, strerror(errno));
-    if (got != CSV_ROW)
-        return fail_header(import, "");
-    for (int column = 0; column < COLUMN_COUNT; column++)
-        import->place[column] = -1;
-    for (int place = 0; place < import->row.count; place++) {
-        int column = 0;
-        while (column < COLUMN_COUNT && strcmp(import->row.fields[place], COLUMNS[column]) != 0)
-            column++;
-        if (column == COLUMN_COUNT || import->place[column] >= 0)
-            return fail_header(import, import->row.fields[place]);
-        import->place[column] = place;
-    }
-    return import->row.count == COLUMN_COUNT ? CTL_OK : fail_header(import, import->row.fields[0]);
-}
-
-static enum ctl_exit write_batch(struct import *import)
-{
-    int64_t taken = 0;
-    bool one;
-    int error = database_run(import->db, "BEGIN IMMEDIATE");
-    for (int i = 0; i < import->batch_rows && error == 0; i++) {
-        const struct declared *row = &import->batch[i];
-        error = register_declare_with(import->declare, row->person, row->status, row->at_s, "import", &one);
-        taken += one;
-    }
-    if (error == 0)
-        error = database_run(import->db, "COMMIT");
-    if (error < 0) {
-        if (!sqlite3_get_autocommit(import->db))
-            (void)database_run(import->db, "ROLLBACK"); /* the first error is the one to tell */
-        clear_progress(import);
-        return ctl_fail(import->ctl, CTL_FAILED,
-                        "the register can't be written: %s; %lld rows before stay: mend the cause and import "
-                        "the file again",
-                        error == -EBUSY ? "another program holds it" : strerror(-error), (long long)import->taken);
-    }
-    import->taken += taken;
-    import->older += import->batch_rows - taken;
-    import->batch_rows = 0;
+    if (got != CSV_ROW || !columns_read(&import->row, import->kind, &import->columns, &name))
+        return fail_header(import, name);
     return CTL_OK;
 }
 
-static enum ctl_exit import_rows(struct import *import)
+static bool ends_with(const char *text, const char *end)
 {
-    const struct timespec yield = { .tv_nsec = YIELD_MS * 1000000L };
-    enum ctl_exit result = read_header(import);
-    while (result == CTL_OK) {
-        const enum csv_result got = csv_read(&import->csv, &import->row);
-        if (got == CSV_FAILED)
-            result = ctl_fail(import->ctl, CTL_FAILED, "%s: can't be read: %s", import->name, strerror(errno));
-        if (got == CSV_FAILED || got == CSV_END)
-            break;
-        if (got == CSV_BAD)
-            bad_row(import, NULL, "", import->row.mistake);
-        else
-            take_row(import);
-        show_progress(import);
-        if (import->batch_rows == BATCH_ROWS) {
-            result = write_batch(import);
-            (void)nanosleep(&yield, NULL); /* the gate's turn; database.c's wait is made for it */
-        }
-    }
-    if (result == CTL_OK && import->batch_rows > 0)
-        result = write_batch(import);
-    clear_progress(import);
-    return result;
+    const size_t length = strlen(text), end_length = strlen(end);
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-static enum ctl_exit open_import(struct import *import)
+static enum ctl_exit choose_format(struct import *import)
+{
+    const char *format = import->ctl->values[FORMAT];
+    char buffer[80];
+    if (format && strcmp(format, "csv") != 0 && strcmp(format, "jsonl") != 0)
+        return ctl_fail(import->ctl, CTL_USAGE, "--format '%s': allowed are csv, jsonl",
+                        printable(format, buffer, sizeof(buffer)));
+    import->jsonl = format ? strcmp(format, "jsonl") == 0
+                           : ends_with(import->ctl->operand, ".jsonl") || ends_with(import->ctl->operand, ".ndjson");
+    return CTL_OK;
+}
+
+static enum ctl_exit open_file(struct import *import)
 {
     struct ctl *ctl = import->ctl;
     struct stat status;
     const bool from_stdin = strcmp(ctl->operand, "-") == 0;
-    FILE *file = from_stdin ? stdin : fopen(ctl->operand, "re");
-    if (!file)
+    import->file = from_stdin ? stdin : fopen(ctl->operand, "re");
+    if (!import->file)
         return ctl_fail(ctl, CTL_FAILED, "%s: can't be read: %s", ctl->operand, strerror(errno));
     import->name = from_stdin ? "stdin" : ctl->operand;
-    import->csv.file = file;
-    import->progress = isatty(STDERR_FILENO) == 1;
-    if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode))
-        import->size_bytes = status.st_size;
+    const bool sized = fstat(fileno(import->file), &status) == 0 && S_ISREG(status.st_mode);
+    progress_init(&import->progress, sized ? (int64_t)status.st_size : 0);
+    return CTL_OK;
+}
 
-    enum ctl_exit result = ctl_load_site_key(ctl, import->site_key);
+static enum ctl_exit open_register(struct import *import)
+{
+    struct ctl *ctl = import->ctl;
+    uint8_t site_key[32] = { 0 }; /* revocations need none */
+    enum ctl_exit result = import->kind == ROW_DECLARATION ? ctl_load_site_key(ctl, site_key) : CTL_OK;
     if (result == CTL_OK)
         result = ctl_open_database(ctl, false, &import->db);
+    int error = result == CTL_OK ? database_tune_import(import->db) : 0;
+    if (result == CTL_OK && error == 0)
+        error = register_writer_open(import->db, site_key, &import->writer);
+    sodium_memzero(site_key, sizeof(site_key));
     if (result != CTL_OK)
         return result;
-    if (sqlite3_prepare_v2(import->db, REGISTER_DECLARE_SQL, -1, &import->declare, NULL) != SQLITE_OK)
+    if (error < 0)
         return ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s", sqlite3_errmsg(import->db));
     import->batch = calloc(BATCH_ROWS, sizeof(*import->batch));
     if (!import->batch)
         return ctl_fail(ctl, CTL_FAILED, "no memory for %d rows", BATCH_ROWS);
-    csv_init(&import->csv, file);
     return CTL_OK;
+}
+
+static enum ctl_exit tell(const struct import *import)
+{
+    const bool declarations = import->kind == ROW_DECLARATION;
+    (void)printf("%lld %s taken", (long long)import->taken, declarations ? "rows" : "revocations");
+    if (import->older > 0)
+        (void)printf(", %lld left out because the register has a newer %s", (long long)import->older,
+                     declarations ? "declaration" : "entry");
+    if (import->bad > 0)
+        (void)printf(", %lld bad", (long long)import->bad);
+    (void)printf("\n");
+    return import->bad > 0 ? CTL_SOME_BAD : CTL_OK;
 }
 
 static enum ctl_exit run(struct ctl *ctl)
 {
-    struct import import = { .ctl = ctl };
-    enum ctl_exit result = open_import(&import);
+    struct import import = { .ctl = ctl, .kind = ctl->values[REVOCATIONS] ? ROW_REVOCATION : ROW_DECLARATION };
+    enum ctl_exit result = choose_format(&import);
+    if (result == CTL_OK)
+        result = open_file(&import);
+    if (result == CTL_OK)
+        result = open_register(&import);
+    if (result == CTL_OK)
+        result = begin_reading(&import);
     if (result == CTL_OK)
         result = import_rows(&import);
-    if (result == CTL_OK) {
-        (void)printf("%lld rows taken", (long long)import.taken);
-        if (import.older > 0)
-            (void)printf(", %lld left out because the register has a newer declaration", (long long)import.older);
-        if (import.bad > 0)
-            (void)printf(", %lld bad", (long long)import.bad);
-        (void)printf("\n");
-        result = import.bad > 0 ? CTL_SOME_BAD : CTL_OK;
-    }
+    if (result == CTL_OK)
+        result = tell(&import);
     free(import.batch);
-    (void)sqlite3_finalize(import.declare); /* repeats an old code */
-    (void)sqlite3_close(import.db);         /* accepts NULL; no statement is left */
-    if (import.csv.file && import.csv.file != stdin)
-        (void)fclose(import.csv.file); /* only read */
+    register_writer_close(&import.writer);
+    (void)sqlite3_close(import.db); /* accepts NULL; no statement is left */
+    if (import.file && import.file != stdin)
+        (void)fclose(import.file); /* only read */
     sodium_memzero(&import, sizeof(import));
     return result;
 }
 
 const struct ctl_command CTL_IMPORT = {
     .name = "import",
-    .operand = "FILE.csv",
-    .summary = "Write declarations from a CSV file into the register",
+    .operand = "FILE",
+    .summary = "Write declarations, or revoked tokens, from a file into the register",
     .details =
-        "FILE.csv is UTF-8 with commas; its first line is subject,status,declared_at. `-` reads standard input.\n"
-        "  subject      cccd: and the 12 digits of the citizen card; only its keyed hash is kept\n"
-        "  status       green, yellow or red\n"
+        "FILE is UTF-8: CSV with commas, whose first line names its columns in any order, or JSON lines as in\n"
+        "declaration.json and revocation.json of the schemas. `-` reads standard input.\n"
+        "  subject      one number: cccd: and the 12 digits of the citizen card, cmnd: and 9, bhyt: and 10 digits or the\n"
+        "               card's 15 characters, qid:, badge:, hc1:; only its keyed hash is kept\n"
+        "  identities   instead: up to four numbers of one person, separated by spaces\n"
+        "  person       instead: the hash, as export writes it\n"
         "  declared_at  ISO 8601 (without a zone: local time) or Unix seconds\n"
-        "Good rows are taken, bad ones are listed as FILE:LINE: and left out; an older declaration never overwrites a\n"
-        "newer one, so the same file may be imported twice. The gate may go on working meanwhile.\n",
+        "  status       green, yellow, red, white or revoked; may be empty where questions are answered:\n"
+        "  symptoms     fever, cough, breathlessness, pneumonia, sore_throat, tiredness, separated by spaces; or none\n"
+        "  contacts     patient, sick_country, symptoms, separated by spaces; or none\n"
+        "  travelled    yes or no\n"
+        "  symptoms_at, contact_at, travel_at   when last; empty = when declared\n"
+        "  by, group    self or guard; the group for schedules\n"
+        "With --revocations: token_id, revoked_at and, if you like, lifted (yes or no).\n"
+        "Good rows are taken, bad ones are listed as FILE:LINE: and left out; an older entry never overwrites a newer\n"
+        "one, so the same file may be imported twice. The gate may go on working meanwhile.\n",
     .options = OPTIONS,
     .run = run,
 };

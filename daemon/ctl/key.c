@@ -1,37 +1,55 @@
-/* qrgatectl key new, key site and token issue: an issuer's keys, the site key, and passes signed with them. */
+/* qrgatectl key new and key site: an issuer's pair of keys, and the site key. */
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/credential/token.h"
-#include "daemon/credential/utf8.h"
-#include "daemon/ctl/ctl.h"
+#include "daemon/ctl/pass.h"
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/site_key.h"
 
+#define DEFAULT_KEY_VALID "365d"
+
 /* ---- key new ----------------------------------------------------------------------------------------------------- */
 
-enum { NEW_KID, NEW_OUT, NEW_PUBLIC, NEW_ISSUER };
+enum { NEW_KID, NEW_OUT, NEW_PUBLIC, NEW_ISSUER, NEW_VALID };
 static const struct ctl_option NEW_OPTIONS[] = {
     [NEW_KID] = { "kid", "ID", true, "the key's name in each pass: 1 to 16 of A-Z a-z 0-9 . _ -" },
-    [NEW_OUT] = { "out", "SECRET_FILE", true, "the secret key, for the issuer alone (mode 0600)" },
-    [NEW_PUBLIC] = { "public", "PUB_FILE", true, "the public key, for the gate's folder of trust (NAME.pub)" },
+    [NEW_OUT] = { "out", "SECRET_FILE", true,
+                  "the secret key, for the issuer alone (mode 0600); or a folder for both: ID.key and ID.pub" },
+    [NEW_PUBLIC] = { "public", "PUB_FILE", false, "the public key, for the gate's folder of trust (NAME.pub)" },
     [NEW_ISSUER] = { "issuer", "NAME", false, "who issues; stands in each pass, up to 63 bytes (default: the kid)" },
+    [NEW_VALID] = { "valid", "TIME", false, "for how long from now it may sign (default " DEFAULT_KEY_VALID ")" },
     { NULL, NULL, false, NULL },
 };
 
-static enum ctl_exit fail_write(const struct ctl *ctl, const char *path, int error)
+enum ctl_exit pass_fail_write(const struct ctl *ctl, const char *path, int error)
 {
     return ctl_fail(ctl, CTL_FAILED, "%s: can't be made: %s%s", path, strerror(-error),
                     error == -EEXIST ? "; keys are never overwritten: take another name, or move the file away" : "");
 }
 
-static enum ctl_exit run_new(struct ctl *ctl)
+/* Where the two files go. */
+static enum ctl_exit new_paths(const struct ctl *ctl, char secret[PASS_PATH_BYTES], char public[PASS_PATH_BYTES])
+{
+    const char *out = ctl->values[NEW_OUT], *pub = ctl->values[NEW_PUBLIC];
+    struct stat status;
+    const bool is_folder = stat(out, &status) == 0 && S_ISDIR(status.st_mode);
+    if (!is_folder && !pub)
+        return ctl_fail(ctl, CTL_USAGE, "--public PUB_FILE is missing, for '%s' isn't a folder that could take both files", out);
+    int error = is_folder ? pass_join(out, ctl->values[NEW_KID], ".key", secret)
+                          : -(snprintf(secret, PASS_PATH_BYTES, "%s", out) >= PASS_PATH_BYTES);
+    if (error == 0)
+        error = pub ? -(snprintf(public, PASS_PATH_BYTES, "%s", pub) >= PASS_PATH_BYTES)
+                    : pass_join(out, ctl->values[NEW_KID], ".pub", public);
+    return error == 0 ? CTL_OK : ctl_fail(ctl, CTL_USAGE, "--out, --public: the path is too long");
+}
+
+static enum ctl_exit new_names(const struct ctl *ctl, struct key_file *ret)
 {
     const char *kid = ctl->values[NEW_KID], *issuer = ctl->values[NEW_ISSUER] ? ctl->values[NEW_ISSUER] : kid;
-    struct key_file secret = { 0 }, public = { 0 };
-    uint8_t signing_key[crypto_sign_SECRETKEYBYTES];
+    int64_t valid_s;
     char buffer[80];
     if (!key_file_kid_valid(kid))
         return ctl_fail(ctl, CTL_USAGE, "--kid '%s': allowed are 1 to 16 of A-Z a-z 0-9 . _ -",
@@ -39,30 +57,50 @@ static enum ctl_exit run_new(struct ctl *ctl)
     if (!key_file_issuer_valid(issuer))
         return ctl_fail(ctl, CTL_USAGE, "--issuer '%s': allowed is UTF-8 text of up to 63 bytes",
                         printable(issuer, buffer, sizeof(buffer)));
+    const enum ctl_exit result = pass_valid(ctl, ctl->values[NEW_VALID] ? ctl->values[NEW_VALID] : DEFAULT_KEY_VALID, &valid_s);
+    if (result != CTL_OK)
+        return result;
+    (void)strcpy(ret->kid, kid); /* lengths checked above */
+    (void)strcpy(ret->issuer, issuer);
+    ret->from_s = ctl->now_s;
+    ret->until_s = ctl->now_s + valid_s;
+    return CTL_OK;
+}
 
+static enum ctl_exit write_pair(const struct ctl *ctl, const struct key_file *secret, const struct key_file *public,
+                                const char *secret_path, const char *public_path)
+{
+    int error = key_file_write(secret_path, true, secret);
+    if (error < 0)
+        return pass_fail_write(ctl, secret_path, error);
+    error = key_file_write(public_path, false, public);
+    if (error < 0) {
+        (void)unlink(secret_path); /* just made; half a pair is of no use */
+        return pass_fail_write(ctl, public_path, error);
+    }
+    return CTL_OK;
+}
+
+static enum ctl_exit run_new(struct ctl *ctl)
+{
+    struct key_file secret = { 0 }, public;
+    uint8_t signing_key[crypto_sign_SECRETKEYBYTES];
+    char secret_path[PASS_PATH_BYTES], public_path[PASS_PATH_BYTES], when[32];
+    enum ctl_exit result = new_names(ctl, &secret);
+    if (result == CTL_OK)
+        result = new_paths(ctl, secret_path, public_path);
+    if (result != CTL_OK)
+        return result;
+    public = secret;
     randombytes_buf(secret.key, sizeof(secret.key));
     (void)crypto_sign_seed_keypair(public.key, signing_key, secret.key); /* can't fail */
-    (void)strcpy(secret.kid, kid);                                       /* lengths checked above */
-    (void)strcpy(secret.issuer, issuer);
-    (void)strcpy(public.kid, kid);
-    (void)strcpy(public.issuer, issuer);
-    enum ctl_exit result = CTL_OK;
-    int error = key_file_write(ctl->values[NEW_OUT], true, &secret);
-    if (error < 0) {
-        result = fail_write(ctl, ctl->values[NEW_OUT], error);
-    } else {
-        error = key_file_write(ctl->values[NEW_PUBLIC], false, &public);
-        if (error < 0) {
-            (void)unlink(ctl->values[NEW_OUT]); /* just made; half a pair is of no use */
-            result = fail_write(ctl, ctl->values[NEW_PUBLIC], error);
-        }
-    }
+    result = write_pair(ctl, &secret, &public, secret_path, public_path);
     sodium_memzero(&secret, sizeof(secret));
     sodium_memzero(signing_key, sizeof(signing_key));
     if (result == CTL_OK)
-        (void)printf("secret key: %s (keep it; whoever has it can sign passes)\npublic key: %s (goes to the gate's "
-                     "trust folder)\n",
-                     ctl->values[NEW_OUT], ctl->values[NEW_PUBLIC]);
+        (void)printf("secret key: %s (keep it here, never on a lane; whoever has it can sign passes)\n"
+                     "public key: %s (goes to the gate: qrgatectl key trust)\nvalid until: %s\n",
+                     secret_path, public_path, format_time(public.until_s, when));
     return result;
 }
 
@@ -70,7 +108,8 @@ const struct ctl_command CTL_KEY_NEW = {
     .name = "key new",
     .summary = "Make an issuer's pair of signing keys (Ed25519)",
     .details =
-        "Example: qrgatectl key new --kid office-2026 --issuer \"Ward 3\" --out office.key --public office-2026.pub\n",
+        "Example: qrgatectl key new --kid office-2026 --issuer \"Ward 3\" --out office.key --public office-2026.pub\n"
+        "A gate accepts what the key signs while it is valid. Make the next one a while before: two may overlap.\n",
     .options = NEW_OPTIONS,
     .run = run_new,
 };
@@ -98,92 +137,7 @@ const struct ctl_command CTL_KEY_SITE = {
     .summary = "Make a new site key, which turns identity numbers into keyed hashes",
     .details = "Only needed to fill a register before the daemon's first start, which makes one otherwise. All lanes "
                "of a site\n"
-               "share it. With another key the register matches nobody.\n",
+               "share it. With another key the register matches nobody, and no rotating pass is good any more.\n",
     .options = SITE_OPTIONS,
     .run = run_site,
-};
-
-/* ---- token issue ------------------------------------------------------------------------------------------------- */
-
-enum { ISSUE_KEY, ISSUE_SUBJECT, ISSUE_STATUS, ISSUE_VALID, ISSUE_NAME };
-static const struct ctl_option ISSUE_OPTIONS[] = {
-    [ISSUE_KEY] = { "key", "SECRET_FILE", true, "the issuer's secret key, made by `key new`" },
-    [ISSUE_SUBJECT] = { "subject", "SUBJECT", true,
-                        "whose: cccd: and 12 digits, or a word of the issuer's own like staff:17" },
-    [ISSUE_STATUS] = { "status", "STATUS", true, "green, yellow or red" },
-    [ISSUE_VALID] = { "valid", "TIME", true, "for how long from now: 30m, 72h, 14d" },
-    [ISSUE_NAME] = { "name", "NAME", false, "the person's name, shown to staff; makes the code larger" },
-    { NULL, NULL, false, NULL },
-};
-
-static bool token_subject_valid(const char *subject)
-{
-    const size_t length = strlen(subject);
-    if (length == 0 || length >= CREDENTIAL_SUBJECT_BYTES)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (subject[i] < '!' || subject[i] > '~')
-            return false;
-    return strncmp(subject, "cccd:", 5) != 0 || parse_subject(subject);
-}
-
-/* The claims that the options ask for; kid and issuer come from the key. */
-static enum ctl_exit read_claims(struct ctl *ctl, struct token_claims *ret)
-{
-    const char *subject = ctl->values[ISSUE_SUBJECT], *status = ctl->values[ISSUE_STATUS],
-               *valid = ctl->values[ISSUE_VALID];
-    const char *name = ctl->values[ISSUE_NAME] ? ctl->values[ISSUE_NAME] : "";
-    int64_t valid_s;
-    char buffer[80];
-    *ret = (struct token_claims){ 0 };
-    if (!token_subject_valid(subject))
-        return ctl_fail(ctl, CTL_USAGE,
-                        "--subject '%s': " ALLOWED_SUBJECT ", or up to 71 printable ASCII characters without spaces",
-                        printable(subject, buffer, sizeof(buffer)));
-    if (!parse_status(status, &ret->status))
-        return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS, printable(status, buffer, sizeof(buffer)));
-    if (!parse_duration(valid, &valid_s))
-        return ctl_fail(ctl, CTL_USAGE, "--valid '%s': " ALLOWED_VALID, printable(valid, buffer, sizeof(buffer)));
-    if (strlen(name) >= CREDENTIAL_NAME_BYTES || !utf8_plain((const uint8_t *)name, strlen(name)))
-        return ctl_fail(ctl, CTL_USAGE, "--name '%s': allowed is UTF-8 text of up to %d bytes",
-                        printable(name, buffer, sizeof(buffer)), CREDENTIAL_NAME_BYTES - 1);
-    (void)strcpy(ret->subject, subject); /* lengths checked above */
-    (void)strcpy(ret->name, name);
-    ret->issued_at_s = ctl->now_s;
-    ret->expires_at_s = ctl->now_s + valid_s;
-    return CTL_OK;
-}
-
-static enum ctl_exit run_issue(struct ctl *ctl)
-{
-    struct token_claims claims;
-    struct key_file key;
-    uint8_t public_key[crypto_sign_PUBLICKEYBYTES], signing_key[crypto_sign_SECRETKEYBYTES];
-    char text[TOKEN_TEXT_BYTES];
-    enum ctl_exit result = read_claims(ctl, &claims);
-    if (result != CTL_OK)
-        return result;
-    if (key_file_read(ctl->values[ISSUE_KEY], true, &key, stderr) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the secret key can't be used (see above)");
-    /* a pass must name an issuer; a key written by hand may have none */
-    (void)snprintf(claims.issuer, sizeof(claims.issuer), "%s", key.issuer[0] ? key.issuer : key.kid);
-    (void)crypto_sign_seed_keypair(public_key, signing_key, key.key); /* can't fail */
-    const int length = token_write(&claims, (const uint8_t *)key.kid, strlen(key.kid), signing_key, text, sizeof(text));
-    sodium_memzero(&key, sizeof(key));
-    sodium_memzero(signing_key, sizeof(signing_key));
-    if (length < 0)
-        result = ctl_fail(ctl, CTL_FAILED, "the pass can't be written: %s", strerror(-length));
-    else
-        (void)printf("%s\n", text);
-    return result;
-}
-
-const struct ctl_command CTL_TOKEN_ISSUE = {
-    .name = "token issue",
-    .summary = "Sign a pass (QG1:...) and print its text, to be shown as a QR code",
-    .details =
-        "Example: qrgatectl token issue --key office.key --subject cccd:022199012345 --status green --valid 72h \\\n"
-        "           | qrencode -o pass.png\n",
-    .options = ISSUE_OPTIONS,
-    .run = run_issue,
 };

@@ -19,7 +19,9 @@
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 static const struct ctl_command *const COMMANDS[] = {
-    &CTL_DECLARE, &CTL_IMPORT, &CTL_KEY_NEW, &CTL_KEY_SITE, &CTL_TOKEN_ISSUE, &CTL_EVENTS, &CTL_VERIFY,
+    &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
+    &CTL_VERIFY,     &CTL_KEY_NEW,    &CTL_KEY_SITE,    &CTL_KEY_LIST,   &CTL_KEY_TRUST,       &CTL_KEY_RETIRE,
+    &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
 };
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
 
@@ -36,7 +38,8 @@ static const char EXIT_HELP[] = "Exit status:\n"
                                 "  0  done\n"
                                 "  1  failed; the message says why (verify: the chain is broken)\n"
                                 "  2  the command line is wrong\n"
-                                "  3  import: some rows were bad and left out, the good ones are taken\n";
+                                "  3  import: some rows were bad and left out, the good ones are taken;\n"
+                                "     explain: some codes were refused\n";
 
 /* ---- help and messages ------------------------------------------------------------------------------------------- */
 
@@ -174,6 +177,8 @@ static enum ctl_exit take_option(struct ctl *ctl, struct line *line)
     const char *word = line->words[line->next++];
     if (strcmp(word, "-h") == 0)
         word = "--help";
+    else if (strcmp(word, "-0") == 0)
+        word = "--null";
     const char *name = strncmp(word, "--", 2) == 0 ? word + 2 : "";
     const size_t name_bytes = strcspn(name, "=");
     const struct ctl_option *own = ctl->command ? find_option(ctl->command->options, name, name_bytes) : NULL;
@@ -254,7 +259,7 @@ static enum ctl_exit check_complete(const struct ctl *ctl)
         if (ctl->command->options[i].required && !ctl->values[i])
             return ctl_fail(ctl, CTL_USAGE, "--%s %s is missing; see: qrgatectl %s --help",
                             ctl->command->options[i].name, ctl->command->options[i].value, ctl->command->name);
-    if (ctl->command->operand && !ctl->operand)
+    if (ctl->command->operand && ctl->command->operand[0] != '[' && !ctl->operand)
         return ctl_fail(ctl, CTL_USAGE, "%s is missing; see: qrgatectl %s --help", ctl->command->operand,
                         ctl->command->name);
     return CTL_OK;

@@ -5,111 +5,76 @@
 
 #include "daemon/credential/utf8.h"
 #include "daemon/ctl/ctl.h"
+#include "daemon/decision/time_text.h"
+#include "daemon/mqtt/inbound.h"
 
-enum { CCCD_DIGITS = 12 };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+#define SEPARATORS " ,;"
+#define HEX_DIGITS "0123456789abcdef"
 
 bool parse_subject(const char *text)
 {
-    if (strncmp(text, "cccd:", 5) != 0)
+    char subject[CREDENTIAL_SUBJECT_BYTES];
+    return subject_read(text, strlen(text), subject);
+}
+
+bool parse_identities(const char *text, char ret[JOURNAL_IDENTITIES_MAX][CREDENTIAL_SUBJECT_BYTES])
+{
+    char subject[CREDENTIAL_SUBJECT_BYTES];
+    int count = 0;
+    memset(ret, 0, JOURNAL_IDENTITIES_MAX * sizeof(ret[0]));
+    for (text += strspn(text, SEPARATORS); *text; text += strspn(text, SEPARATORS)) {
+        const size_t length = strcspn(text, SEPARATORS);
+        int same = 0;
+        if (!subject_read(text, length, subject))
+            return false;
+        while (same < count && strcmp(ret[same], subject) != 0)
+            same++;
+        if (same == JOURNAL_IDENTITIES_MAX)
+            return false;
+        (void)strcpy(ret[same], subject); /* the same number twice is one */
+        count += same == count;
+        text += length;
+    }
+    return count > 0;
+}
+
+bool parse_person(const char *text, char ret[JOURNAL_ID_BYTES])
+{
+    const size_t length = strlen(text);
+    if (length != JOURNAL_ID_BYTES - 1 || strspn(text, HEX_DIGITS) != length)
         return false;
-    return strspn(text + 5, "0123456789") == CCCD_DIGITS && text[5 + CCCD_DIGITS] == '\0';
+    (void)strcpy(ret, text);
+    return true;
 }
 
 bool parse_status(const char *text, enum declaration_status *ret)
 {
     /* "none", "expired", "revoked" are names too, but not something a person declares */
     return declaration_status_from_name(text, ret) &&
-           (*ret == STATUS_GREEN || *ret == STATUS_YELLOW || *ret == STATUS_RED);
+           (*ret == STATUS_GREEN || *ret == STATUS_YELLOW || *ret == STATUS_RED || *ret == STATUS_WHITE);
 }
 
-/* `count` digits at *text, which is moved behind them. */
-static bool take_number(const char **text, int count, int *ret)
+bool parse_declared_status(const char *text, enum declaration_status *ret)
 {
-    *ret = 0;
-    for (int i = 0; i < count; i++, (*text)++) {
-        if (!is_digit(**text))
-            return false;
-        *ret = *ret * 10 + (**text - '0');
-    }
-    return true;
-}
-
-static bool take_char(const char **text, const char *allowed)
-{
-    if (**text == '\0' || !strchr(allowed, **text))
-        return false;
-    (*text)++;
-    return true;
-}
-
-/* The rest after the seconds: "", "Z", "+07:00", "+0700" or "+07". */
-static bool take_zone(const char *text, bool *ret_local, int *ret_offset_s)
-{
-    int hours, minutes = 0;
-    *ret_local = *text == '\0';
-    *ret_offset_s = 0;
-    if (*ret_local || strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
-        return true;
-    const int sign = *text == '-' ? -1 : 1;
-    if (!take_char(&text, "+-") || !take_number(&text, 2, &hours))
-        return false;
-    if (*text == ':')
-        text++;
-    if (*text != '\0' && !take_number(&text, 2, &minutes))
-        return false;
-    *ret_offset_s = sign * (hours * 3600 + minutes * 60);
-    return *text == '\0' && hours <= 14 && minutes <= 59;
-}
-
-static bool parse_iso_time(const char *text, int64_t *ret_s)
-{
-    struct tm wanted = { 0 };
-    bool local;
-    int year, month, offset_s, fraction;
-    if (!take_number(&text, 4, &year) || !take_char(&text, "-") || !take_number(&text, 2, &month) ||
-        !take_char(&text, "-") || !take_number(&text, 2, &wanted.tm_mday) || !take_char(&text, "Tt ") ||
-        !take_number(&text, 2, &wanted.tm_hour) || !take_char(&text, ":") || !take_number(&text, 2, &wanted.tm_min))
-        return false;
-    if (*text == ':') {
-        text++;
-        if (!take_number(&text, 2, &wanted.tm_sec))
-            return false;
-        if (*text == '.') {
-            text++;
-            if (!take_number(&text, 1, &fraction)) /* fractions of a second are read and dropped */
-                return false;
-            text += strspn(text, "0123456789");
-        }
-    }
-    if (!take_zone(text, &local, &offset_s) || year < 2000 || year > 2200 || wanted.tm_sec > 59 || wanted.tm_min > 59 ||
-        wanted.tm_hour > 23)
-        return false;
-    wanted.tm_year = year - 1900;
-    wanted.tm_mon = month - 1;
-    wanted.tm_isdst = -1;
-    struct tm normal = wanted;
-    const time_t at = local ? mktime(&normal) : timegm(&normal);
-    if (at == (time_t)-1 || normal.tm_mday != wanted.tm_mday || normal.tm_mon != wanted.tm_mon) /* 31 February moves */
-        return false;
-    *ret_s = (int64_t)at - offset_s;
-    return true;
+    return declaration_status_from_name(text, ret) && *ret != STATUS_NONE && *ret != STATUS_EXPIRED;
 }
 
 bool parse_time(const char *text, int64_t *ret_s)
 {
-    const size_t digits = strspn(text, "0123456789");
-    if (text[digits] != '\0')
-        return parse_iso_time(text, ret_s);
-    /* 9 digits begin in 1973: a year or a date without dashes isn't taken for seconds */
-    if (digits < 9 || digits > 11)
+    struct tm local_clock;
+    bool local;
+    int64_t at_s;
+    if (!time_text_read_typed(text, strlen(text), &at_s, &local))
         return false;
-    *ret_s = strtoll(text, NULL, 10);
-    return true;
+    if (local) {
+        const time_t as_utc = (time_t)at_s;
+        if (!gmtime_r(&as_utc, &local_clock))
+            return false;
+        local_clock.tm_isdst = -1;
+        at_s = (int64_t)mktime(&local_clock);
+    }
+    *ret_s = at_s;
+    return time_text_in_range(at_s);
 }
 
 bool parse_duration(const char *text, int64_t *ret_s)
@@ -127,6 +92,67 @@ bool parse_duration(const char *text, int64_t *ret_s)
     }
     *ret_s = strtoll(text, NULL, 10) * unit_s;
     return *ret_s >= 60 && *ret_s <= 366LL * 86400;
+}
+
+static bool is_none(const char *text)
+{
+    return strcmp(text, "none") == 0;
+}
+
+bool parse_symptoms(const char *text, uint16_t *ret)
+{
+    *ret = 0;
+    return is_none(text) || symptoms_from_names(text, ret);
+}
+
+bool parse_contacts(const char *text, uint16_t *ret)
+{
+    *ret = 0;
+    return is_none(text) || contacts_from_names(text, ret);
+}
+
+bool parse_yes_no(const char *text, bool *ret)
+{
+    static const char *const words[2][3] = { { "no", "false", "0" }, { "yes", "true", "1" } };
+    for (int yes = 0; yes <= 1; yes++) {
+        for (int i = 0; i < 3; i++) {
+            if (strcmp(text, words[yes][i]) == 0) {
+                *ret = yes == 1;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool parse_group(const char *text, char ret[CREDENTIAL_GROUP_BYTES])
+{
+    const size_t length = strlen(text);
+    if (!inbound_group_valid(text, length))
+        return false;
+    (void)strcpy(ret, text);
+    return true;
+}
+
+bool parse_token_id(const char *text, uint8_t ret[CREDENTIAL_TOKEN_ID_BYTES])
+{
+    static const uint8_t none[CREDENTIAL_TOKEN_ID_BYTES];
+    const size_t length = strlen(text);
+    if (length != 2 * CREDENTIAL_TOKEN_ID_BYTES || strspn(text, HEX_DIGITS) != length)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        const int digit = text[i] <= '9' ? text[i] - '0' : text[i] - 'a' + 10;
+        ret[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : ret[i / 2] | digit);
+    }
+    return memcmp(ret, none, sizeof(none)) != 0;
+}
+
+const char *format_future(int64_t now_s, char *buffer, size_t buffer_bytes)
+{
+    char when[32];
+    (void)snprintf(buffer, buffer_bytes, "is in the future; mend it, or this machine's clock (now %s)",
+                   format_time(now_s, when));
+    return buffer;
 }
 
 const char *printable(const char *text, char *buffer, size_t buffer_bytes)

@@ -1,163 +1,126 @@
-/* decide(): one ordered table of rules, the first that applies speaks. Called by the journal thread in the transaction
- * of a decision, and by qrgatectl explain. Pure; times come from strangers, so no sum of them may overflow. */
-#include "daemon/decision/decision.h"
-
-/* Everything the rules look at. */
-struct situation {
-    const struct credential *credential;
-    const struct policy *policy;
-    int64_t now_s;
-    bool clock_trusted;
-    bool is_token;
-    bool is_registered; /* no token, and the register has a row */
-    enum declaration_status status; /* as declared */
-    int64_t declared_at_s;          /* of the register's row */
-};
-
-static int64_t add_saturated(int64_t a, int64_t b)
-{
-    int64_t sum;
-
-    if (__builtin_add_overflow(a, b, &sum))
-        return b > 0 ? INT64_MAX : INT64_MIN;
-    return sum;
-}
-
-static bool is_future(const struct situation *situation, int64_t at_s)
-{
-    return at_s > add_saturated(situation->now_s, situation->policy->clock_skew_s);
-}
-
-/* ---- when a rule applies ---- */
-
-static bool code_unsupported(const struct situation *s)
-{
-    return s->credential->fault == CREDENTIAL_FAULT_UNSUPPORTED || s->credential->kind == CREDENTIAL_UNSUPPORTED;
-}
-
-static bool key_unknown(const struct situation *s) { return s->credential->fault == CREDENTIAL_FAULT_KEY_UNKNOWN; }
-static bool signature_invalid(const struct situation *s) { return s->credential->fault == CREDENTIAL_FAULT_SIGNATURE; }
-static bool code_malformed(const struct situation *s) { return s->credential->fault != CREDENTIAL_OK; } /* any other */
-
-static bool clock_untrusted(const struct situation *s)
-{
-    return !s->clock_trusted && (s->is_token || s->is_registered); /* where nothing is declared, nothing can expire */
-}
-
-static bool token_not_yet_valid(const struct situation *s)
-{
-    return s->is_token && is_future(s, s->credential->issued_at_s);
-}
-
-static bool token_expired(const struct situation *s)
-{
-    return s->is_token && s->now_s >= s->credential->expires_at_s; /* RFC 8392: not accepted on or after */
-}
-
-static bool declaration_future(const struct situation *s)
-{
-    return s->is_registered && is_future(s, s->declared_at_s);
-}
-
-static bool declaration_expired(const struct situation *s)
-{
-    return s->is_registered && add_saturated(s->declared_at_s, s->policy->validity_s) < s->now_s;
-}
-
-/* ---- what it then does ---- */
-
-static enum verdict_action of_status(const struct policy *policy, enum declaration_status status)
-{
-    enum verdict_action action = policy->by_status[status];
-    return (unsigned)action < VERDICT_ACTION_COUNT ? action : VERDICT_DENY;
-}
-
-static enum verdict_action always_deny(const struct policy *policy)
-{
-    (void)policy;
-    return VERDICT_DENY;
-}
-
-static enum verdict_action as_untrusted(const struct policy *policy)
-{
-    return (unsigned)policy->clock_untrusted < VERDICT_ACTION_COUNT ? policy->clock_untrusted : VERDICT_DENY;
-}
-
-static enum verdict_action as_none(const struct policy *policy) { return of_status(policy, STATUS_NONE); }
-static enum verdict_action as_expired(const struct policy *policy) { return of_status(policy, STATUS_EXPIRED); }
-
-enum { AS_DECLARED = STATUS_COUNT };
-
-static const struct rule {
-    bool (*applies)(const struct situation *situation);
-    enum reason reason;
-    enum verdict_action (*action)(const struct policy *policy);
-    int status;       /* shown in the verdict; or AS_DECLARED */
-    bool status_next; /* the status has its say too */
-} rules[] = {
-    {code_unsupported, REASON_CODE_UNSUPPORTED, always_deny, STATUS_NONE, false},
-    {key_unknown, REASON_KEY_UNKNOWN, always_deny, STATUS_NONE, false},
-    {signature_invalid, REASON_SIGNATURE_INVALID, always_deny, STATUS_NONE, false},
-    {code_malformed, REASON_CODE_MALFORMED, always_deny, STATUS_NONE, false},
-    {clock_untrusted, REASON_CLOCK_UNTRUSTED, as_untrusted, AS_DECLARED, true},
-    {token_not_yet_valid, REASON_TOKEN_NOT_YET_VALID, always_deny, AS_DECLARED, true},
-    {token_expired, REASON_TOKEN_EXPIRED, always_deny, STATUS_EXPIRED, true},
-    {declaration_future, REASON_NO_DECLARATION, as_none, STATUS_NONE, true},
-    {declaration_expired, REASON_STATUS_EXPIRED, as_expired, STATUS_EXPIRED, true},
-};
+/* decide(): of the rules that apply the strictest wins. Called by the journal thread in the transaction of a decision, and by
+ * qrgatectl explain. Pure. */
+#include "daemon/decision/rules.h"
 
 static const enum reason reason_of_status[STATUS_COUNT] = {
     [STATUS_NONE] = REASON_NO_DECLARATION, [STATUS_GREEN] = REASON_STATUS_GREEN,
     [STATUS_YELLOW] = REASON_STATUS_YELLOW, [STATUS_RED] = REASON_STATUS_RED,
     [STATUS_EXPIRED] = REASON_STATUS_EXPIRED, [STATUS_REVOKED] = REASON_STATUS_REVOKED,
+    [STATUS_WHITE] = REASON_STATUS_WHITE,
 };
 
-static struct situation situation_of(const struct credential *credential, const struct declaration *declaration,
-                                     const struct policy *policy, int64_t now_s, bool clock_trusted)
-{
-    struct situation situation = {
-        .credential = credential, .policy = policy, .now_s = now_s, .clock_trusted = clock_trusted,
-        .is_token = credential->kind == CREDENTIAL_SITE_TOKEN, .status = STATUS_NONE,
-    };
+/* ---- the situation ---- */
 
-    if (credential->has_status) {
-        situation.status = credential->status;
-    } else if (declaration != NULL && declaration->found) {
-        situation.status = declaration->status;
-        situation.declared_at_s = declaration->declared_at_s;
+static enum declaration_status known_status(enum declaration_status status)
+{
+    return (unsigned)status < STATUS_COUNT ? status : STATUS_NONE;
+}
+
+static bool shows_somebody(const struct credential *credential)
+{
+    bool has_number = credential->subject[0] != '\0';
+
+    for (size_t i = 0; i < CREDENTIAL_ALIASES_MAX; i++)
+        has_number |= credential->aliases[i][0] != '\0';
+    return has_number;
+}
+
+static void take_own(struct situation *s)
+{
+    const struct credential *credential = s->credential;
+
+    s->shows_somebody = shows_somebody(credential);
+    s->is_token = credential->kind == CREDENTIAL_SITE_TOKEN || credential->kind == CREDENTIAL_ROTATING_TOKEN;
+    s->is_certificate = credential->kind == CREDENTIAL_HEALTH_CERTIFICATE;
+    if (s->is_certificate) {
+        s->health = health_judge(&credential->health, &s->policy->health, &s->facts->moment, s->policy->clock_skew_s);
+        s->has_own = s->health != HEALTH_RULES_UNMET;
+        s->own = s->health == HEALTH_POSITIVE ? STATUS_RED : s->has_own ? STATUS_GREEN : STATUS_NONE;
+    } else if (credential->kind == CREDENTIAL_SITE_TOKEN && credential->has_status) {
+        s->has_own = true;
+        s->own = known_status(credential->status);
     }
-    if ((unsigned)situation.status >= STATUS_COUNT)
-        situation.status = STATUS_NONE;
-    situation.is_registered = !credential->has_status && situation.status != STATUS_NONE;
-    return situation;
 }
 
-/* Both speak: see the header. */
-static struct verdict join(struct verdict by_time, struct verdict by_status)
+static void take_row(struct situation *s)
 {
-    bool is_bad = by_status.status == STATUS_RED || by_status.status == STATUS_REVOKED;
+    const struct declaration *declaration = s->facts->declaration;
 
-    if (is_bad && by_status.action == VERDICT_OPEN)
-        by_status.action = VERDICT_HOLD;
-    if (by_status.action == by_time.action)
-        return is_bad ? by_status : by_time;
-    return by_status.action > by_time.action ? by_status : by_time;
+    if (declaration == NULL || !declaration->found || !s->shows_somebody)
+        return;
+    /* Without a clock no answer can be called too old: as on the day of declaring. */
+    int64_t at_s = s->facts->moment.clock_trusted ? s->facts->moment.now_s : declaration->declared_at_s;
+    s->row = known_status(declaration_derive(declaration, &s->policy->declaration, at_s));
+    s->has_row = s->row != STATUS_NONE;
+    s->row_speaks = s->has_row && (!s->has_own || declaration->declared_at_s >= s->credential->issued_at_s);
 }
 
-struct verdict decide(const struct credential *credential, const struct declaration *declaration,
-                      const struct policy *policy, int64_t now_s, bool clock_trusted)
+static enum declaration_status shown_status(const struct situation *s, enum rule_status shown)
 {
-    struct situation situation = situation_of(credential, declaration, policy, now_s, clock_trusted);
-    struct verdict by_status = {of_status(policy, situation.status), reason_of_status[situation.status],
-                                situation.status};
+    switch (shown) {
+    case SHOW_NONE: return STATUS_NONE;
+    case SHOW_EXPIRED: return STATUS_EXPIRED;
+    case SHOW_OWN: return s->own;
+    case SHOW_ROW: return s->row;
+    case SHOW_DECLARED: break;
+    }
+    return s->row_speaks && declaration_status_worse(s->row, s->own) ? s->row : s->own;
+}
 
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (!rules[i].applies(&situation))
+/* ---- the verdict ---- */
+
+/* What was said so far, and by whom. */
+struct word {
+    struct verdict verdict;
+    bool by_rule;  /* some rule before the statuses applied */
+    bool by_status; /* the verdict is a status's */
+    bool is_said;
+};
+
+static bool is_bad(enum declaration_status status) { return status == STATUS_RED || status == STATUS_REVOKED; }
+
+/* Alike: the first keeps the word, but for a bad status, and for the worse of two. */
+static bool outweighs(const struct verdict *verdict, bool is_status, const struct word *word)
+{
+    if (!word->is_said || verdict->action != word->verdict.action)
+        return !word->is_said || verdict->action > word->verdict.action;
+    if (!is_status)
+        return false;
+    return word->by_status ? declaration_status_worse(verdict->status, word->verdict.status) : is_bad(verdict->status);
+}
+
+static void speak(struct word *word, const struct rule *rule, const struct situation *situation)
+{
+    bool is_status = rule->reason == REASON_NONE;
+    struct verdict verdict = {rule->action(situation), rule->reason, shown_status(situation, rule->shown)};
+
+    if (is_status) {
+        verdict.reason = reason_of_status[verdict.status];
+        if (word->by_rule && is_bad(verdict.status) && verdict.action == VERDICT_OPEN)
+            verdict.action = VERDICT_HOLD;
+    }
+    if (outweighs(&verdict, is_status, word)) {
+        word->verdict = verdict;
+        word->by_status = is_status;
+    }
+    word->by_rule |= !is_status;
+    word->is_said = true;
+}
+
+struct verdict decide(const struct decision_facts *facts, const struct policy *policy)
+{
+    struct situation situation = {.facts = facts, .credential = facts->credential, .policy = policy};
+    struct word word = {.verdict = {VERDICT_DENY, REASON_NO_DECLARATION, STATUS_NONE}};
+    const struct rule *rule;
+
+    take_own(&situation);
+    take_row(&situation);
+    for (size_t i = 0; (rule = rule_at(i)) != NULL; i++) {
+        if (!rule->applies(&situation))
             continue;
-        struct verdict by_rule = {rules[i].action(policy), rules[i].reason,
-                                  rules[i].status == AS_DECLARED ? situation.status
-                                                                 : (enum declaration_status)rules[i].status};
-        return rules[i].status_next ? join(by_rule, by_status) : by_rule;
+        speak(&word, rule, &situation);
+        if (rule->ends)
+            break;
     }
-    return by_status;
+    return word.verdict;
 }

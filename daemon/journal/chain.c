@@ -44,12 +44,12 @@ void chain_commit_person(const uint8_t salt[CHAIN_SALT_BYTES], const char *perso
     (void)crypto_hash_sha256_final(&state, ret);
 }
 
-void chain_hash(const struct event *event, const uint8_t person_commitment[CHAIN_HASH_BYTES],
+void chain_hash(const struct event *event, int form, const uint8_t person_commitment[CHAIN_HASH_BYTES],
                 const uint8_t previous[CHAIN_HASH_BYTES], uint8_t ret[CHAIN_HASH_BYTES])
 {
     crypto_hash_sha256_state state;
     (void)crypto_hash_sha256_init(&state);
-    add_text(&state, "qrgate event 1"); /* of this form: another form gets another number */
+    add_text(&state, form == CHAIN_FORM_FIRST ? "qrgate event 1" : "qrgate event 2");
     add_field(&state, previous, CHAIN_HASH_BYTES);
     add_number(&state, event->seq);
     add_text(&state, event->event_id);
@@ -64,6 +64,10 @@ void chain_hash(const struct event *event, const uint8_t person_commitment[CHAIN
     add_text(&state, event->bound_event_id);
     add_text(&state, event->alarm);
     add_text(&state, event->detail);
+    if (form != CHAIN_FORM_FIRST) {
+        add_text(&state, direction_name(event->direction));
+        add_text(&state, presence_scope_name(event->scope));
+    }
     (void)crypto_hash_sha256_final(&state, ret);
 }
 
@@ -94,7 +98,10 @@ static int check_row(const struct stored_event *row, void *userdata)
         if (memcmp(hash, row->person_commitment, sizeof(hash)) != 0)
             return broken(report, expected, "person was changed");
     }
-    chain_hash(&row->event, row->person_commitment, row->previous_hash, hash);
+    if (row->form == CHAIN_FORM_FIRST && /* its hash says nothing of these */
+        (row->event.direction != DIRECTION_NONE || row->event.scope != PRESENCE_SCOPE_NONE))
+        return broken(report, expected, "direction or scope was added to a row that had none");
+    chain_hash(&row->event, row->form, row->person_commitment, row->previous_hash, hash);
     if (memcmp(hash, row->hash, sizeof(hash)) != 0)
         return broken(report, expected, "the row was changed after it was written");
     memcpy(report->last_hash, hash, sizeof(hash));

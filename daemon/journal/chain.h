@@ -4,7 +4,10 @@
  *
  * The row's canonical form is a series of fields, each preceded by its length in bytes (4 bytes, big-endian): numbers
  * as 8 bytes big-endian, enums as their names, texts as they are. A person enters only as SHA-256(salt || person):
- * erasing salt and person leaves the commitment, and the chain holds. */
+ * erasing salt and person leaves the commitment, and the chain holds.
+ *
+ * Forms: 1 was written by schema version 1; 2 adds direction and scope at its end. A row says its form, and the form's
+ * number is the first field, so that no row can pass for one of another form. */
 #ifndef JOURNAL_CHAIN_H
 #define JOURNAL_CHAIN_H
 
@@ -12,10 +15,10 @@
 
 struct sqlite3;
 
-enum { CHAIN_HASH_BYTES = 32, CHAIN_SALT_BYTES = 16 };
+enum { CHAIN_HASH_BYTES = 32, CHAIN_SALT_BYTES = 16, CHAIN_FORM_FIRST = 1, CHAIN_FORM = 2 /* of new rows */ };
 
 void chain_commit_person(const uint8_t salt[CHAIN_SALT_BYTES], const char *person, uint8_t ret[CHAIN_HASH_BYTES]);
-void chain_hash(const struct event *event, const uint8_t person_commitment[CHAIN_HASH_BYTES],
+void chain_hash(const struct event *event, int form, const uint8_t person_commitment[CHAIN_HASH_BYTES],
                 const uint8_t previous[CHAIN_HASH_BYTES], uint8_t ret[CHAIN_HASH_BYTES]);
 
 struct chain_report {

@@ -46,6 +46,42 @@ static const char *const MIGRATIONS[] = {
     "  declared_at_s INTEGER NOT NULL,"
     "  source TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+
+    /* form: of the chain's hash (chain.h); rows from before have the first */
+    "ALTER TABLE event ADD COLUMN direction TEXT NOT NULL DEFAULT 'none';"
+    "ALTER TABLE event ADD COLUMN scope TEXT NOT NULL DEFAULT 'none';"
+    "ALTER TABLE event ADD COLUMN form INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE declaration ADD COLUMN symptoms TEXT NOT NULL DEFAULT '';" /* names, by commas */
+    "ALTER TABLE declaration ADD COLUMN contacts TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE declaration ADD COLUMN travelled INTEGER NOT NULL DEFAULT 0 CHECK (travelled IN (0, 1));"
+    "ALTER TABLE declaration ADD COLUMN symptoms_at_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE declaration ADD COLUMN contact_at_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE declaration ADD COLUMN travel_at_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE declaration ADD COLUMN declared_by TEXT NOT NULL DEFAULT 'self';"
+    "ALTER TABLE declaration ADD COLUMN grp TEXT NOT NULL DEFAULT '';"
+    /* the hashes of a person's other numbers; never one of a person who is here as `person` */
+    "CREATE TABLE identity (identity TEXT PRIMARY KEY, person TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX identity_person ON identity(person);"
+    "CREATE TABLE revocation ("
+    "  token_id BLOB PRIMARY KEY,"
+    "  revoked_at_s INTEGER NOT NULL,"
+    "  lifted INTEGER NOT NULL CHECK (lifted IN (0, 1)),"
+    "  source TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE rotating (token_id BLOB PRIMARY KEY, last_step INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE presence ("
+    "  person TEXT PRIMARY KEY,"
+    "  inside INTEGER CHECK (inside IN (0, 1))," /* NULL: only that they passed is known */
+    "  at_us INTEGER NOT NULL,"                  /* of the passage that made it so */
+    "  lane TEXT NOT NULL,"
+    "  event_id TEXT NOT NULL,"
+    "  own_at_us INTEGER NOT NULL,"      /* last passage at this lane, 0 = none … */
+    "  own_direction TEXT NOT NULL,"     /* … and the direction the lane had then */
+    "  was_inside INTEGER CHECK (was_inside IN (0, 1))," /* before event_id: should it turn out that nobody went through */
+    "  was_at_us INTEGER NOT NULL,"
+    "  was_own_at_us INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX presence_inside ON presence(person) WHERE inside = 1;",
 };
 _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERSION, "one migration for each version");
 
@@ -119,6 +155,13 @@ static int wait_busy(void *unused, int tries)
         return 0;
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &step, NULL); /* woken early: only asks sooner */
     return 1;
+}
+
+/* An import meets a million hashes in no order: with a small cache each row would be a read and, at each commit, half the
+ * table a write. A longer log lets many commits share one copying into the file. */
+int database_tune_import(sqlite3 *db)
+{
+    return database_run(db, "PRAGMA cache_size = -131072; PRAGMA wal_autocheckpoint = 65536;");
 }
 
 static int64_t pragma_number(sqlite3 *db, const char *sql, int *error)

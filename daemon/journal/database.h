@@ -1,9 +1,13 @@
-/* Opening the database file, and SQLite's result codes as errno. Internal to journal/; the door for others is
- * register.h. */
+/* Opening the database file, SQLite's result codes as errno, and prepared statements. Internal to journal/; the door for
+ * others is register.h, but for what qrgatectl's import needs. */
 #ifndef JOURNAL_DATABASE_H
 #define JOURNAL_DATABASE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 struct sqlite3;
+struct sqlite3_stmt;
 
 enum { DATABASE_BUSY_MS = 2000 }; /* how long a writer waits for another process's transaction before -EBUSY */
 
@@ -11,5 +15,22 @@ enum { DATABASE_BUSY_MS = 2000 }; /* how long a writer waits for another process
 int database_error(int sqlite_code);
 /* Runs statements that answer no rows. */
 int database_run(struct sqlite3 *db, const char *sql);
+/* For a connection that writes many declarations and then ends: more memory, fewer copies. */
+int database_tune_import(struct sqlite3 *db);
+
+/* All of `sql` or none; what was prepared before a failure stays for statements_finalize(). */
+int statements_prepare(struct sqlite3 *db, const char *const *sql, int count, struct sqlite3_stmt **ret);
+void statements_finalize(struct sqlite3_stmt **statements, int count); /* accepts NULLs, leaves NULLs */
+/* Steps a statement that answers no rows; it is then free for the next use, its parameters unbound. */
+int statement_run(struct sqlite3_stmt *statement);
+/* Ends a use: reset and unbound. The codes of both repeat what step has said. */
+void statement_end(struct sqlite3_stmt *statement);
+/* A text bound without a copy: it must live until the statement's end. SQLite's code. */
+int bind_text(struct sqlite3_stmt *statement, int parameter, const char *text);
+/* 0, or -EILSEQ: no such text or blob came from any version of ours. */
+int column_text(struct sqlite3_stmt *statement, int column, char *ret, size_t ret_bytes);
+int column_blob(struct sqlite3_stmt *statement, int column, uint8_t *ret, size_t bytes);
+/* Never NULL; lives until the statement's next step. */
+const char *column_name(struct sqlite3_stmt *statement, int column);
 
 #endif

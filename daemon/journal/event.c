@@ -46,6 +46,16 @@ bool credential_kind_from_name(const char *name, enum credential_kind *ret)
     return false;
 }
 
+bool event_is_verdict(enum event_kind kind)
+{
+    return kind == EVENT_GRANTED || kind == EVENT_HELD || kind == EVENT_DENIED;
+}
+
+bool event_is_passage(enum event_kind kind)
+{
+    return kind == EVENT_OVERRIDE || kind == EVENT_COMPLETED || kind == EVENT_NOT_USED;
+}
+
 static bool ended(const char *text, size_t bytes)
 {
     return memchr(text, '\0', bytes) != NULL;
@@ -55,6 +65,7 @@ bool event_valid(const struct event *event)
 {
     return (unsigned)event->kind < EVENT_KIND_COUNT && (unsigned)event->reason < REASON_COUNT &&
            (unsigned)event->status < STATUS_COUNT && (unsigned)event->credential < CREDENTIAL_KIND_COUNT &&
+           (unsigned)event->direction < DIRECTION_COUNT && (unsigned)event->scope < PRESENCE_SCOPE_COUNT &&
            ended(event->event_id, sizeof(event->event_id)) && event->event_id[0] != '\0' &&
            ended(event->person, sizeof(event->person)) && ended(event->bound_event_id, sizeof(event->bound_event_id)) &&
            ended(event->alarm, sizeof(event->alarm)) && ended(event->detail, sizeof(event->detail));

@@ -20,8 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/journal/register.h"
-#include "daemon/journal/store.h"
+#include "daemon/journal/worker.h"
 
 struct slot {
     struct journal_request request;
@@ -30,7 +29,7 @@ struct slot {
 
 struct journal {
     struct journal_settings settings; /* const after journal_open() */
-    struct store store;               /* the thread's alone while it runs */
+    struct worker worker;             /* the thread's alone while it runs */
     int lock_fd, event_fd;
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -41,151 +40,6 @@ struct journal {
 };
 
 /* ---- the journal thread ------------------------------------------------------------------------------------------ */
-
-static enum event_kind kind_of_action(enum verdict_action action)
-{
-    return action == VERDICT_OPEN ? EVENT_GRANTED : action == VERDICT_HOLD ? EVENT_HELD : EVENT_DENIED;
-}
-
-static struct verdict verdict_of_event(const struct event *event)
-{
-    return (struct verdict){
-        .action = event->kind == EVENT_GRANTED ? VERDICT_OPEN
-                  : event->kind == EVENT_HELD  ? VERDICT_HOLD
-                                               : VERDICT_DENY,
-        .reason = event->reason,
-        .status = event->status,
-    };
-}
-
-/* Inside a transaction: payload -> credential -> declaration -> verdict, all but event_id and times of *event. */
-static int judge(struct journal *journal, const struct journal_request *request, struct event *event)
-{
-    const struct journal_settings *settings = &journal->settings;
-    struct declaration declaration = { .status = STATUS_NONE };
-    struct credential credential;
-    int error = 0;
-
-    credential_read(request->payload, request->payload_bytes, &settings->trust, &credential);
-    /* What a broken or forged code says of a person is not to be believed, and not to be kept. */
-    const bool known = credential.fault == CREDENTIAL_OK && credential.subject[0] != '\0';
-    if (known)
-        register_person(settings->site_key, credential.subject, event->person);
-    else
-        event->person[0] = '\0';
-    if (credential.fault == CREDENTIAL_OK && credential.has_status)
-        declaration = (struct declaration){ true, credential.status, credential.issued_at_s };
-    else if (known)
-        error = store_find_declaration(&journal->store, event->person, &declaration);
-
-    const struct verdict verdict = decide(&credential, &declaration, &settings->policy, request->event.at_us / 1000000,
-                                          request->event.clock_trusted);
-    event->kind = kind_of_action(verdict.action);
-    event->reason = verdict.reason;
-    event->status = verdict.status;
-    event->credential = credential.kind;
-    (void)snprintf(event->detail, sizeof(event->detail), "%s", credential.detail);
-    sodium_memzero(&credential, sizeof(credential)); /* a name and a number: no longer than needed */
-    return error;
-}
-
-/* A retry brings the same event_id: the row that is there is the answer. Another person's or another kind's under that
- * id is a fault of the caller, and must not open. 1: answered; 0: new. */
-static int find_repeat(struct journal *journal, const struct event *wanted, bool decided, struct event *ret)
-{
-    struct event stored;
-    const int found = store_find(&journal->store, wanted->event_id, &stored);
-    if (found <= 0)
-        return found;
-    if (decided && (strcmp(stored.person, wanted->person) != 0 || stored.credential != wanted->credential ||
-                    (stored.kind != EVENT_GRANTED && stored.kind != EVENT_HELD && stored.kind != EVENT_DENIED)))
-        return -EEXIST;
-    *ret = stored;
-    return 1;
-}
-
-static int decide_and_record(struct journal *journal, const struct journal_request *request,
-                             struct journal_answer *answer)
-{
-    const bool decided = request->op == JOURNAL_DECIDE;
-    struct event event = request->event;
-    uint8_t salt[CHAIN_SALT_BYTES];
-    int repeated = 0;
-
-    if (decided && request->payload_bytes > sizeof(request->payload))
-        return -EMSGSIZE;
-    if (decided) { /* of the caller's event only these count */
-        event = (struct event){ .at_us = event.at_us,
-                                .monotonic_us = event.monotonic_us,
-                                .clock_trusted = event.clock_trusted };
-        memcpy(event.event_id, request->event.event_id, sizeof(event.event_id));
-    }
-    if (!memchr(event.event_id, '\0', sizeof(event.event_id)))
-        return -EINVAL;
-    randombytes_buf(salt, sizeof(salt));
-
-    int error = store_begin(&journal->store);
-    if (error < 0)
-        return error;
-    if (decided)
-        error = judge(journal, request, &event);
-    if (error == 0)
-        error = repeated = find_repeat(journal, &event, decided, &answer->event);
-    if (error == 0)
-        error = store_insert(&journal->store, &event, salt);
-    if (error < 0 || repeated == 1)
-        store_rollback(&journal->store);
-    else
-        error = store_commit(&journal->store);
-    if (error < 0)
-        return error;
-    if (repeated == 0)
-        answer->event = event;
-    if (decided)
-        answer->verdict = verdict_of_event(&answer->event);
-    return 0;
-}
-
-static int mark_sent(struct journal *journal, int64_t seq)
-{
-    int error = store_begin(&journal->store);
-    if (error < 0)
-        return error;
-    error = store_mark_sent(&journal->store, seq);
-    if (error < 0)
-        store_rollback(&journal->store);
-    else
-        error = store_commit(&journal->store);
-    return error;
-}
-
-static void work(struct journal *journal, struct journal_request *request, struct journal_answer *answer)
-{
-    *answer = (struct journal_answer){ .op = request->op, .tag = request->tag };
-    int result = -EINVAL;
-    switch (request->op) {
-    case JOURNAL_DECIDE:
-    case JOURNAL_RECORD:
-        result = decide_and_record(journal, request, answer);
-        sodium_memzero(request->payload,
-                       request->payload_bytes <= sizeof(request->payload) ? request->payload_bytes : 0);
-        break;
-    case JOURNAL_READ_UNSENT:
-        result = store_next_unsent(&journal->store, request->after_seq, &answer->event);
-        answer->found = result == 1;
-        break;
-    case JOURNAL_MARK_SENT: result = mark_sent(journal, request->after_seq); break;
-    case JOURNAL_PING: result = 0; break;
-    }
-    if (result < 0) {
-        answer->error = result;
-        answer->event = request->event;
-        answer->event.seq = 0;
-        answer->verdict =
-            (struct verdict){ .action = VERDICT_DENY, .reason = REASON_JOURNAL_FAILED, .status = STATUS_NONE };
-    }
-    answer->unsent_rows = journal->store.unsent_rows;
-}
 
 /* Locking an error-free default mutex that its holders always release can't fail; hence the casts. */
 static void *run(void *userdata)
@@ -200,7 +54,7 @@ static void *run(void *userdata)
             break;
         struct slot *slot = &journal->slots[journal->done % JOURNAL_QUEUE_MAX];
         (void)pthread_mutex_unlock(&journal->mutex);
-        work(journal, &slot->request, &slot->answer);
+        worker_do(&journal->worker, &slot->request, &slot->answer);
         (void)pthread_mutex_lock(&journal->mutex);
         journal->done++;
         ssize_t written;
@@ -274,8 +128,8 @@ int journal_open(const struct journal_settings *settings, struct journal **ret_j
     journal->settings = *settings;
     journal->lock_fd = journal->event_fd = -1;
 
-    /* The store first: its reasons name the cause better than the lock file's. */
-    error = store_open(&journal->store, settings->path, why, why_bytes);
+    /* The database first: its reasons name the cause better than the lock file's. */
+    error = worker_open(&journal->worker, &journal->settings, why, why_bytes);
     if (error < 0)
         goto fail;
     error = lock_file(journal, why, why_bytes);
@@ -308,7 +162,7 @@ fail_thread:
 fail:
     if (journal->event_fd >= 0)
         (void)close(journal->event_fd);
-    store_close(&journal->store);
+    worker_close(&journal->worker);
     if (journal->lock_fd >= 0)
         (void)close(journal->lock_fd);
     sodium_memzero(journal, sizeof(*journal));
@@ -373,7 +227,7 @@ void journal_close(struct journal *journal)
     (void)pthread_cond_signal(&journal->submitted_or_closing);
     (void)pthread_mutex_unlock(&journal->mutex);
     (void)pthread_join(journal->thread, NULL);
-    store_close(&journal->store);
+    worker_close(&journal->worker);
     (void)pthread_cond_destroy(&journal->submitted_or_closing);
     (void)pthread_mutex_destroy(&journal->mutex);
     (void)close(journal->event_fd);

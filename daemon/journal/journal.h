@@ -6,7 +6,7 @@
 
 #include "daemon/decision/decision.h"
 
-enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 1 };
+enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 2 };
 
 enum event_kind {
     EVENT_GRANTED,  /* verdict open: the relay moves after this row is on disk */
@@ -35,6 +35,8 @@ struct event {
     char bound_event_id[JOURNAL_ID_BYTES]; /* "" = none */
     char alarm[32];                     /* EVENT_ALARM_…: which, e.g. "camera_lost" */
     char detail[96];
+    enum direction direction;       /* the lane's; verdicts and passages */
+    enum presence_scope scope;      /* verdicts: whose presence was known */
 };
 
 enum journal_op {
@@ -43,13 +45,49 @@ enum journal_op {
     JOURNAL_READ_UNSENT, /* first row with seq > request.after_seq that is not yet acknowledged */
     JOURNAL_MARK_SENT, /* the broker acknowledged request.after_seq; no row after this asks for it again */
     JOURNAL_PING,      /* answered at once: the thread lives */
+    JOURNAL_DECLARE,   /* request.declared into the register */
+    JOURNAL_REVOKE,    /* request.revocation onto the list */
+    JOURNAL_FOLLOW,    /* request.passage: somebody went through another lane of the site */
+};
+
+enum { JOURNAL_IDENTITIES_MAX = 4, JOURNAL_SOURCE_BYTES = 16, JOURNAL_LANE_BYTES = 33 };
+
+/* A declaration for the register. Either `person`, the keyed hash, or up to four numbers of one person ("cccd:…", "bhyt:…");
+ * the first that the register knows says who it is. */
+struct declared {
+    char person[JOURNAL_ID_BYTES];
+    char identities[JOURNAL_IDENTITIES_MAX][CREDENTIAL_SUBJECT_BYTES];
+    struct declaration declaration;
+    char source[JOURNAL_SOURCE_BYTES]; /* a word for the reader of the table: "manual", "import", "mqtt" */
+};
+
+struct revocation {
+    uint8_t token_id[CREDENTIAL_TOKEN_ID_BYTES];
+    int64_t revoked_at_s;
+    bool lifted; /* takes the id off the list again; a newer entry wins */
+    char source[JOURNAL_SOURCE_BYTES];
+};
+
+/* Another lane's passage message. */
+struct followed_passage {
+    char event_id[JOURNAL_ID_BYTES], person[JOURNAL_ID_BYTES];
+    enum direction direction;
+    int64_t at_us;
+    char lane[JOURNAL_LANE_BYTES];
 };
 
 struct journal_request {
     enum journal_op op;
     uint64_t tag; /* comes back in the answer */
     int64_t after_seq;
-    struct event event; /* RECORD: all but seq. DECIDE: event_id, at_us, monotonic_us, clock_trusted */
+    struct event event; /* RECORD: all but seq and direction; person is taken from the event it is bound to when "". DECIDE:
+                         * event_id, at_us, monotonic_us, clock_trusted. FOLLOW: at_us and clock_trusted, so that
+                         * a lane whose clock is ahead isn't believed beyond the skew; zeros: it is believed */
+    int32_t utc_offset_s; /* DECIDE: local time's */
+    bool presence_shared; /* DECIDE: the broker is connected, so other lanes are heard */
+    struct declared declared;         /* DECLARE */
+    struct revocation revocation;     /* REVOKE */
+    struct followed_passage passage;  /* FOLLOW */
     uint32_t payload_bytes; /* DECIDE */
     uint8_t payload[CREDENTIAL_PAYLOAD_MAX_BYTES];
 };
@@ -59,6 +97,8 @@ struct journal_answer {
     uint64_t tag;
     int error;              /* 0, or negative errno: nothing was recorded */
     bool found;             /* READ_UNSENT: event is a row */
+    bool taken;             /* DECLARE, REVOKE, FOLLOW: false: the register has something newer. error -EEXIST: DECLARE's
+                             * identities belong to different people; -EINVAL: not a declaration */
     struct event event;     /* as committed */
     struct verdict verdict; /* DECIDE */
     int64_t unsent_rows;    /* after this request */
@@ -69,6 +109,8 @@ struct journal_settings {
     uint8_t site_key[32];
     struct policy policy;
     struct credential_trust trust;
+    bool has_sensor;  /* presence changes at `completed`; without a sensor at `granted` and `override` */
+    char lane[JOURNAL_LANE_BYTES];
 };
 
 struct journal;

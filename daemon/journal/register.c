@@ -1,5 +1,9 @@
-/* The register of declarations: look-up and upsert by the person's hash. Called by the journal thread and by qrgatectl.
- */
+/* The register: who declared what, which numbers are one person, which tokens are revoked. Called by the journal thread
+ * and by qrgatectl, each with a writer on its own connection.
+ *
+ * A person is known by the hash of the number first declared, and only the other numbers have a row in `identity`: so a
+ * register of people with one number each is one table. A hash with a row there is never a person, so that one look-up
+ * leads from any number to its person. */
 #include "daemon/journal/register.h"
 
 #include <errno.h>
@@ -8,6 +12,43 @@
 #include <string.h>
 
 #include "daemon/journal/database.h"
+#include "daemon/journal/register_row.h"
+
+#define PRESENCE_REST \
+    "inside, at_us, lane, event_id, own_at_us, own_direction, was_inside, was_at_us, was_own_at_us"
+
+static const char *const SQL[REGISTER_STATEMENT_COUNT] = {
+    [REGISTER_IDENTITY] = "SELECT person FROM identity WHERE identity = ?1",
+    [REGISTER_BIND_IDENTITY] = "INSERT INTO identity (identity, person) VALUES (?1, ?2)",
+    [REGISTER_DECLARE] =
+        "INSERT INTO declaration (person, source, " REGISTER_ROW_COLUMNS ") "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (person) DO UPDATE SET "
+        "source = excluded.source, status = excluded.status, declared_at_s = excluded.declared_at_s, "
+        "symptoms = excluded.symptoms, contacts = excluded.contacts, travelled = excluded.travelled, "
+        "symptoms_at_s = excluded.symptoms_at_s, contact_at_s = excluded.contact_at_s, "
+        "travel_at_s = excluded.travel_at_s, declared_by = excluded.declared_by, grp = excluded.grp "
+        "WHERE excluded.declared_at_s >= declaration.declared_at_s",
+    [REGISTER_FIND] = "SELECT " REGISTER_ROW_COLUMNS " FROM declaration WHERE person = ?1",
+    /* Of the same second, revoking beats lifting, in whatever order they come. */
+    [REGISTER_REVOKE] =
+        "INSERT INTO revocation (token_id, revoked_at_s, lifted, source) VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT (token_id) DO UPDATE SET revoked_at_s = excluded.revoked_at_s, lifted = excluded.lifted, "
+        "source = excluded.source WHERE excluded.revoked_at_s > revocation.revoked_at_s OR "
+        "(excluded.revoked_at_s = revocation.revoked_at_s AND excluded.lifted <= revocation.lifted)",
+    [REGISTER_REVOKED] = "SELECT 1 FROM revocation WHERE token_id = ?1 AND lifted = 0",
+    [REGISTER_FORGET] = "DELETE FROM declaration WHERE person = ?1",
+    [REGISTER_HAS_IDENTITIES] = "SELECT 1 FROM identity WHERE person = ?1 LIMIT 1",
+    /* ?1 was a person, ?2 is the one who now is both. REPLACE: the newer row takes the place of the older one whole. */
+    [REGISTER_MOVE] =
+        "INSERT OR REPLACE INTO declaration (person, source, " REGISTER_ROW_COLUMNS ") "
+        "SELECT ?2, source, " REGISTER_ROW_COLUMNS " FROM declaration WHERE person = ?1 AND declared_at_s > "
+        "coalesce((SELECT declared_at_s FROM declaration WHERE person = ?2), -1)",
+    [REGISTER_MOVE_PRESENCE] =
+        "INSERT OR REPLACE INTO presence (person, " PRESENCE_REST ") SELECT ?2, " PRESENCE_REST
+        " FROM presence WHERE person = ?1 AND max(at_us, own_at_us) > "
+        "coalesce((SELECT max(at_us, own_at_us) FROM presence WHERE person = ?2), -1)",
+    [REGISTER_FORGET_PRESENCE] = "DELETE FROM presence WHERE person = ?1",
+};
 
 void register_person(const uint8_t site_key[32], const char *subject, char ret_person[JOURNAL_ID_BYTES])
 {
@@ -18,67 +59,289 @@ void register_person(const uint8_t site_key[32], const char *subject, char ret_p
     sodium_memzero(mac, sizeof(mac));
 }
 
-int register_declare_with(sqlite3_stmt *declare, const char *person, enum declaration_status status,
-                          int64_t declared_at_s, const char *source, bool *ret_taken)
+int register_writer_open(sqlite3 *db, const uint8_t site_key[32], struct register_writer *ret)
 {
-    *ret_taken = false;
-    /* "none" is the absence of a row and "expired" the passing of time: neither can be declared. */
-    if (person[0] == '\0' ||
-        (status != STATUS_GREEN && status != STATUS_YELLOW && status != STATUS_RED && status != STATUS_REVOKED))
-        return -EINVAL;
-    if (sqlite3_bind_text(declare, 1, person, -1, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_text(declare, 2, declaration_status_name(status), -1, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_int64(declare, 3, declared_at_s) != SQLITE_OK ||
-        sqlite3_bind_text(declare, 4, source, -1, SQLITE_STATIC) != SQLITE_OK)
-        return -ENOMEM;
-    const int code = sqlite3_step(declare);
-    (void)sqlite3_reset(declare); /* repeats the code of step */
-    (void)sqlite3_clear_bindings(declare);
-    if (code == SQLITE_DONE)
-        *ret_taken = sqlite3_changes(sqlite3_db_handle(declare)) > 0;
-    return database_error(code);
+    *ret = (struct register_writer){ .db = db };
+    memcpy(ret->site_key, site_key, sizeof(ret->site_key));
+    const int error = statements_prepare(db, SQL, REGISTER_STATEMENT_COUNT, ret->statements);
+    if (error < 0)
+        register_writer_close(ret);
+    return error;
 }
 
-int register_find_with(sqlite3_stmt *find, const char *person, struct declaration *ret)
+void register_writer_close(struct register_writer *writer)
 {
-    *ret = (struct declaration){ .status = STATUS_NONE };
-    if (sqlite3_bind_text(find, 1, person, -1, SQLITE_STATIC) != SQLITE_OK)
+    statements_finalize(writer->statements, REGISTER_STATEMENT_COUNT);
+    sodium_memzero(writer, sizeof(*writer));
+}
+
+/* 1: there is a row; 0: none; or negative errno. Of a statement that asks by one text. */
+static int exists(sqlite3_stmt *statement, const char *text)
+{
+    if (bind_text(statement, 1, text) != SQLITE_OK)
         return -ENOMEM;
-    const int code = sqlite3_step(find);
-    int error = database_error(code);
-    if (code == SQLITE_ROW) {
-        const char *status = (const char *)sqlite3_column_text(find, 0);
-        if (status && declaration_status_from_name(status, &ret->status)) {
-            ret->declared_at_s = sqlite3_column_int64(find, 1);
-            ret->found = true;
-        } else {
-            error = -EILSEQ; /* not a row of ours: better no decision than a guess */
+    const int code = sqlite3_step(statement);
+    statement_end(statement);
+    return code == SQLITE_ROW ? 1 : database_error(code);
+}
+
+static int run_with(sqlite3_stmt *statement, const char *first, const char *second)
+{
+    if (bind_text(statement, 1, first) != SQLITE_OK || (second && bind_text(statement, 2, second) != SQLITE_OK))
+        return -ENOMEM;
+    return statement_run(statement);
+}
+
+/* 1: the hash is a number of *ret_person; 0: of nobody else; or negative errno. */
+static int find_bound(struct register_writer *writer, const char *hash, char ret_person[JOURNAL_ID_BYTES])
+{
+    sqlite3_stmt *statement = writer->statements[REGISTER_IDENTITY];
+    if (bind_text(statement, 1, hash) != SQLITE_OK)
+        return -ENOMEM;
+    const int code = sqlite3_step(statement);
+    int result = database_error(code);
+    if (code == SQLITE_ROW)
+        result = column_text(statement, 0, ret_person, JOURNAL_ID_BYTES) < 0 || !person_valid(ret_person) ? -EILSEQ : 1;
+    statement_end(statement);
+    return result;
+}
+
+int register_resolve(struct register_writer *writer, const char *hash, char ret_person[JOURNAL_ID_BYTES])
+{
+    const int result = find_bound(writer, hash, ret_person);
+    if (result == 0)
+        memmove(ret_person, hash, strlen(hash) + 1);
+    return result < 0 ? result : 0;
+}
+
+/* ---- who is declared --------------------------------------------------------------------------------------------- */
+
+/* One number of a declaration, and whom it leads to. */
+struct number {
+    char hash[JOURNAL_ID_BYTES], person[JOURNAL_ID_BYTES];
+    const char *text; /* "" = given as a hash */
+    bool known;       /* the register knows the person */
+    bool bound;       /* by a row in `identity` */
+};
+struct numbers {
+    struct number all[JOURNAL_IDENTITIES_MAX + 1];
+    int count;
+};
+
+static void add_number(struct numbers *numbers, const char *hash, const char *text)
+{
+    struct number *number = &numbers->all[numbers->count];
+    for (int i = 0; i < numbers->count; i++)
+        if (strcmp(numbers->all[i].hash, hash) == 0)
+            return;
+    *number = (struct number){ .text = text };
+    memcpy(number->hash, hash, sizeof(number->hash));
+    numbers->count++;
+}
+
+static void collect(const struct register_writer *writer, const struct declared *declared, struct numbers *ret)
+{
+    char hash[JOURNAL_ID_BYTES];
+    ret->count = 0;
+    if (declared->person[0] != '\0')
+        add_number(ret, declared->person, "");
+    for (int i = 0; i < JOURNAL_IDENTITIES_MAX; i++) {
+        if (declared->identities[i][0] == '\0')
+            continue;
+        register_person(writer->site_key, declared->identities[i], hash);
+        add_number(ret, hash, declared->identities[i]);
+    }
+}
+
+/* `alone`: the only number asked for, so whether anybody knows it makes no difference. */
+static int look_up(struct register_writer *writer, struct number *number, bool alone)
+{
+    int result = find_bound(writer, number->hash, number->person);
+    if (result < 0)
+        return result;
+    number->bound = number->known = result == 1;
+    if (number->bound)
+        return 0;
+    memcpy(number->person, number->hash, sizeof(number->person));
+    if (alone)
+        return 0;
+    result = exists(writer->statements[REGISTER_FIND], number->hash);
+    if (result == 0)
+        result = exists(writer->statements[REGISTER_HAS_IDENTITIES], number->hash);
+    number->known = result == 1;
+    return result < 0 ? result : 0;
+}
+
+/* "cccd:" and so on: nobody has two of one kind, so two people who have one each are two. */
+static bool same_kind(const char *a, const char *b)
+{
+    const size_t length = strcspn(a, ":") + 1;
+    return a[0] != '\0' && strncmp(a, b, length) == 0;
+}
+
+/* Whose declaration it is. People who have several numbers already stay who they are; one of them at most may be
+ * meant, and people with a single number may turn out to be that one. */
+static int choose_person(struct register_writer *writer, const struct numbers *numbers, const char **ret_person)
+{
+    const struct number *first_known = NULL, *settled = NULL;
+    for (int i = 0; i < numbers->count; i++) {
+        const struct number *number = &numbers->all[i];
+        if (!number->known)
+            continue;
+        for (int j = 0; j < i; j++)
+            if (numbers->all[j].known && strcmp(numbers->all[j].person, number->person) != 0 &&
+                same_kind(numbers->all[j].text, number->text))
+                return -EEXIST;
+        const int has_others = number->bound ? 1 : exists(writer->statements[REGISTER_HAS_IDENTITIES], number->hash);
+        if (has_others < 0)
+            return has_others;
+        if (has_others == 1 && settled && strcmp(settled->person, number->person) != 0)
+            return -EEXIST;
+        if (has_others == 1)
+            settled = number;
+        if (!first_known)
+            first_known = number;
+    }
+    *ret_person = settled ? settled->person : first_known ? first_known->person : numbers->all[0].person;
+    return 0;
+}
+
+/* The hash was perhaps a person of its own: what was known under it is the person's now, where it is newer. */
+static int bind_number(struct register_writer *writer, const char *hash, const char *person)
+{
+    static const struct {
+        enum register_statement statement;
+        bool both;
+    } steps[] = {
+        { REGISTER_BIND_IDENTITY, true },  { REGISTER_MOVE, true },           { REGISTER_FORGET, false },
+        { REGISTER_MOVE_PRESENCE, true },  { REGISTER_FORGET_PRESENCE, false },
+    };
+    int error = 0;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == 0; i++)
+        error = run_with(writer->statements[steps[i].statement], hash, steps[i].both ? person : NULL);
+    return error;
+}
+
+static int upsert(struct register_writer *writer, const char *person, const struct declared *declared, bool *ret_taken)
+{
+    sqlite3_stmt *s = writer->statements[REGISTER_DECLARE];
+    const struct declaration *d = &declared->declaration;
+    char symptoms[REGISTER_NAMES_BYTES], contacts[REGISTER_NAMES_BYTES];
+    register_symptom_names(d->answers.symptoms, symptoms);
+    register_contact_names(d->answers.contacts, contacts);
+
+    int code = SQLITE_OK; /* a bind fails only for want of memory */
+    code |= bind_text(s, 1, person);
+    code |= bind_text(s, 2, declared->source);
+    code |= bind_text(s, 3, declaration_status_name(d->status));
+    code |= sqlite3_bind_int64(s, 4, d->declared_at_s);
+    code |= bind_text(s, 5, symptoms);
+    code |= bind_text(s, 6, contacts);
+    code |= sqlite3_bind_int(s, 7, d->answers.travelled ? 1 : 0);
+    code |= sqlite3_bind_int64(s, 8, d->answers.symptoms_at_s);
+    code |= sqlite3_bind_int64(s, 9, d->answers.contact_at_s);
+    code |= sqlite3_bind_int64(s, 10, d->answers.travel_at_s);
+    code |= bind_text(s, 11, declared_by_name(d->answers.by));
+    code |= bind_text(s, 12, d->group);
+    const int error = code == SQLITE_OK ? statement_run(s) : -ENOMEM;
+    statement_end(s); /* what is bound lies in this frame */
+    *ret_taken = error == 0 && sqlite3_changes(writer->db) > 0;
+    return error;
+}
+
+int register_write(struct register_writer *writer, const struct declared *declared, bool *ret_taken)
+{
+    struct numbers numbers;
+    const char *person;
+    int error = declared_valid(declared) ? 0 : -EINVAL;
+    *ret_taken = false;
+    if (error < 0)
+        return error;
+    collect(writer, declared, &numbers);
+    for (int i = 0; i < numbers.count && error == 0; i++)
+        error = look_up(writer, &numbers.all[i], numbers.count == 1);
+    if (error == 0)
+        error = choose_person(writer, &numbers, &person);
+    for (int i = 0; i < numbers.count && error == 0; i++)
+        if (!numbers.all[i].bound && strcmp(numbers.all[i].hash, person) != 0)
+            error = bind_number(writer, numbers.all[i].hash, person);
+    if (error == 0)
+        error = upsert(writer, person, declared, ret_taken);
+    return error;
+}
+
+/* ---- who is shown ------------------------------------------------------------------------------------------------ */
+
+int register_identify(struct register_writer *writer, const struct credential *credential,
+                      char ret_person[JOURNAL_ID_BYTES], bool *ret_conflict)
+{
+    struct numbers numbers = { .count = 0 };
+    const struct number *known = NULL;
+    char hash[JOURNAL_ID_BYTES];
+    int error = 0;
+    *ret_conflict = false;
+    ret_person[0] = '\0';
+    if (credential->subject[0] == '\0')
+        return 0;
+    register_person(writer->site_key, credential->subject, hash);
+    add_number(&numbers, hash, credential->subject);
+    for (int i = 0; i < CREDENTIAL_ALIASES_MAX; i++) {
+        if (credential->aliases[i][0] == '\0')
+            continue;
+        register_person(writer->site_key, credential->aliases[i], hash);
+        add_number(&numbers, hash, credential->aliases[i]);
+    }
+    for (int i = 0; i < numbers.count && error == 0; i++) {
+        struct number *number = &numbers.all[i];
+        error = look_up(writer, number, numbers.count == 1);
+        if (error == 0 && number->known) {
+            *ret_conflict = *ret_conflict || (known && strcmp(known->person, number->person) != 0);
+            known = known ? known : number;
         }
     }
-    (void)sqlite3_reset(find);
-    (void)sqlite3_clear_bindings(find);
-    return error;
-}
-
-int register_declare(sqlite3 *db, const char *person, enum declaration_status status, int64_t declared_at_s,
-                     bool *ret_taken)
-{
-    sqlite3_stmt *statement = NULL;
-    *ret_taken = false;
-    int error = database_error(sqlite3_prepare_v2(db, REGISTER_DECLARE_SQL, -1, &statement, NULL));
     if (error == 0)
-        error = register_declare_with(statement, person, status, declared_at_s, "manual", ret_taken);
-    (void)sqlite3_finalize(statement);
+        memcpy(ret_person, known && !*ret_conflict ? known->person : numbers.all[0].person, JOURNAL_ID_BYTES);
     return error;
 }
 
-int register_find(sqlite3 *db, const char *person, struct declaration *ret)
+int register_find(struct register_writer *writer, const char *person, struct declaration *ret)
 {
-    sqlite3_stmt *statement = NULL;
+    sqlite3_stmt *find = writer->statements[REGISTER_FIND];
     *ret = (struct declaration){ .status = STATUS_NONE };
-    int error = database_error(sqlite3_prepare_v2(db, REGISTER_FIND_SQL, -1, &statement, NULL));
-    if (error == 0)
-        error = register_find_with(statement, person, ret);
-    (void)sqlite3_finalize(statement);
+    if (bind_text(find, 1, person) != SQLITE_OK)
+        return -ENOMEM;
+    const int code = sqlite3_step(find);
+    const int error = code == SQLITE_ROW ? register_row_read(find, 0, ret) : database_error(code);
+    statement_end(find);
     return error;
+}
+
+/* ---- revoked tokens ---------------------------------------------------------------------------------------------- */
+
+int register_revoke(struct register_writer *writer, const struct revocation *revocation, bool *ret_taken)
+{
+    sqlite3_stmt *s = writer->statements[REGISTER_REVOKE];
+    *ret_taken = false;
+    if (!revocation_valid(revocation))
+        return -EINVAL;
+    if (sqlite3_bind_blob(s, 1, revocation->token_id, sizeof(revocation->token_id), SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_int64(s, 2, revocation->revoked_at_s) != SQLITE_OK ||
+        sqlite3_bind_int(s, 3, revocation->lifted ? 1 : 0) != SQLITE_OK ||
+        bind_text(s, 4, revocation->source) != SQLITE_OK)
+        return -ENOMEM;
+    const int error = statement_run(s);
+    *ret_taken = error == 0 && sqlite3_changes(writer->db) > 0;
+    return error;
+}
+
+int register_is_revoked(struct register_writer *writer, const uint8_t token_id[CREDENTIAL_TOKEN_ID_BYTES], bool *ret)
+{
+    sqlite3_stmt *s = writer->statements[REGISTER_REVOKED];
+    *ret = false;
+    if (sqlite3_bind_blob(s, 1, token_id, CREDENTIAL_TOKEN_ID_BYTES, SQLITE_STATIC) != SQLITE_OK)
+        return -ENOMEM;
+    const int code = sqlite3_step(s);
+    statement_end(s);
+    *ret = code == SQLITE_ROW;
+    return database_error(code);
 }

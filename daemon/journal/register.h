@@ -1,5 +1,6 @@
-/* The register of declarations: who declared what and when, keyed by the person's hash. In the journal's database file.
- * Used by the journal thread, and by qrgatectl in its own process (SQLite's locking keeps them apart). */
+/* The register: who declared what and when, keyed by the person's hash; which numbers are one person; which tokens are
+ * revoked. In the journal's database file. Used by the journal thread, and by qrgatectl in its own process (SQLite's locking
+ * keeps them apart). No allocation of our own after register_writer_open(). */
 #ifndef JOURNAL_REGISTER_H
 #define JOURNAL_REGISTER_H
 
@@ -11,23 +12,46 @@ struct sqlite3_stmt;
 /* Opens/creates and migrates the database at `path`: tables of journal and register. Same errors as journal_open(). */
 int database_open(const char *path, struct sqlite3 **ret_db, char *why, size_t why_bytes);
 
-/* Lower-case hex of the first 128 bits of HMAC-SHA-256(site_key, subject). */
+/* Lower-case hex of the first 128 bits of HMAC-SHA-256(site_key, subject): the hash of one number. A person's hash is that
+ * of the number first declared; the others are kept as identities that lead to it. */
 void register_person(const uint8_t site_key[32], const char *subject, char ret_person[JOURNAL_ID_BYTES]);
 
-/* Upsert; an older declaration never overwrites a newer one (then 0 and *ret_taken false). */
-int register_declare(struct sqlite3 *db, const char *person, enum declaration_status status, int64_t declared_at_s,
-                     bool *ret_taken);
-int register_find(struct sqlite3 *db, const char *person, struct declaration *ret);
+enum register_statement {
+    REGISTER_IDENTITY, REGISTER_BIND_IDENTITY, REGISTER_DECLARE, REGISTER_FIND, REGISTER_REVOKE, REGISTER_REVOKED,
+    REGISTER_FORGET /* the declaration of a hash that became another person's number */, REGISTER_HAS_IDENTITIES,
+    REGISTER_MOVE /* that declaration, where it is newer */, REGISTER_MOVE_PRESENCE, REGISTER_FORGET_PRESENCE,
+    REGISTER_STATEMENT_COUNT
+};
+/* The statements prepared once. */
+struct register_writer {
+    struct sqlite3 *db;
+    struct sqlite3_stmt *statements[REGISTER_STATEMENT_COUNT];
+    uint8_t site_key[32];
+};
+int register_writer_open(struct sqlite3 *db, const uint8_t site_key[32], struct register_writer *ret);
+void register_writer_close(struct register_writer *writer); /* accepts a zeroed one */
 
-/* The same with a statement prepared once: for the journal thread and for imports. `source` is a word for the reader of
- * the table: "manual", "import". */
-#define REGISTER_FIND_SQL "SELECT status, declared_at_s FROM declaration WHERE person = ?1"
-#define REGISTER_DECLARE_SQL \
-    "INSERT INTO declaration (person, status, declared_at_s, source) VALUES (?1, ?2, ?3, ?4) " \
-    "ON CONFLICT (person) DO UPDATE SET status = excluded.status, declared_at_s = excluded.declared_at_s, " \
-    "source = excluded.source WHERE excluded.declared_at_s >= declaration.declared_at_s"
-int register_find_with(struct sqlite3_stmt *find, const char *person, struct declaration *ret);
-int register_declare_with(struct sqlite3_stmt *declare, const char *person, enum declaration_status status,
-                          int64_t declared_at_s, const char *source, bool *ret_taken);
+/* All inside the caller's transaction. An older declaration never overwrites a newer one: 0 and *ret_taken false; its
+ * numbers are bound all the same. A number that was a person of its own, without other numbers, becomes this person's: its
+ * declaration and presence move where they are newer. -EEXIST: the numbers belong to different people already (nothing was
+ * written): two of them have numbers bound to them, or two known ones are of one kind ("cccd:"). -EINVAL: no person and no
+ * identity, or a status that can't be declared (expired; none is the answers alone). */
+int register_write(struct register_writer *writer, const struct declared *declared, bool *ret_taken);
+int register_revoke(struct register_writer *writer, const struct revocation *revocation, bool *ret_taken);
+int register_is_revoked(struct register_writer *writer, const uint8_t token_id[CREDENTIAL_TOKEN_ID_BYTES], bool *ret);
+/* The person a credential shows: its subject and aliases looked up. *ret_conflict: they lead to different people who are
+ * known; then ret_person is the subject's. Nobody known: the subject's own hash. */
+int register_identify(struct register_writer *writer, const struct credential *credential,
+                      char ret_person[JOURNAL_ID_BYTES], bool *ret_conflict);
+/* The person that a number's hash leads to; the hash itself when it is nobody else's number. */
+int register_resolve(struct register_writer *writer, const char *hash, char ret_person[JOURNAL_ID_BYTES]);
+int register_find(struct register_writer *writer, const char *person, struct declaration *ret);
+
+/* For export: every declaration in the order of the hash; until `each` answers other than 0. */
+typedef int register_each(const char *person, const struct declaration *declaration, const char *source, void *userdata);
+int register_walk(struct sqlite3 *db, register_each *each, void *userdata);
+typedef int revocation_each(const struct revocation *revocation, void *userdata);
+int register_walk_revocations(struct sqlite3 *db, revocation_each *each, void *userdata);
+int register_count(struct sqlite3 *db, int64_t *ret_declarations);
 
 #endif

@@ -1,5 +1,5 @@
-/* Rows of the journal and the statements that carry them. Used by the journal thread; the walk and the erasure at the
- * end also by qrgatectl on its own connection. */
+/* Rows of the journal and the statements that carry them. Used by the journal thread; the walk at the end also by
+ * qrgatectl on its own connection. */
 #include "daemon/journal/store.h"
 
 #include <errno.h>
@@ -13,7 +13,8 @@
 
 #define EVENT_COLUMNS \
     "seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, salt, " \
-    "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent"
+    "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent, direction, " \
+    "scope, form"
 
 static const char *const SQL[STORE_STATEMENT_COUNT] = {
     [STORE_BEGIN] = "BEGIN IMMEDIATE",
@@ -22,48 +23,14 @@ static const char *const SQL[STORE_STATEMENT_COUNT] = {
     [STORE_LAST] = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1",
     [STORE_INSERT] =
         "INSERT INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-        "?15, ?16, ?17, 0)",
+        "?15, ?16, ?17, 0, ?18, ?19, ?20)",
     [STORE_FIND] = "SELECT " EVENT_COLUMNS " FROM event WHERE event_id = ?1",
     /* INDEXED BY: fails at open, not by slowness after a month without the broker, should the index ever not fit */
     [STORE_NEXT_UNSENT] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_unsent WHERE sent = 0 AND seq > ?1 "
                           "ORDER BY seq LIMIT 1",
     [STORE_MARK_SENT] = "UPDATE event SET sent = 1 WHERE seq = ?1 AND sent = 0",
     [STORE_EXISTS] = "SELECT 1 FROM event WHERE seq = ?1",
-    [STORE_DECLARATION] = REGISTER_FIND_SQL,
 };
-
-/* Steps a statement that answers no rows. */
-static int step_done(sqlite3_stmt *statement)
-{
-    const int code = sqlite3_step(statement);
-    (void)sqlite3_reset(statement); /* repeats the code of step */
-    return database_error(code);
-}
-
-static int copy_text(sqlite3_stmt *statement, int column, char *ret, size_t ret_bytes)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    const size_t length = (size_t)sqlite3_column_bytes(statement, column);
-    if (!text || length >= ret_bytes || memchr(text, '\0', length))
-        return -EILSEQ;
-    memcpy(ret, text, length + 1);
-    return 0;
-}
-
-static int copy_blob(sqlite3_stmt *statement, int column, uint8_t *ret, size_t bytes)
-{
-    const void *blob = sqlite3_column_blob(statement, column);
-    if (!blob || (size_t)sqlite3_column_bytes(statement, column) != bytes)
-        return -EILSEQ;
-    memcpy(ret, blob, bytes);
-    return 0;
-}
-
-static const char *column_name(sqlite3_stmt *statement, int column)
-{
-    const char *name = (const char *)sqlite3_column_text(statement, column);
-    return name ? name : "";
-}
 
 /* The current row of a statement over EVENT_COLUMNS. */
 static int read_row(sqlite3_stmt *statement, struct stored_event *ret)
@@ -75,24 +42,29 @@ static int read_row(sqlite3_stmt *statement, struct stored_event *ret)
     event->monotonic_us = sqlite3_column_int64(statement, 4);
     event->clock_trusted = sqlite3_column_int(statement, 5) != 0;
     ret->sent = sqlite3_column_int(statement, 17) != 0;
+    const int64_t form = sqlite3_column_int64(statement, 20);
     ret->erased = sqlite3_column_type(statement, 9) == SQLITE_NULL && sqlite3_column_type(statement, 10) == SQLITE_NULL;
     if (!event_kind_from_name(column_name(statement, 2), &event->kind) ||
         !reason_from_name(column_name(statement, 6), &event->reason) ||
         !declaration_status_from_name(column_name(statement, 7), &event->status) ||
-        !credential_kind_from_name(column_name(statement, 8), &event->credential))
+        !credential_kind_from_name(column_name(statement, 8), &event->credential) ||
+        !direction_from_name(column_name(statement, 18), &event->direction) ||
+        !presence_scope_from_name(column_name(statement, 19), &event->scope) || form < CHAIN_FORM_FIRST ||
+        form > CHAIN_FORM)
         return -EILSEQ;
-    if (copy_text(statement, 1, event->event_id, sizeof(event->event_id)) < 0 ||
-        copy_text(statement, 12, event->bound_event_id, sizeof(event->bound_event_id)) < 0 ||
-        copy_text(statement, 13, event->alarm, sizeof(event->alarm)) < 0 ||
-        copy_text(statement, 14, event->detail, sizeof(event->detail)) < 0 ||
-        copy_blob(statement, 11, ret->person_commitment, sizeof(ret->person_commitment)) < 0 ||
-        copy_blob(statement, 15, ret->previous_hash, sizeof(ret->previous_hash)) < 0 ||
-        copy_blob(statement, 16, ret->hash, sizeof(ret->hash)) < 0)
+    ret->form = (int)form;
+    if (column_text(statement, 1, event->event_id, sizeof(event->event_id)) < 0 ||
+        column_text(statement, 12, event->bound_event_id, sizeof(event->bound_event_id)) < 0 ||
+        column_text(statement, 13, event->alarm, sizeof(event->alarm)) < 0 ||
+        column_text(statement, 14, event->detail, sizeof(event->detail)) < 0 ||
+        column_blob(statement, 11, ret->person_commitment, sizeof(ret->person_commitment)) < 0 ||
+        column_blob(statement, 15, ret->previous_hash, sizeof(ret->previous_hash)) < 0 ||
+        column_blob(statement, 16, ret->hash, sizeof(ret->hash)) < 0)
         return -EILSEQ;
     if (ret->erased)
         return 0;
-    return copy_text(statement, 9, event->person, sizeof(event->person)) < 0 ||
-                   copy_blob(statement, 10, ret->salt, sizeof(ret->salt)) < 0
+    return column_text(statement, 9, event->person, sizeof(event->person)) < 0 ||
+                   column_blob(statement, 10, ret->salt, sizeof(ret->salt)) < 0
                ? -EILSEQ
                : 0;
 }
@@ -113,9 +85,7 @@ int store_open(struct store *store, const char *path, char *why, size_t why_byte
     int error = database_open(path, &store->db, why, why_bytes);
     if (error < 0)
         return error;
-    for (int i = 0; i < STORE_STATEMENT_COUNT && error == 0; i++)
-        error = database_error(
-            sqlite3_prepare_v3(store->db, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL));
+    error = statements_prepare(store->db, SQL, STORE_STATEMENT_COUNT, store->statements);
     if (error == 0)
         error = count_unsent(store->db, &store->unsent_rows);
     if (error < 0) {
@@ -129,8 +99,7 @@ int store_open(struct store *store, const char *path, char *why, size_t why_byte
 
 void store_close(struct store *store)
 {
-    for (int i = 0; i < STORE_STATEMENT_COUNT; i++)
-        (void)sqlite3_finalize(store->statements[i]); /* accepts NULL; repeats an old code */
+    statements_finalize(store->statements, STORE_STATEMENT_COUNT);
     if (store->db)
         (void)sqlite3_close(store->db); /* all statements are finalized: can't be busy */
     *store = (struct store){ 0 };
@@ -141,12 +110,12 @@ int store_begin(struct store *store)
     if (!sqlite3_get_autocommit(store->db)) /* an earlier rollback failed */
         store_rollback(store);
     store->unsent_rows_change = 0;
-    return step_done(store->statements[STORE_BEGIN]);
+    return statement_run(store->statements[STORE_BEGIN]);
 }
 
 int store_commit(struct store *store)
 {
-    const int error = step_done(store->statements[STORE_COMMIT]);
+    const int error = statement_run(store->statements[STORE_COMMIT]);
     if (error < 0) {
         store_rollback(store);
         return error;
@@ -160,7 +129,7 @@ void store_rollback(struct store *store)
 {
     store->unsent_rows_change = 0;
     if (!sqlite3_get_autocommit(store->db))                 /* else SQLite has rolled back by itself */
-        (void)step_done(store->statements[STORE_ROLLBACK]); /* failing, the next store_begin() tries again */
+        (void)statement_run(store->statements[STORE_ROLLBACK]); /* failing, the next store_begin() tries again */
 }
 
 static int read_last(struct store *store, int64_t *ret_seq, uint8_t ret_hash[CHAIN_HASH_BYTES])
@@ -172,15 +141,10 @@ static int read_last(struct store *store, int64_t *ret_seq, uint8_t ret_hash[CHA
     memset(ret_hash, 0, CHAIN_HASH_BYTES); /* the first row is chained to zeros */
     if (code == SQLITE_ROW) {
         *ret_seq = sqlite3_column_int64(statement, 0);
-        error = copy_blob(statement, 1, ret_hash, CHAIN_HASH_BYTES);
+        error = column_blob(statement, 1, ret_hash, CHAIN_HASH_BYTES);
     }
     (void)sqlite3_reset(statement);
     return error;
-}
-
-static int bind_text(sqlite3_stmt *statement, int parameter, const char *text)
-{
-    return sqlite3_bind_text(statement, parameter, text, -1, SQLITE_STATIC);
 }
 
 int store_insert(struct store *store, struct event *event, const uint8_t salt[CHAIN_SALT_BYTES])
@@ -195,7 +159,7 @@ int store_insert(struct store *store, struct event *event, const uint8_t salt[CH
         return error;
     event->seq = last_seq + 1;
     chain_commit_person(salt, event->person, commitment);
-    chain_hash(event, commitment, previous, hash);
+    chain_hash(event, CHAIN_FORM, commitment, previous, hash);
 
     int code = SQLITE_OK; /* a bind fails only for want of memory; any failure ends in one place */
     code |= sqlite3_bind_int64(s, 1, event->seq);
@@ -215,8 +179,11 @@ int store_insert(struct store *store, struct event *event, const uint8_t salt[CH
     code |= bind_text(s, 15, event->detail);
     code |= sqlite3_bind_blob(s, 16, previous, CHAIN_HASH_BYTES, SQLITE_STATIC);
     code |= sqlite3_bind_blob(s, 17, hash, CHAIN_HASH_BYTES, SQLITE_STATIC);
-    error = code == SQLITE_OK ? step_done(s) : -ENOMEM;
-    (void)sqlite3_clear_bindings(s); /* they point into this frame */
+    code |= bind_text(s, 18, direction_name(event->direction));
+    code |= bind_text(s, 19, presence_scope_name(event->scope));
+    code |= sqlite3_bind_int(s, 20, CHAIN_FORM);
+    error = code == SQLITE_OK ? statement_run(s) : -ENOMEM;
+    statement_end(s); /* what is bound lies in this frame */
     if (error == 0)
         store->unsent_rows_change++;
     return error;
@@ -235,8 +202,7 @@ static int take_row(sqlite3_stmt *statement, struct event *ret)
             result = 1;
         }
     }
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
+    statement_end(statement);
     return result;
 }
 
@@ -257,7 +223,7 @@ int store_mark_sent(struct store *store, int64_t seq)
     sqlite3_stmt *mark = store->statements[STORE_MARK_SENT], *exists = store->statements[STORE_EXISTS];
     if (sqlite3_bind_int64(mark, 1, seq) != SQLITE_OK || sqlite3_bind_int64(exists, 1, seq) != SQLITE_OK)
         return -ENOMEM;
-    const int error = step_done(mark);
+    const int error = statement_run(mark);
     if (error < 0)
         return error;
     if (sqlite3_changes(store->db) > 0) {
@@ -267,11 +233,6 @@ int store_mark_sent(struct store *store, int64_t seq)
     const int code = sqlite3_step(exists);
     (void)sqlite3_reset(exists);
     return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -ENOENT : database_error(code);
-}
-
-int store_find_declaration(struct store *store, const char *person, struct declaration *ret)
-{
-    return register_find_with(store->statements[STORE_DECLARATION], person, ret);
 }
 
 int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
@@ -294,43 +255,4 @@ int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
     }
     (void)sqlite3_finalize(statement); /* repeats the code of step */
     return result;
-}
-
-static int run_for_person(sqlite3 *db, const char *sql, const char *person)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = bind_text(statement, 1, person);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    (void)sqlite3_finalize(statement);
-    return database_error(code);
-}
-
-int store_erase_person(sqlite3 *db, const char *person, int64_t *ret_rows)
-{
-    *ret_rows = 0;
-    if (person[0] == '\0') /* would match every row without a person */
-        return -EINVAL;
-    int error = database_run(db, "BEGIN IMMEDIATE");
-    if (error < 0)
-        return error;
-    error =
-        run_for_person(db, "UPDATE event SET person = NULL, salt = NULL WHERE person = ?1 AND person <> ''", person);
-    if (error == 0) {
-        *ret_rows = sqlite3_changes64(db);
-        error = run_for_person(db, "DELETE FROM declaration WHERE person = ?1", person);
-    }
-    if (error == 0)
-        error = database_run(db, "COMMIT");
-    if (error < 0) {
-        if (!sqlite3_get_autocommit(db))
-            (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
-        *ret_rows = 0;
-        return error;
-    }
-    /* Fails only while another reader holds the log; it is then cut by the next checkpoint. */
-    (void)database_run(db, "PRAGMA wal_checkpoint(TRUNCATE)");
-    return 0;
 }

@@ -13,6 +13,7 @@ struct stored_event {
     struct event event; /* erased: person is "" */
     uint8_t salt[CHAIN_SALT_BYTES];
     uint8_t person_commitment[CHAIN_HASH_BYTES], previous_hash[CHAIN_HASH_BYTES], hash[CHAIN_HASH_BYTES];
+    int form; /* chain.h */
     bool erased, sent;
 };
 
@@ -26,7 +27,6 @@ enum store_statement {
     STORE_NEXT_UNSENT,
     STORE_MARK_SENT,
     STORE_EXISTS,
-    STORE_DECLARATION,
     STORE_STATEMENT_COUNT
 };
 
@@ -52,14 +52,13 @@ int store_insert(struct store *store, struct event *event, const uint8_t salt[CH
 int store_find(struct store *store, const char *event_id, struct event *ret);
 int store_next_unsent(struct store *store, int64_t after_seq, struct event *ret);
 int store_mark_sent(struct store *store, int64_t seq); /* inside a transaction; -ENOENT: no such row; twice is once */
-int store_find_declaration(struct store *store, const char *person, struct declaration *ret);
 
 /* Rows with seq > after_seq, in order, until `each` answers other than 0, which is then the result; -EILSEQ: a row
  * holds a value that no version of ours wrote. */
 typedef int store_each(const struct stored_event *row, void *userdata);
 int store_walk(struct sqlite3 *db, int64_t after_seq, store_each *each, void *userdata);
-/* Forgets one person: rows stay, chained, without person and salt; the declaration goes. The log is cut so that no copy
- * stays. */
+/* Forgets one person, by the hash of any of their numbers: rows stay, chained, without person and salt; declaration,
+ * numbers and presence go. The log is cut so that no copy stays. (erase.c) */
 int store_erase_person(struct sqlite3 *db, const char *person, int64_t *ret_rows);
 
 #endif

@@ -11,17 +11,29 @@ static const struct signal_pattern patterns[SIGNAL_COUNT] = {
     [SIGNAL_WRONG_CODE] = {"wrong_code", 80, 80, 3, SIGNAL_LAMP_AMBER, 1500},
     [SIGNAL_FORGED] = {"forged", 120, 60, 8, SIGNAL_LAMP_RED, 5000},
     [SIGNAL_FAILURE] = {"failure", 1600, 0, 1, SIGNAL_LAMP_RED, 3000},
+    [SIGNAL_PLACE_CODE] = {"place_code", 150, 150, 4, SIGNAL_LAMP_AMBER, 2500},
+    [SIGNAL_NOT_NOW] = {"not_now", 350, 150, 3, SIGNAL_LAMP_RED, 3000},
+    [SIGNAL_LOCKED] = {"locked", 1000, 250, 3, SIGNAL_LAMP_RED, 5000},
 };
 
+/* What a denial sounds like. A new code is the way out of an expired, used or out-of-step one alike. */
 static const enum signal by_reason[REASON_COUNT] = {
-    [REASON_STATUS_GREEN] = SIGNAL_OPEN,         [REASON_STATUS_YELLOW] = SIGNAL_HOLD,
-    [REASON_STATUS_RED] = SIGNAL_DENY,           [REASON_STATUS_EXPIRED] = SIGNAL_EXPIRED,
-    [REASON_STATUS_REVOKED] = SIGNAL_FORGED,     [REASON_NO_DECLARATION] = SIGNAL_HOLD,
-    [REASON_TOKEN_EXPIRED] = SIGNAL_EXPIRED,     [REASON_TOKEN_NOT_YET_VALID] = SIGNAL_EXPIRED,
-    [REASON_SIGNATURE_INVALID] = SIGNAL_FORGED,  [REASON_KEY_UNKNOWN] = SIGNAL_FORGED,
-    [REASON_CODE_MALFORMED] = SIGNAL_WRONG_CODE, [REASON_CODE_UNSUPPORTED] = SIGNAL_WRONG_CODE,
-    [REASON_CLOCK_UNTRUSTED] = SIGNAL_HOLD,      [REASON_JOURNAL_FAILED] = SIGNAL_FAILURE,
-    [REASON_BUTTON] = SIGNAL_OPEN,               [REASON_NONE] = SIGNAL_FAILURE,
+    [REASON_STATUS_GREEN] = SIGNAL_OPEN,                  [REASON_STATUS_YELLOW] = SIGNAL_HOLD,
+    [REASON_STATUS_RED] = SIGNAL_DENY,                    [REASON_STATUS_WHITE] = SIGNAL_HOLD,
+    [REASON_STATUS_EXPIRED] = SIGNAL_EXPIRED,             [REASON_STATUS_REVOKED] = SIGNAL_FORGED,
+    [REASON_NO_DECLARATION] = SIGNAL_HOLD,                [REASON_TOKEN_EXPIRED] = SIGNAL_EXPIRED,
+    [REASON_TOKEN_NOT_YET_VALID] = SIGNAL_EXPIRED,        [REASON_TOKEN_REVOKED] = SIGNAL_FORGED,
+    [REASON_TOKEN_REPLAYED] = SIGNAL_EXPIRED,             [REASON_TOKEN_OUT_OF_STEP] = SIGNAL_EXPIRED,
+    [REASON_SIGNATURE_INVALID] = SIGNAL_FORGED,           [REASON_KEY_UNKNOWN] = SIGNAL_FORGED,
+    [REASON_KEY_NOT_VALID] = SIGNAL_FORGED,               [REASON_CODE_MALFORMED] = SIGNAL_WRONG_CODE,
+    [REASON_CODE_UNSUPPORTED] = SIGNAL_WRONG_CODE,        [REASON_PLACE_CODE] = SIGNAL_PLACE_CODE,
+    [REASON_NUMBER_MASKED] = SIGNAL_WRONG_CODE,           [REASON_NUMBER_MISMATCH] = SIGNAL_DENY,
+    [REASON_IDENTITY_CONFLICT] = SIGNAL_DENY,             [REASON_CERTIFICATE_RULE] = SIGNAL_DENY,
+    [REASON_OUTSIDE_SCHEDULE] = SIGNAL_NOT_NOW,           [REASON_ANTIPASSBACK_TIME] = SIGNAL_NOT_NOW,
+    [REASON_ANTIPASSBACK_PRESENCE] = SIGNAL_NOT_NOW,      [REASON_OCCUPANCY_FULL] = SIGNAL_NOT_NOW,
+    [REASON_EXIT_OPEN] = SIGNAL_OPEN,                     [REASON_LANE_LOCKED] = SIGNAL_LOCKED,
+    [REASON_CLOCK_UNTRUSTED] = SIGNAL_HOLD,               [REASON_JOURNAL_FAILED] = SIGNAL_FAILURE,
+    [REASON_BUTTON] = SIGNAL_OPEN,                        [REASON_NONE] = SIGNAL_FAILURE,
 };
 
 const struct signal_pattern *signal_pattern(enum signal signal)
@@ -29,10 +41,13 @@ const struct signal_pattern *signal_pattern(enum signal signal)
     return &patterns[signal < SIGNAL_COUNT ? signal : SIGNAL_NONE];
 }
 
-/* Policy may open or hold for any reason: an opened gate must never sound refused, nor a refusal opened. */
+/* Policy may open or hold for any reason: an opened gate must never sound refused, nor a refusal opened; and a failed journal
+ * never opens, whatever action came with it. */
 enum signal signal_for_verdict(const struct verdict *verdict)
 {
-    enum signal signal = verdict->reason < REASON_COUNT ? by_reason[verdict->reason] : SIGNAL_FAILURE;
+    enum signal signal = (unsigned)verdict->reason < REASON_COUNT ? by_reason[verdict->reason] : SIGNAL_FAILURE;
+    if (verdict->reason == REASON_JOURNAL_FAILED)
+        return SIGNAL_FAILURE;
     if (verdict->action == VERDICT_OPEN)
         return SIGNAL_OPEN;
     if (verdict->action == VERDICT_HOLD)

@@ -5,6 +5,7 @@
 #include "daemon/decision/decision.h"
 
 enum signal { SIGNAL_NONE, SIGNAL_OPEN, SIGNAL_HOLD, SIGNAL_DENY, SIGNAL_EXPIRED, SIGNAL_WRONG_CODE, SIGNAL_FORGED, SIGNAL_FAILURE,
+              SIGNAL_PLACE_CODE /* show your own */, SIGNAL_NOT_NOW /* the person is right, the moment isn't */, SIGNAL_LOCKED,
               SIGNAL_COUNT };
 enum signal_lamp { SIGNAL_LAMP_NONE, SIGNAL_LAMP_GREEN, SIGNAL_LAMP_AMBER, SIGNAL_LAMP_RED };
 

@@ -1,13 +1,16 @@
-/* The line to the broker: Paho's MQTTAsync, MQTT 5, behind a queue. Called by the publisher in the main thread. Paho's own
- * threads only copy what happened into a bounded ring and signal mqtt_client_fd(). Nothing here waits for the network,
- * except mqtt_client_close(), which waits 2 s at the most. Signals must be blocked before mqtt_client_open(): Paho's
- * threads inherit the mask. */
+/* The connection to the broker, MQTT 5: when to try, whether it stands, what is unanswered, what is subscribed to. Called by
+ * the publisher in the main thread. Paho is behind line.h, in threads of its own, which only copy what happened into bounded
+ * queues and signal mqtt_client_fd(). Nothing here waits for the network or for Paho, except mqtt_client_close(), which waits
+ * 2 s at the most. Signals must be blocked before mqtt_client_open(): the threads inherit the mask. */
 #ifndef MQTT_CLIENT_H
 #define MQTT_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "daemon/mqtt/inbox.h"
+#include "daemon/mqtt/topics.h"
 
 struct mqtt_settings {
     bool enabled;
@@ -20,21 +23,26 @@ struct mqtt_settings {
     int keepalive_s;
     char prefix[33], site[33], lane[33];
     int window; /* rows in flight */
+    int session_expiry_s; /* how long the broker keeps for us what was published while we were away; 0 = it doesn't */
+    bool follow;          /* other lanes' passages */
+    bool declarations;    /* declarations and revocations */
+    bool has_sensor;      /* the lane's: what its passages' changes_presence goes by */
     /* 0 = the usual: 1000, 30000, 20000, 10000. Tests set them. */
     int reconnect_min_ms, reconnect_max_ms, ack_timeout_ms, connect_timeout_ms;
 };
 
 enum { MQTT_RECONNECT_MIN_MS = 1000, MQTT_RECONNECT_MAX_MS = 30000, MQTT_ACK_TIMEOUT_MS = 20000,
-       MQTT_CONNECT_TIMEOUT_MS = 10000, MQTT_CLOSE_WAIT_MS = 2000 };
+       MQTT_CONNECT_TIMEOUT_MS = 10000, MQTT_CLOSE_WAIT_MS = 2000, MQTT_SUBSCRIBE_AGAIN_MS = 60000 };
 
 enum mqtt_event_kind {
-    MQTT_CONNECTED,      /* receive_max */
+    MQTT_CONNECTED,      /* receive_max, session_present */
     MQTT_CONNECT_FAILED, /* text; it will be tried again for ever */
     MQTT_LOST,           /* text; nothing that is unanswered will be answered */
     MQTT_ANSWERED,       /* tag, result, code: the end of one mqtt_client_publish() */
+    MQTT_SUBSCRIBED,     /* tag: an inbound_topic; result OK or REFUSED, text; a refused one is asked for again later */
 };
 
-enum mqtt_result { MQTT_RESULT_OK, MQTT_RESULT_REFUSED /* PUBACK >= 0x80 */, MQTT_RESULT_LOST };
+enum mqtt_result { MQTT_RESULT_OK, MQTT_RESULT_REFUSED /* PUBACK or SUBACK >= 0x80 */, MQTT_RESULT_LOST };
 
 struct mqtt_event {
     enum mqtt_event_kind kind;
@@ -42,23 +50,34 @@ struct mqtt_event {
     enum mqtt_result result;
     int code; /* MQTT reason code, or Paho's negative error */
     int receive_max;
+    bool session_present;
     char text[128];
 };
 
 struct mqtt_client;
 
-/* Connects nothing yet, mqtt_client_tick() does. The will (retained "offline" on `availability_topic`) is the broker's to
- * publish when the link dies. Errors: a password file that can't be read, a CA file that isn't there, no memory. */
-int mqtt_client_open(const struct mqtt_settings *settings, const char *availability_topic, struct mqtt_client **ret_client,
+/* Connects nothing yet, mqtt_client_tick() does. The will (retained "offline" on `availability`) is the broker's to publish
+ * when the link dies. Errors: a password file that can't be read, a CA file that isn't there, no memory. `topics` is
+ * borrowed. */
+int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *topics, struct mqtt_client **ret_client,
                      char *why, size_t why_bytes);
-int mqtt_client_fd(const struct mqtt_client *client); /* eventfd, readable when mqtt_client_take() has something */
+/* eventfd, readable when mqtt_client_take() or mqtt_client_receive() has something new. */
+int mqtt_client_fd(const struct mqtt_client *client);
 bool mqtt_client_take(struct mqtt_client *client, struct mqtt_event *ret_event);
 /* Starts the attempts to connect. Call whenever mqtt_client_deadline_us() has come and after every take. */
 void mqtt_client_tick(struct mqtt_client *client, int64_t now_us, uint32_t random);
 int64_t mqtt_client_deadline_us(const struct mqtt_client *client);
-/* QoS 1. 0: one MQTT_ANSWERED with `tag` or one MQTT_LOST will follow. -ENOTCONN, -EAGAIN: too many unanswered, -EIO. */
-int mqtt_client_publish(struct mqtt_client *client, const char *topic, const char *payload, size_t payload_bytes, bool retain,
+/* QoS 1. 0: one MQTT_ANSWERED with `tag` or one MQTT_LOST will follow. -ENOTCONN, -EAGAIN: too many unanswered, -EMSGSIZE. */
+int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char *payload, size_t payload_bytes, bool retain,
                         uint64_t tag);
+/* The next message of a topic that was asked for, in the order of arrival. It is the publisher's now: the broker believes
+ * it delivered. Who takes none for a while makes the broker wait. */
+bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_message);
+/* Nothing more is acknowledged from now on; what was, is still to be received. */
+void mqtt_client_stop_receiving(struct mqtt_client *client);
+bool mqtt_client_all_received(struct mqtt_client *client);
+bool mqtt_client_subscribed(const struct mqtt_client *client, enum inbound_topic topic); /* on this connection, QoS 1 */
+uint64_t mqtt_client_retained_ignored(const struct mqtt_client *client);
 /* Breaks the connection; MQTT_LOST follows, then the next attempt. */
 void mqtt_client_reset(struct mqtt_client *client);
 /* Says "offline" when connected, disconnects, frees. NULL is accepted. */

@@ -1,4 +1,4 @@
-/* Events, state and info as JSON. Pure; called by the publisher, in the main thread. */
+/* Events, state, info and results as JSON. Pure; called by the publisher, in the main thread. */
 #include "daemon/mqtt/messages.h"
 
 #include <errno.h>
@@ -59,7 +59,15 @@ static void put_head(struct json *json, const char *schema, const struct event *
     json_flag(json, "clock_trusted", event->clock_trusted);
 }
 
-static void put_passage(struct json *json, const struct event *event)
+bool message_changes_presence(const struct event *event, bool has_sensor)
+{
+    bool counts = has_sensor ? event->kind == EVENT_COMPLETED
+                             : event->kind == EVENT_GRANTED || event->kind == EVENT_OVERRIDE;
+    return counts && event->person[0] != '\0' &&
+           (event->direction == DIRECTION_IN || event->direction == DIRECTION_OUT);
+}
+
+static void put_passage(struct json *json, const struct event *event, bool has_sensor)
 {
     put_head(json, "qrgate/passage/1", event);
     /* Rows come from a file: a number the tables don't know is left out rather than trusted. */
@@ -72,6 +80,12 @@ static void put_passage(struct json *json, const struct event *event)
         json_text(json, "credential", credential_kind_name(event->credential), SIZE_MAX);
     put_text(json, "person", event->person, sizeof event->person);
     put_text(json, "bound_event_id", event->bound_event_id, sizeof event->bound_event_id);
+    if (event->direction == DIRECTION_IN || event->direction == DIRECTION_OUT)
+        json_text(json, "direction", direction_name(event->direction), SIZE_MAX);
+    if (event->scope == PRESENCE_SCOPE_OWN || event->scope == PRESENCE_SCOPE_SHARED)
+        json_text(json, "presence", presence_scope_name(event->scope), SIZE_MAX);
+    if (message_changes_presence(event, has_sensor))
+        json_flag(json, "changes_presence", true);
 }
 
 static void put_alarm(struct json *json, const struct event *event)
@@ -82,18 +96,18 @@ static void put_alarm(struct json *json, const struct event *event)
     put_text(json, "detail", event->detail, sizeof event->detail);
 }
 
-int message_event(const struct event *event, char *ret_text, size_t text_bytes)
+int message_event(const struct event *event, bool has_sensor, char *ret_text, size_t text_bytes)
 {
     struct json json;
     json_begin(&json, ret_text, text_bytes);
     if (message_topic(event->kind) == TOPIC_ALARM)
         put_alarm(&json, event);
     else
-        put_passage(&json, event);
+        put_passage(&json, event, has_sensor);
     return json_end(&json);
 }
 
-int message_state(const struct lane_state *state, const struct outbox_state *outbox, const char *version, char *ret_text,
+int message_state(const struct lane_state *state, const struct mqtt_counts *counts, const char *version, char *ret_text,
                   size_t text_bytes)
 {
     struct json json;
@@ -105,8 +119,40 @@ int message_state(const struct lane_state *state, const struct outbox_state *out
     put_text(&json, "camera_detail", state->camera, sizeof state->camera);
     json_flag(&json, "clock_trusted", state->clock_trusted);
     json_text(&json, "journal", state->journal_ok ? "ok" : "failing", SIZE_MAX);
-    json_integer(&json, "outbox_unsent", outbox->unsent_rows);
-    json_integer(&json, "broker_connects", outbox->broker_connects);
+    json_text(&json, "presence", counts->presence_shared ? "shared" : "own", SIZE_MAX);
+    json_integer(&json, "outbox_unsent", counts->unsent_rows);
+    json_integer(&json, "broker_connects", counts->broker_connects);
+    json_integer(&json, "declarations_taken", counts->declarations_taken);
+    json_integer(&json, "declarations_rejected", counts->declarations_rejected);
+    json_integer(&json, "revocations_taken", counts->revocations_taken);
+    json_integer(&json, "revocations_rejected", counts->revocations_rejected);
+    json_integer(&json, "passages_followed", counts->passages_followed);
+    json_integer(&json, "passages_rejected", counts->passages_rejected);
+    json_integer(&json, "subscriptions_refused", counts->subscriptions_refused);
+    json_integer(&json, "retained_ignored", counts->retained_ignored);
+    json_integer(&json, "results_dropped", counts->results_dropped);
+    return json_end(&json);
+}
+
+const char *result_kind_name(enum result_kind kind)
+{
+    static const char *const names[RESULT_KIND_COUNT] = {
+        [RESULT_TAKEN] = "taken", [RESULT_OLDER] = "older", [RESULT_REJECTED] = "rejected"};
+    return (unsigned)kind < RESULT_KIND_COUNT ? names[kind] : "?";
+}
+
+int message_result(const struct message_result *result, char *ret_text, size_t text_bytes)
+{
+    struct json json;
+    char at[MESSAGE_TIME_BYTES];
+    message_time(result->at_us, at);
+    json_begin(&json, ret_text, text_bytes);
+    json_text(&json, "schema", "qrgate/result/1", SIZE_MAX);
+    json_text(&json, "of", inbound_topic_name(result->of), SIZE_MAX);
+    put_text(&json, "transaction_id", result->transaction, sizeof result->transaction);
+    json_text(&json, "result", result_kind_name(result->kind), SIZE_MAX);
+    put_text(&json, "why", result->why, sizeof result->why);
+    json_text(&json, "at", at, sizeof at);
     return json_end(&json);
 }
 

@@ -4,6 +4,7 @@
 #define MQTT_MESSAGES_H
 
 #include "daemon/journal/journal.h"
+#include "daemon/mqtt/inbound.h"
 #include "daemon/mqtt/topics.h"
 
 enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LIBRARIES_MAX = 12 };
@@ -14,10 +15,25 @@ struct lane_state {
     char camera[160]; /* what was opened, or why not */
 };
 
-/* What the publisher adds. */
-struct outbox_state {
-    int64_t unsent_rows;
-    int64_t broker_connects; /* connections made since start-up: a number that grows shows a flapping link */
+/* What the publisher adds; all counted since start-up. */
+struct mqtt_counts {
+    int64_t unsent_rows;     /* now */
+    int64_t broker_connects; /* a number that grows shows a flapping link */
+    int64_t declarations_taken, declarations_rejected, revocations_taken, revocations_rejected;
+    int64_t passages_followed, passages_rejected; /* other lanes' */
+    int64_t subscriptions_refused, retained_ignored, results_dropped;
+    bool presence_shared; /* now: the other lanes are heard */
+};
+
+enum result_kind { RESULT_TAKEN, RESULT_OLDER, RESULT_REJECTED, RESULT_KIND_COUNT };
+
+/* The answer to a declaration or revocation. */
+struct message_result {
+    enum inbound_topic of;
+    enum result_kind kind;
+    char transaction[INBOUND_TRANSACTION_BYTES]; /* "" = the message had none */
+    char why[INBOUND_WHY_BYTES];
+    int64_t at_us;
 };
 
 /* What doesn't change while the daemon runs; retained on the topic `info`. Empty texts are left out. */
@@ -32,10 +48,14 @@ struct lane_info {
 /* Every journalled event is published on exactly one of passage and alarm (start and stop on alarm, as alarm "lane"), so
  * that who subscribes to both sees every seq. */
 enum topic message_topic(enum event_kind kind);
-/* All three: the length, or -EMSGSIZE. */
-int message_event(const struct event *event, char *ret_text, size_t text_bytes);
-int message_state(const struct lane_state *state, const struct outbox_state *outbox, const char *version, char *ret_text,
+/* All: the length, or -EMSGSIZE. `has_sensor`: the lane's passages are complete at the sensor, not at the grant. */
+int message_event(const struct event *event, bool has_sensor, char *ret_text, size_t text_bytes);
+int message_state(const struct lane_state *state, const struct mqtt_counts *counts, const char *version, char *ret_text,
                   size_t text_bytes);
+int message_result(const struct message_result *result, char *ret_text, size_t text_bytes);
+/* This event moved a known person in or out: what other lanes of the site follow. */
+bool message_changes_presence(const struct event *event, bool has_sensor);
+const char *result_kind_name(enum result_kind kind); /* "taken", "older", "rejected" */
 int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes);
 
 enum { MESSAGE_TIME_BYTES = 32 };

@@ -214,10 +214,10 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-int64_t outbox_deadline_us(const struct outbox *outbox)
+int64_t outbox_deadline_us(const struct outbox *outbox, bool may_ask)
 {
     int64_t at_us = INT64_MAX, sent_us = oldest_sent_us(outbox);
-    if (!outbox->asked) {
+    if (may_ask && !outbox->asked) {
         if (oldest(outbox, OUTBOX_ROW_ACKED) != NULL || (has_room(outbox) && outbox->more))
             at_us = outbox->ask_at_us;
         else if (has_room(outbox))

@@ -64,7 +64,8 @@ void outbox_acked(struct outbox *outbox, int64_t seq, enum outbox_ack ack, int64
 /* True: the broker owes an answer for longer than ack_timeout. MQTT 5 forbids sending again on a living connection, so
  * the connection must be made anew. */
 bool outbox_stuck(const struct outbox *outbox, int64_t now_us);
-/* When outbox_wants(), outbox_publish() or outbox_stuck() will have news without an event; INT64_MAX: never. */
-int64_t outbox_deadline_us(const struct outbox *outbox);
+/* When outbox_wants() (if it may be asked), outbox_publish() or outbox_stuck() will have news without an event; INT64_MAX:
+ * never. */
+int64_t outbox_deadline_us(const struct outbox *outbox, bool may_ask);
 
 #endif

@@ -1,6 +1,9 @@
-/* What main knows of MQTT: the journal's rows go out, retained state beside them. Owns client, outbox and topics; main
- * thread only. main.c's part: watch publisher_fd(), call publisher_dispatch() at it and at publisher_deadline_us(), and
- * carry requests and answers between it and the journal. */
+/* What main knows of MQTT: the journal's rows go out, retained state beside them; declarations, revocations and other lanes'
+ * passages come in. Owns client, outbox, intake and topics; main thread only. main.c's part: watch publisher_fd(), call
+ * publisher_dispatch() at it and at publisher_deadline_us(), and carry requests and answers between it and the journal.
+ *
+ * The broker holds a message for delivered once it is in memory here (inbox.h), before the journal has it. What a crash takes
+ * away in between, INBOX_MAX messages at the most, nobody has answered: the sender's certainty is the result message. */
 #ifndef MQTT_PUBLISHER_H
 #define MQTT_PUBLISHER_H
 
@@ -16,8 +19,9 @@ int publisher_open(const struct mqtt_settings *settings, struct publisher **ret_
 int publisher_fd(const struct publisher *publisher);
 void publisher_dispatch(struct publisher *publisher, int64_t now_us);
 int64_t publisher_deadline_us(const struct publisher *publisher); /* CLOCK_MONOTONIC; INT64_MAX: none */
-/* True: op and after_seq of *ret_request are what the journal is asked (the tag is the caller's). The same again until
- * publisher_answer(), so a request that the journal had no room for is simply tried later. */
+/* True: *ret_request (zeroed by the caller but for the payload) is what the journal is asked; the tag is the caller's. The same
+ * again until publisher_answer(), so a request that the journal had no room for is simply tried later. One at a time, by turns
+ * for what goes out and what comes in, so that neither starves the other. */
 bool publisher_wants(struct publisher *publisher, struct journal_request *ret_request);
 void publisher_answer(struct publisher *publisher, const struct journal_answer *answer);
 void publisher_row_committed(struct publisher *publisher);
@@ -26,6 +30,11 @@ void publisher_state(struct publisher *publisher, const struct lane_state *state
 /* More for the retained `info` than version, site, lane and Paho, which are known: lines, libraries (appended). */
 void publisher_info(struct publisher *publisher, const struct lane_info *more);
 int64_t publisher_unsent_rows(const struct publisher *publisher); /* as of the journal's last answer */
+/* Connected, and the other lanes' passages are heard. */
+bool publisher_connected(const struct publisher *publisher);
+/* For the end: takes nothing more from the broker, and is true once all that was taken is in the journal. Call until then,
+ * carrying requests and answers on. */
+bool publisher_settle(struct publisher *publisher);
 void publisher_close(struct publisher *publisher); /* says "offline"; at most 2 s; NULL is accepted */
 
 #endif

@@ -38,6 +38,15 @@ void ring_put(struct ring *ring, const struct ring_entry *entry)
     (void)pthread_mutex_unlock(&ring->lock);
 }
 
+void ring_wake(struct ring *ring)
+{
+    const uint64_t one = 1;
+    (void)pthread_mutex_lock(&ring->lock);
+    if (write(ring->fd, &one, sizeof one) < 0)
+        ring->overrun = true;
+    (void)pthread_mutex_unlock(&ring->lock);
+}
+
 bool ring_take(struct ring *ring, struct ring_entry *ret_entry, bool *ret_overrun)
 {
     uint64_t announced;

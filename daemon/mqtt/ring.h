@@ -7,14 +7,16 @@
 #include <stdint.h>
 
 /* Every unanswered publish of this and the last connection can be answered, and a connection can come and go, unread. */
-enum { MQTT_RING_MAX = 256, MQTT_RING_TEXT_BYTES = 128 };
+enum { MQTT_RING_MAX = 400, MQTT_RING_TEXT_BYTES = 128 };
 
-enum ring_kind { RING_CONNECTED, RING_CONNECT_FAILED, RING_LOST, RING_ACKED, RING_NOT_ACKED };
+enum ring_kind { RING_CONNECTED, RING_CONNECT_FAILED, RING_LOST, RING_ACKED, RING_NOT_ACKED, RING_SUBSCRIBED };
 
 struct ring_entry {
     enum ring_kind kind;
     uint64_t epoch; /* the connection attempt it belongs to */
-    int token, code, receive_max;
+    int index;      /* ACKED, NOT_ACKED: the publish's; SUBSCRIBED: which inbound_topic */
+    int code, receive_max;
+    bool session_present;
     char text[MQTT_RING_TEXT_BYTES];
 };
 
@@ -28,6 +30,7 @@ struct ring {
 
 int ring_init(struct ring *ring); /* 0 or negative errno */
 void ring_put(struct ring *ring, const struct ring_entry *entry); /* any thread */
+void ring_wake(struct ring *ring); /* any thread: makes fd readable for something that isn't in the ring */
 /* True: *ret_entry. *ret_overrun is set, once, when entries were dropped before. Main thread. */
 bool ring_take(struct ring *ring, struct ring_entry *ret_entry, bool *ret_overrun);
 void ring_end(struct ring *ring);

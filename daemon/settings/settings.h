@@ -1,4 +1,4 @@
-/* The configuration file -> one struct that is const afterwards. libconfig syntax; a table of keys in settings.c checks type
+/* The configuration file -> one struct that is const afterwards. libconfig syntax; a table of keys in keys.c checks type
  * and range; unknown keys are errors; every message names file:line, the value and what is allowed. Start-up only. */
 #ifndef SETTINGS_SETTINGS_H
 #define SETTINGS_SETTINGS_H
@@ -11,6 +11,7 @@
 #include "daemon/vision/eye.h"
 #include "hw/lines.h"
 
+enum { SETTINGS_FILE_MAX_BYTES = 65536 };
 enum settings_lines { SETTINGS_LINES_GPIOD, SETTINGS_LINES_SIM };
 enum settings_clock { SETTINGS_CLOCK_NTP, SETTINGS_CLOCK_ALWAYS };
 
@@ -31,9 +32,16 @@ struct settings {
 
 /* 0, or -EINVAL after printing every mistake to `errors`, -errno when the file can't be read. Reads no key and no trust. */
 int settings_load(const char *path, struct settings *ret, FILE *errors);
-/* The site key (made if it isn't there and `create`) and the trust folder. For the main process and qrgatectl, never for the eye. */
+/* The same from memory, which needs no NUL at its end; `name` is what the messages call it. Whatever the text says, no other
+ * file is opened. */
+int settings_read(const char *name, const char *text, size_t length_bytes, struct settings *ret, FILE *errors);
+/* The site key (made if it isn't there and `create`), the rotation key made from it, and the trust folder. For the main
+ * process and qrgatectl, never for the eye. 0 or negative errno, printed. */
 int settings_load_keys(struct settings *settings, bool create, FILE *errors);
-/* The table of keys with what each allows: `qrgated --keys`. */
+/* Wipes the keys and frees the certificates, whether or not settings_load_keys() got to them. After journal_close(), which
+ * borrows the certificates. */
+void settings_free_keys(struct settings *settings);
+/* The tables of keys with what each allows: `qrgated --keys`. */
 void settings_print_keys(FILE *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* The folder of public keys (*.pub) of those whose tokens open this gate. Read once at start-up, and by qrgatectl. */
+/* The folder of those whose codes open this gate: public keys of token issuers (*.pub) and certificates of document signers
+ * (*.pem *.crt *.cer *.der). Read once at start-up, and by qrgatectl. */
 #ifndef SETTINGS_TRUST_FOLDER_H
 #define SETTINGS_TRUST_FOLDER_H
 
@@ -6,8 +7,13 @@
 
 #include "daemon/credential/credential.h"
 
-/* 0 (an empty folder is a site without tokens); -EINVAL after printing every mistake as file:line to `errors`; or
- * -errno, printed too. Files are read in the order of their names; what doesn't end in .pub is left alone. */
+/* 0 (an empty folder is a site without tokens); -EINVAL after printing every mistake, with its file and where it can with
+ * its line, to `errors`; or -errno, printed too. Files are read in the order of their names; what ends otherwise is left
+ * alone. *ret is overwritten, so what it held must have been freed. ret->certificates is allocated here and belongs to
+ * *ret until trust_folder_free(); a copy of *ret borrows it. Certificates out of their validity are loaded: decision/
+ * judges that. After a mistake *ret is empty and owns nothing. */
 int trust_folder_load(const char *folder, struct credential_trust *ret, FILE *errors);
+/* The certificates; accepts a zeroed one, and one already freed. */
+void trust_folder_free(struct credential_trust *trust);
 
 #endif

@@ -15,7 +15,11 @@ The script, each a number of times and then no more (rows are publishes that are
   refuse_retained N     PUBACK with refuse_code for a retained message
   receive_maximum M     told in every CONNACK
   puback_delay_ms M     before every PUBACK
-It keeps no session: what a client was owed on an old connection is forgotten (session present is always 0).
+  suback_refuse N       SUBACK with suback_code (0x87) for a filter that ends with suback_for ("")
+  suback_silent N       no SUBACK
+  session_present N     said in the CONNACK
+What the client is to receive is sent by send(); its PUBACKs are recorded. It keeps no session: what a client was owed on an
+old connection is forgotten, whatever session_present says.
 """
 import argparse
 import json
@@ -25,7 +29,8 @@ import sys
 import threading
 import time
 
-CONNECT, CONNACK, PUBLISH, PUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 12, 13, 14
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 1, 2, 3, 4, 8, 9, 10, 11
+PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 PACKET_MAX_BYTES = 1 << 20
 
 
@@ -94,6 +99,20 @@ class Body:
         return self.take(len(self.data) - self.at)
 
 
+NUMBERS = {0x11: ("session_expiry", ">I"), 0x21: ("receive_max", ">H"), 0x27: ("packet_max", ">I")}
+
+
+def connect_numbers(properties):
+    """Those of a CONNECT's properties that a lane sends, by name."""
+    body, found = Body(properties), {}
+    while body.at < len(properties):
+        name, form = NUMBERS.get(body.byte(), (None, None))
+        if name is None:
+            raise Gone("a property that isn't expected")
+        found[name] = struct.unpack(form, body.take(struct.calcsize(form)))[0]
+    return found
+
+
 def packet(kind, body, flags=0):
     length, encoded = len(body), b""
     while True:
@@ -111,6 +130,8 @@ class ScriptedBroker:
         self.unacked_peak = 0
         self._lock = threading.Lock()
         self._sockets = set()
+        self._writing = threading.Lock()
+        self._packet_id = 0
         self._threads = []
         self._stopping = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", port))
@@ -143,13 +164,32 @@ class ScriptedBroker:
         for sock in sockets:
             self._shut(sock)
 
+    def _write(self, sock, data):
+        with self._writing:
+            sock.sendall(data)
+
+    def send(self, topic, payload, retain=False, qos=1):
+        """A message to every client that is connected, whatever it subscribed to; its packet id."""
+        with self._lock:
+            self._packet_id = self._packet_id % 65535 + 1
+            packet_id, sockets = self._packet_id, list(self._sockets)
+        body = struct.pack(">H", len(topic)) + topic.encode() + (struct.pack(">H", packet_id) if qos else b"") + b"\0"
+        for sock in sockets:
+            self._write(sock, packet(PUBLISH, body + (payload if isinstance(payload, bytes) else payload.encode()),
+                                     qos << 1 | int(retain)))
+        return packet_id
+
     def received(self, kind="publish"):
         with self._lock:
             return [r for r in self.records if r["packet"] == kind]
 
     def rows(self):
         """The journal's events among the publishes, in order of arrival, payloads parsed."""
-        return [dict(r, event=json.loads(r["payload"])) for r in self.received() if not r["retain"]]
+        return [dict(r, event=json.loads(r["payload"])) for r in self.received()
+                if not r["retain"] and not r["topic"].endswith("/result")]
+
+    def results(self):
+        return [json.loads(r["payload"]) for r in self.received() if r["topic"].endswith("/result")]
 
     def retained(self, leaf):
         return [r for r in self.received() if r["retain"] and r["topic"].endswith("/" + leaf)]
@@ -199,7 +239,12 @@ class ScriptedBroker:
                 if kind == PUBLISH:
                     rows, unacked = self._publish(sock, number, flags, Body(body), rows, unacked)
                 elif kind == PINGREQ:
-                    sock.sendall(packet(PINGRESP, b""))
+                    self._write(sock, packet(PINGRESP, b""))
+                elif kind == PUBACK:
+                    self._record(packet="puback", connection=number, packet_id=struct.unpack(">H", body[:2])[0],
+                                 reason=body[2] if len(body) > 2 else 0)
+                elif kind in (SUBSCRIBE, UNSUBSCRIBE):
+                    self._subscribe(sock, number, kind, Body(body))
                 elif kind == DISCONNECT:
                     self._record(packet="disconnect", connection=number, reason=body[0] if body else 0)
                     return
@@ -221,7 +266,7 @@ class ScriptedBroker:
         flags, keepalive = body.byte(), body.short()
         properties = body.properties()
         record = {"packet": "connect", "connection": number, "clean_start": bool(flags & 2), "keepalive": keepalive,
-                  "session_expiry_told": 0x11 in properties[:1], "client_id": body.text()}
+                  "client_id": body.text(), **connect_numbers(properties)}
         if flags & 4:
             body.properties()
             record |= {"will_topic": body.text(), "will": body.binary().decode(), "will_qos": flags >> 3 & 3,
@@ -236,11 +281,31 @@ class ScriptedBroker:
                 pass
             raise Gone("left without a CONNACK, as scripted")
         if self._spend("connack_refuse"):
-            sock.sendall(packet(CONNACK, bytes([0, self.script.get("connack_code", 0x86), 0])))
+            self._write(sock, packet(CONNACK, bytes([0, self.script.get("connack_code", 0x86), 0])))
             raise Gone("refused, as scripted")
         limit = self.script.get("receive_maximum")
         told = b"" if limit is None else b"\x21" + struct.pack(">H", limit)
-        sock.sendall(packet(CONNACK, bytes([0, 0, len(told)]) + told))
+        self._write(sock, packet(CONNACK, bytes([int(self._spend("session_present")), 0, len(told)]) + told))
+
+    def _subscribe(self, sock, number, kind, body):
+        packet_id = body.take(2)
+        body.properties()
+        topic = body.text()
+        record = {"packet": "subscribe" if kind == SUBSCRIBE else "unsubscribe", "connection": number, "topic": topic}
+        code = 0
+        if kind == SUBSCRIBE:
+            options = body.byte()
+            code = options & 3
+            record |= {"qos": options & 3, "no_local": bool(options & 4), "retain_as_published": bool(options & 8),
+                       "retain_handling": options >> 4 & 3}
+        self._record(**record)
+        if body.at < len(body.data):
+            raise Gone("one filter at a time is expected")
+        if kind == SUBSCRIBE and self._spend("suback_silent"):
+            return
+        if kind == SUBSCRIBE and topic.endswith(self.script.get("suback_for", "")) and self._spend("suback_refuse"):
+            code = self.script.get("suback_code", 0x87)
+        self._write(sock, packet(SUBACK if kind == SUBSCRIBE else UNSUBACK, packet_id + b"\0" + bytes([code])))
 
     def _publish(self, sock, number, flags, body, rows, unacked):
         qos, retain = flags >> 1 & 3, bool(flags & 1)
@@ -263,10 +328,10 @@ class ScriptedBroker:
             if rows > self.script.get("drop_after", 0) and self._spend("drop_before_puback"):
                 raise Gone("dropped, as scripted")
             if self._spend("disconnect"):
-                sock.sendall(packet(DISCONNECT, bytes([self.script.get("disconnect_code", 0x8B), 0])))
+                self._write(sock, packet(DISCONNECT, bytes([self.script.get("disconnect_code", 0x8B), 0])))
                 raise Gone("disconnected, as scripted")
             if self._spend("garbage"):
-                sock.sendall(b"\xff\xff\xff\xff\xff\x00garbage")
+                self._write(sock, b"\xff\xff\xff\xff\xff\x00garbage")
                 raise Gone("garbage, as scripted")
             if self._spend("withhold"):
                 return rows, unacked + 1
@@ -275,7 +340,7 @@ class ScriptedBroker:
             time.sleep(self.script["puback_delay_ms"] / 1000)
         # MQTT 5 lets a PUBACK of success end after the packet id; both forms are used.
         answer = struct.pack(">H", packet_id) + (bytes([reason, 0]) if reason or packet_id % 2 else b"")
-        sock.sendall(packet(PUBACK, answer))
+        self._write(sock, packet(PUBACK, answer))
         return rows, unacked
 
 

@@ -91,6 +91,25 @@ def test_disconnects(scripted):
     assert client.answer() == (14, 0, b"\x8b\0")
 
 
+def test_subscribes_and_sends(scripted):
+    broker, client = scripted({"suback_refuse": 1, "suback_for": "b", "session_present": 1})
+    assert client.answer()[2][0] == 1
+    for packet_id, topic in enumerate((b"a/a", b"a/b", b"a/b"), 1):
+        client.sock.sendall(packet(8, struct.pack(">H", packet_id) + b"\0\0\3" + topic + b"\x2d", 2))
+    assert [client.answer()[2] for _ in range(3)] == [b"\0\1\0\1", b"\0\2\0\x87", b"\0\3\0\1"]
+    assert broker.received("subscribe")[0] | {"connection": 0} == {
+        "packet": "subscribe", "connection": 0, "topic": "a/a", "qos": 1, "no_local": True, "retain_as_published": True,
+        "retain_handling": 2}
+    client.sock.sendall(packet(10, b"\0\7\0\0\3a/a", 2))
+    assert client.answer() == (11, 0, b"\0\7\0\0")
+    assert broker.send("t", "hello", retain=True) == 1
+    assert client.answer() == (3, 3, b"\0\1t\0\1\0hello")
+    client.sock.sendall(packet(4, b"\0\1"))
+    client.sock.sendall(packet(12, b""))
+    assert client.answer()[0] == 13  # so the PUBACK is recorded
+    assert broker.received("puback") == [{"packet": "puback", "connection": 1, "packet_id": 1, "reason": 0}]
+
+
 def test_long_lengths_and_broken_bodies():
     assert packet(3, b"x" * 321)[:3] == b"\x30\xc1\x02"
     with pytest.raises(Gone):

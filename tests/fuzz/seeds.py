@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Writes the vectors' payloads as a fuzzer's first corpus: seeds.py FOLDER. Tokens also as their COSE bytes after a zero
-byte, which the target takes for a token whose Base45 is already off."""
+"""Writes a target's first corpus: seeds.py TARGET FOLDER. The vectors' payloads, and what lies inside them."""
 import pathlib
 import re
 import sys
+import zlib
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
 
@@ -19,20 +20,45 @@ def base45(text):
     return bytes(out)
 
 
-folder = pathlib.Path(sys.argv[1])
+def payloads():
+    for table in sorted((ROOT / "tests/data/credentials").glob("**/*.tsv")):
+        for line in table.read_text().splitlines():
+            if not line.startswith("#") and "\t" in line:
+                yield re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), line.split("\t")[1].encode())
+
+
+def messages():
+    """The COSE messages inside of tokens and certificates."""
+    for payload in payloads():
+        if payload[:4] in (b"QG1:", b"HC1:") and (raw := base45(payload[4:].decode("latin-1"))):
+            if payload.startswith(b"HC1:"):
+                try:
+                    raw = zlib.decompressobj().decompress(raw, 1 << 15)
+                except zlib.error:
+                    continue
+            yield raw
+
+
+def samples(name):
+    return [p.read_bytes() for p in sorted((ROOT / "tests/fuzz/seeds" / name).glob("*")) if p.is_file()]
+
+
+SEEDS = {
+    "fuzz_credential": lambda: [*payloads(), *(b"\0" + m for m in messages())],
+    "fuzz_base45": lambda: [p[4:] for p in payloads() if p[:4] in (b"QG1:", b"HC1:")],
+    "fuzz_cose": lambda: list(messages()),
+    "fuzz_dcc": lambda: list(messages()),
+    "fuzz_cards": lambda: [p for p in payloads() if b"|" in p],
+    "fuzz_settings": lambda: [*samples("settings"), (ROOT / "config/qrgate.conf").read_bytes(),
+                              re.sub(rb"(?m)^(\s*)# (?=.*[;{}])", rb"\1", (ROOT / "config/qrgate.conf").read_bytes())],
+}
+
+target, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 folder.mkdir(parents=True, exist_ok=True)
-data = pathlib.Path(__file__).resolve().parent.parent / "data" / "credentials"
-count = 0
-for table in sorted(data.glob("*.tsv")):
-    for line in table.read_text().splitlines():
-        if line.startswith("#") or "\t" not in line:
-            continue
-        payload = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), line.split("\t")[1].encode())
-        seeds = [payload]
-        if payload.startswith(b"QG1:"):
-            raw = base45(payload[4:].decode("latin-1"))
-            seeds += [b"\0" + raw] if raw else []
-        for seed in seeds:
-            (folder / f"{table.stem}-{count:04d}").write_bytes(seed)
-            count += 1
-print(f"{count} seeds")
+for old in folder.glob("seed-*"):
+    old.unlink()
+seeds = SEEDS.get(target, lambda: samples(target.removeprefix("fuzz_")))()
+for number, seed in enumerate(seeds):
+    (folder / f"seed-{number:04d}").write_bytes(seed)
+if not seeds:
+    sys.exit(f"{target}: no seeds; put some into tests/fuzz/seeds/{target.removeprefix('fuzz_')}/")

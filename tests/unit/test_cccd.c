@@ -16,7 +16,7 @@ static struct credential read_text(const char *text)
 static void test_vectors(void **state)
 {
     (void)state;
-    check_vectors("cccd.tsv", 70);
+    check_vectors("cccd.tsv", 135);
 }
 
 static void test_no_status(void **state)

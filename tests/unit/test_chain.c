@@ -17,6 +17,7 @@
 #include "daemon/journal/store.h"
 
 enum { ROWS = 5 };
+#define ALIAS "cdef0123456789abcdef0123456789ab"
 static const char PERSON[] = "00112233445566778899aabbccddeeff";
 
 struct fixture {
@@ -32,7 +33,9 @@ static void make_event(int i, struct event *ret)
                            .clock_trusted = true,
                            .reason = REASON_STATUS_GREEN,
                            .status = STATUS_GREEN,
-                           .credential = CREDENTIAL_CCCD };
+                           .credential = CREDENTIAL_CCCD,
+                           .direction = DIRECTION_IN,
+                           .scope = PRESENCE_SCOPE_OWN };
     (void)snprintf(ret->event_id, sizeof(ret->event_id), "%032x", i);
     (void)snprintf(ret->person, sizeof(ret->person), "%s", i % 2 ? PERSON : "");
     (void)snprintf(ret->alarm, sizeof(ret->alarm), "alarm");
@@ -123,12 +126,12 @@ static void each_field_enters_the_hash(void **state)
     (void)state;
     make_event(1, &base);
     base.seq = 7;
-    chain_hash(&base, commitment, previous, plain);
+    chain_hash(&base, CHAIN_FORM, commitment, previous, plain);
 #define CHANGES(statement) \
     do { \
         changed = base; \
         statement; \
-        chain_hash(&changed, commitment, previous, other); \
+        chain_hash(&changed, CHAIN_FORM, commitment, previous, other); \
         assert_memory_not_equal(plain, other, sizeof(plain)); \
     } while (0)
     CHANGES(changed.seq++);
@@ -143,21 +146,34 @@ static void each_field_enters_the_hash(void **state)
     CHANGES(changed.bound_event_id[0] = '1');
     CHANGES(changed.alarm[0] = 'A');
     CHANGES(changed.detail[0] = 'D');
+    CHANGES(changed.direction = DIRECTION_OUT);
+    CHANGES(changed.scope = PRESENCE_SCOPE_SHARED);
     /* what leaves one field and enters the next isn't the same row */
     CHANGES((strcpy(changed.alarm, "alar"), snprintf(changed.detail, sizeof(changed.detail), "mdetail 1")));
 #undef CHANGES
     commitment[31] ^= 1;
-    chain_hash(&base, commitment, previous, other);
+    chain_hash(&base, CHAIN_FORM, commitment, previous, other);
     assert_memory_not_equal(plain, other, sizeof(plain));
     commitment[31] ^= 1;
     previous[31] ^= 1;
-    chain_hash(&base, commitment, previous, other);
+    chain_hash(&base, CHAIN_FORM, commitment, previous, other);
     assert_memory_not_equal(plain, other, sizeof(plain));
+    /* a row of one form is none of the other; the first form knew no direction */
+    previous[31] ^= 1;
+    chain_hash(&base, CHAIN_FORM_FIRST, commitment, previous, other);
+    assert_memory_not_equal(plain, other, sizeof(plain));
+    changed = base;
+    changed.direction = DIRECTION_OUT;
+    changed.scope = PRESENCE_SCOPE_OWN;
+    chain_hash(&changed, CHAIN_FORM_FIRST, commitment, previous, plain);
+    assert_memory_equal(plain, other, sizeof(plain));
+    chain_hash(&base, CHAIN_FORM, commitment, previous, plain);
+    previous[31] ^= 1;
     /* the person itself isn't in it: only the commitment is */
     previous[31] ^= 1;
     changed = base;
     changed.person[0] = '\0';
-    chain_hash(&changed, commitment, previous, other);
+    chain_hash(&changed, CHAIN_FORM, commitment, previous, other);
     assert_memory_equal(plain, other, sizeof(plain));
 }
 
@@ -173,6 +189,12 @@ static void changed_byte_is_found(void **state)
         { "UPDATE event SET at_us = at_us + 1 WHERE seq = 5", 5 },
         { "UPDATE event SET clock_trusted = 0 WHERE seq = 4", 4 },
         { "UPDATE event SET reason = 'button' WHERE seq = 4", 4 },
+        { "UPDATE event SET direction = 'out' WHERE seq = 2", 2 },
+        { "UPDATE event SET scope = 'shared' WHERE seq = 2", 2 },
+        { "UPDATE event SET direction = 'up' WHERE seq = 2", 2 },
+        { "UPDATE event SET form = 1 WHERE seq = 2", 2 },
+        { "UPDATE event SET form = 3 WHERE seq = 2", 2 },
+        { "UPDATE event SET form = 4294967298 WHERE seq = 2", 2 },
         { "UPDATE event SET person = 'ffffffffffffffffffffffffffffffff' WHERE seq = 3", 3 },
         { "UPDATE event SET person = 'ffffffffffffffffffffffffffffffff' WHERE seq = 2", 2 },
         { "UPDATE event SET salt = zeroblob(16) WHERE seq = 3", 3 },
@@ -213,7 +235,7 @@ static void forged_row_is_found(void **state)
     sqlite3_stmt *update = NULL;
     assert_int_equal(store_walk(f->store.db, 0, keep_third, &row), 1);
     row.event.kind = EVENT_DENIED;
-    chain_hash(&row.event, row.person_commitment, row.previous_hash, row.hash);
+    chain_hash(&row.event, row.form, row.person_commitment, row.previous_hash, row.hash);
     assert_int_equal(
         sqlite3_prepare_v2(f->store.db, "UPDATE event SET kind = 'denied', hash = ?1 WHERE seq = 3", -1, &update, NULL),
         SQLITE_OK);
@@ -223,30 +245,76 @@ static void forged_row_is_found(void **state)
     assert_int_equal(broken_at(f), 4);
 }
 
-static void erased_person_leaves_the_chain_whole(void **state)
+/* PERSON with two more numbers, one of which was shown before it was known whose it is, and inside. */
+static void know_person(struct fixture *f)
 {
-    struct fixture *f = *state;
+    run_sql(f, "INSERT INTO declaration (person, status, declared_at_s, source) VALUES "
+               "('00112233445566778899aabbccddeeff', 'green', 1, 'x'), ('ffeeddccbbaa99887766554433221100', 'red', 1, 'x')");
+    run_sql(f, "INSERT INTO identity VALUES ('" ALIAS "', '00112233445566778899aabbccddeeff'), "
+               "('ab' || substr('" ALIAS "', 3), '00112233445566778899aabbccddeeff'), ('other', 'ffeeddccbbaa99887766554433221100')");
+    run_sql(f, "INSERT INTO presence VALUES ('00112233445566778899aabbccddeeff', 1, 5, 'lane1', 'e', 5, 'in', NULL, 0, 0), "
+               "('ffeeddccbbaa99887766554433221100', 1, 5, 'lane1', 'e', 5, 'in', NULL, 0, 0)");
+}
+
+static void add_event_of_alias(struct fixture *f)
+{
+    struct event event;
+    uint8_t salt[CHAIN_SALT_BYTES] = { 9 };
+    make_event(ROWS + 1, &event);
+    (void)strcpy(event.person, ALIAS);
+    assert_int_equal(store_begin(&f->store), 0);
+    assert_int_equal(store_insert(&f->store, &event, salt), 0);
+    assert_int_equal(store_commit(&f->store), 0);
+}
+
+static int64_t number_in(struct fixture *f, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_prepare_v2(f->store.db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    const int64_t number = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return number;
+}
+
+static void erase_and_check(struct fixture *f, const char *hash)
+{
     struct chain_report before, after;
     int64_t rows;
-    bool taken;
-    struct declaration declaration;
     struct event event;
+    know_person(f);
+    add_event_of_alias(f);
     assert_int_equal(chain_verify(f->store.db, &before), 0);
-    assert_int_equal(register_declare(f->store.db, PERSON, STATUS_GREEN, 1, &taken), 0);
     assert_int_equal(store_erase_person(f->store.db, "", &rows), -EINVAL);
-    assert_int_equal(store_erase_person(f->store.db, PERSON, &rows), 0);
-    assert_int_equal(rows, 3);
+    assert_int_equal(store_erase_person(f->store.db, hash, &rows), 0);
+    assert_int_equal(rows, 4);
     assert_int_equal(chain_verify(f->store.db, &after), 0);
     assert_int_equal(after.broken_seq, 0);
-    assert_int_equal(after.rows, ROWS);
-    assert_int_equal(after.erased, 3);
+    assert_int_equal(after.rows, ROWS + 1);
+    assert_int_equal(after.erased, 4);
     assert_memory_equal(before.last_hash, after.last_hash, CHAIN_HASH_BYTES);
-    assert_int_equal(register_find(f->store.db, PERSON, &declaration), 0);
-    assert_false(declaration.found);
+    static const char *const tables[] = { "declaration", "identity", "presence" };
+    for (int i = 0; i < 3; i++) { /* the other person stays, in each */
+        char sql[64];
+        (void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", tables[i]);
+        assert_int_equal(number_in(f, sql), 1);
+        (void)snprintf(sql, sizeof(sql), "SELECT person LIKE 'ffee%%' FROM %s", tables[i]);
+        assert_int_equal(number_in(f, sql), 1);
+    }
     assert_int_equal(store_find(&f->store, "00000000000000000000000000000003", &event), 1);
     assert_string_equal(event.person, "");
     run_sql(f, "UPDATE event SET detail = '' WHERE seq = 3"); /* erased rows are still guarded */
     assert_int_equal(broken_at(f), 3);
+}
+
+static void erased_person_leaves_the_chain_whole(void **state)
+{
+    erase_and_check(*state, PERSON);
+}
+
+static void any_number_erases_the_person(void **state)
+{
+    erase_and_check(*state, ALIAS);
 }
 
 static void erased_person_is_nowhere_in_the_files(void **state)
@@ -255,6 +323,8 @@ static void erased_person_is_nowhere_in_the_files(void **state)
     static const char *const ends[] = { "", "-wal" };
     char name[160], *bytes;
     int64_t rows;
+    know_person(f);
+    add_event_of_alias(f);
     assert_int_equal(store_erase_person(f->store.db, PERSON, &rows), 0);
     for (int i = 0; i < 2; i++) {
         (void)snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
@@ -264,6 +334,7 @@ static void erased_person_is_nowhere_in_the_files(void **state)
         assert_non_null(bytes);
         const size_t length = fread(bytes, 1, 1 << 20, file);
         assert_null(memmem(bytes, length, PERSON, strlen(PERSON)));
+        assert_null(memmem(bytes, length, ALIAS + 2, strlen(ALIAS) - 2)); /* of both numbers */
         free(bytes);
         (void)fclose(file);
     }
@@ -278,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(changed_byte_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(forged_row_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(erased_person_leaves_the_chain_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(any_number_erases_the_person, setup, teardown),
         cmocka_unit_test_setup_teardown(erased_person_is_nowhere_in_the_files, setup, teardown),
     };
     return cmocka_run_group_tests_name("chain", tests, NULL, NULL);

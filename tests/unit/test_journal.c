@@ -60,8 +60,8 @@ static void fill_settings(struct journal_settings *settings, const char *path)
     settings->policy.by_status[STATUS_GREEN] = VERDICT_OPEN;
     settings->policy.by_status[STATUS_YELLOW] = VERDICT_HOLD;
     settings->policy.by_status[STATUS_NONE] = VERDICT_HOLD;
-    settings->policy.validity_s = 72 * 3600;
-    settings->policy.clock_untrusted = VERDICT_HOLD;
+    settings->policy.declaration.validity_s = 72 * 3600;
+    settings->policy.clock_untrusted = CLOCK_POLICY_HOLD;
     settings->policy.clock_skew_s = 60;
 }
 
@@ -178,12 +178,15 @@ static void run_sql(sqlite3 *db, const char *sql)
 
 static void declare(struct fixture *f, const char *subject, enum declaration_status status, int64_t at_s)
 {
-    char person[JOURNAL_ID_BYTES];
+    struct register_writer writer;
+    struct declared declared = { .source = "manual", .declaration = { .status = status, .declared_at_s = at_s } };
     bool taken;
     sqlite3 *db = open_other(f->settings.path);
-    register_person(f->settings.site_key, subject, person);
-    assert_int_equal(register_declare(db, person, status, at_s, &taken), 0);
+    (void)snprintf(declared.identities[0], sizeof(declared.identities[0]), "%s", subject);
+    assert_int_equal(register_writer_open(db, f->settings.site_key, &writer), 0);
+    assert_int_equal(register_write(&writer, &declared, &taken), 0);
     assert_true(taken);
+    register_writer_close(&writer);
     (void)sqlite3_close(db);
 }
 
@@ -249,7 +252,8 @@ static void every_field_comes_back(void **state)
                              .clock_trusted = true,
                              .reason = REASON_CODE_MALFORMED,
                              .status = STATUS_REVOKED,
-                             .credential = CREDENTIAL_SITE_TOKEN };
+                             .credential = CREDENTIAL_SITE_TOKEN,
+                             .scope = PRESENCE_SCOPE_SHARED };
     memset(event->event_id, 'a', sizeof(event->event_id) - 1);
     memset(event->person, 'b', sizeof(event->person) - 1);
     memset(event->bound_event_id, 'c', sizeof(event->bound_event_id) - 1);
@@ -268,6 +272,8 @@ static void every_field_comes_back(void **state)
         assert_int_equal(answer.event.reason, event->reason);
         assert_int_equal(answer.event.status, event->status);
         assert_int_equal(answer.event.credential, event->credential);
+        assert_int_equal(answer.event.scope, event->scope);
+        assert_int_equal(answer.event.direction, DIRECTION_NONE); /* an alarm has none */
         assert_string_equal(answer.event.person, event->person);
         assert_string_equal(answer.event.bound_event_id, event->bound_event_id);
         assert_string_equal(answer.event.alarm, event->alarm);
@@ -301,6 +307,8 @@ static void bad_events_are_refused(void **state)
     REFUSED(request.event.reason = REASON_COUNT);
     REFUSED(request.event.status = STATUS_COUNT);
     REFUSED(request.event.credential = CREDENTIAL_KIND_COUNT);
+    REFUSED(request.event.scope = PRESENCE_SCOPE_COUNT);
+    REFUSED(memset(request.event.bound_event_id, 'x', sizeof(request.event.bound_event_id)));
     REFUSED(request.op = (enum journal_op)99);
 #undef REFUSED
     assert_int_equal(record(f->journal, 1), 1);
@@ -463,6 +471,39 @@ static void nonsense_is_denied_and_recorded(void **state)
     assert_int_equal(answer.verdict.action, VERDICT_DENY);
     assert_int_equal(answer.verdict.reason, REASON_JOURNAL_FAILED);
     assert_int_equal(answer.unsent_rows, 3);
+}
+
+/* The register's requests through the queue; what they do is tested without the thread (test_judge.c, test_presence.c). */
+static void register_requests_are_answered(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_request request = { .op = JOURNAL_DECLARE, .tag = 5 };
+    struct journal_answer answer;
+    (void)strcpy(request.declared.identities[0], SUBJECT);
+    request.declared.declaration = (struct declaration){ .status = STATUS_GREEN, .declared_at_s = NOW_S - 60 };
+    ask(f->journal, &request, &answer);
+    assert_int_equal(answer.error, 0);
+    assert_true(answer.taken);
+    decide_payload(f, 1, CCCD, &answer);
+    assert_int_equal(answer.verdict.action, VERDICT_OPEN);
+    request.declared.declaration.status = STATUS_EXPIRED;
+    ask(f->journal, &request, &answer);
+    assert_int_equal(answer.error, -EINVAL);
+    assert_false(answer.taken);
+    request = (struct journal_request){ .op = JOURNAL_REVOKE };
+    request.revocation = (struct revocation){ .token_id = { 1 }, .revoked_at_s = 5, .source = "mqtt" };
+    ask(f->journal, &request, &answer);
+    assert_int_equal(answer.error, 0);
+    assert_true(answer.taken);
+    request = (struct journal_request){ .op = JOURNAL_FOLLOW };
+    request.passage = (struct followed_passage){
+        .event_id = "f1", .direction = DIRECTION_OUT, .at_us = 5, .lane = "lane2" };
+    register_person(f->settings.site_key, SUBJECT, request.passage.person);
+    ask(f->journal, &request, &answer);
+    assert_int_equal(answer.error, 0);
+    assert_true(answer.taken);
+    ask(f->journal, &request, &answer);
+    assert_false(answer.taken);
 }
 
 static void decision_retried_is_the_same_decision(void **state)
@@ -841,6 +882,7 @@ int main(int argc, char **argv)
         TEST(old_declaration_has_expired),
         TEST(token_carries_its_declaration),
         TEST(nonsense_is_denied_and_recorded),
+        TEST(register_requests_are_answered),
         TEST(decision_retried_is_the_same_decision),
         TEST(damaged_register_never_opens),
         TEST(answers_wait_for_another_writer),

@@ -151,8 +151,44 @@ static void every_reason_has_a_signal_that_fits_its_action(void **state)
             struct verdict v = {(enum verdict_action)action, (enum reason)reason, STATUS_NONE};
             enum signal s = signal_for_verdict(&v);
             assert_int_not_equal(s, SIGNAL_NONE);
-            assert_int_equal(s == SIGNAL_OPEN, action == VERDICT_OPEN);
+            /* nothing recorded, nothing opened: see hold_and_denial_never_open */
+            assert_int_equal(s == SIGNAL_OPEN, action == VERDICT_OPEN && reason != REASON_JOURNAL_FAILED);
+            assert_int_equal(s == SIGNAL_HOLD, action == VERDICT_HOLD && reason != REASON_JOURNAL_FAILED);
         }
+    struct verdict unknown = {VERDICT_DENY, REASON_COUNT, STATUS_NONE};
+    assert_int_equal(signal_for_verdict(&unknown), SIGNAL_FAILURE);
+}
+
+/* What a person does next differs: show your own code, come back later, wait for the guard. */
+static void denials_are_told_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        enum reason reason;
+        enum signal signal;
+    } rows[] = {
+        {REASON_PLACE_CODE, SIGNAL_PLACE_CODE}, {REASON_LANE_LOCKED, SIGNAL_LOCKED},
+        {REASON_OUTSIDE_SCHEDULE, SIGNAL_NOT_NOW}, {REASON_ANTIPASSBACK_TIME, SIGNAL_NOT_NOW},
+        {REASON_ANTIPASSBACK_PRESENCE, SIGNAL_NOT_NOW}, {REASON_OCCUPANCY_FULL, SIGNAL_NOT_NOW},
+        {REASON_TOKEN_REVOKED, SIGNAL_FORGED}, {REASON_KEY_NOT_VALID, SIGNAL_FORGED},
+        {REASON_TOKEN_REPLAYED, SIGNAL_EXPIRED}, {REASON_TOKEN_OUT_OF_STEP, SIGNAL_EXPIRED},
+        {REASON_STATUS_RED, SIGNAL_DENY}, {REASON_STATUS_WHITE, SIGNAL_DENY}, {REASON_CERTIFICATE_RULE, SIGNAL_DENY},
+        {REASON_IDENTITY_CONFLICT, SIGNAL_DENY}, {REASON_NUMBER_MASKED, SIGNAL_WRONG_CODE},
+        {REASON_CODE_UNSUPPORTED, SIGNAL_WRONG_CODE}, {REASON_JOURNAL_FAILED, SIGNAL_FAILURE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct verdict v = {VERDICT_DENY, rows[i].reason, STATUS_NONE};
+        assert_int_equal(signal_for_verdict(&v), rows[i].signal);
+    }
+}
+
+static void names_of_patterns_differ(void **state)
+{
+    (void)state;
+    for (int a = 0; a < SIGNAL_COUNT; a++)
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(signal_pattern((enum signal)a)->name, signal_pattern((enum signal)b)->name);
+    assert_ptr_equal(signal_pattern(SIGNAL_COUNT), signal_pattern(SIGNAL_NONE));
 }
 
 static void patterns_are_different_by_ear(void **state)
@@ -196,7 +232,8 @@ int main(void)
         cmocka_unit_test(two_grants_are_two_pulses_with_a_gap), cmocka_unit_test(hold_and_denial_never_open),
         cmocka_unit_test(button_is_bound_to_the_person_refused_before), cmocka_unit_test(the_guard_always_has_a_place),
         cmocka_unit_test(out_of_order_is_a_red_lamp), cmocka_unit_test(every_reason_has_a_signal_that_fits_its_action),
+        cmocka_unit_test(denials_are_told_apart), cmocka_unit_test(names_of_patterns_differ),
         cmocka_unit_test(patterns_are_different_by_ear), cmocka_unit_test(tones_follow_their_row),
     };
-    return cmocka_run_group_tests(lane, NULL, NULL);
+    return cmocka_run_group_tests_name("lane", lane, NULL, NULL);
 }

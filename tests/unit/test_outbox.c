@@ -156,7 +156,7 @@ static void silent_without_a_connection(void **state)
     commit(w);
     assert_false(outbox_wants(&w->outbox, w->now_us, &op, &seq));
     assert_int_equal(publish(w), 0);
-    assert_int_equal(outbox_deadline_us(&w->outbox), INT64_MAX);
+    assert_int_equal(outbox_deadline_us(&w->outbox, true), INT64_MAX);
 }
 
 static void window_bounds_and_order(void **state)
@@ -229,7 +229,7 @@ static void refusals_back_off_one_row_feeling_the_way(void **state)
         acknowledge(w, seq, OUTBOX_ACK_REFUSED);
     assert_int_equal(w->outbox.refusals, 1); /* one failure, though four rows came back */
     for (int i = 0; i < 12; i++) {
-        int64_t wait_us = outbox_deadline_us(&w->outbox) - w->now_us;
+        int64_t wait_us = outbox_deadline_us(&w->outbox, true) - w->now_us;
         assert_in_range(wait_us, usual.backoff_min_us, usual.backoff_max_us);
         last_wait_us = wait_us > last_wait_us ? wait_us : last_wait_us;
         w->now_us += wait_us - 1;
@@ -240,7 +240,7 @@ static void refusals_back_off_one_row_feeling_the_way(void **state)
         acknowledge(w, 1, OUTBOX_ACK_REFUSED);
     }
     assert_true(last_wait_us > 8000000);
-    w->now_us = outbox_deadline_us(&w->outbox);
+    w->now_us = outbox_deadline_us(&w->outbox, true);
     assert_int_equal(publish(w), 1);
     acknowledge(w, 1, OUTBOX_ACK_OK);
     for (int64_t seq = 2; seq <= 4; seq++)
@@ -259,7 +259,7 @@ static void silence_of_the_broker_is_noticed(void **state)
     assert_int_equal(publish(w), 1);
     w->now_us += usual.ack_timeout_us - 1;
     assert_false(outbox_stuck(&w->outbox, w->now_us));
-    assert_int_equal(outbox_deadline_us(&w->outbox), w->now_us + 1);
+    assert_int_equal(outbox_deadline_us(&w->outbox, true), w->now_us + 1);
     w->now_us++;
     assert_true(outbox_stuck(&w->outbox, w->now_us));
     disconnect_broker(w);
@@ -276,18 +276,31 @@ static void a_failing_journal_is_asked_again_later(void **state)
     answer(w);
     ask(w, false);
     assert_false(w->asked);
-    w->now_us = outbox_deadline_us(&w->outbox);
+    w->now_us = outbox_deadline_us(&w->outbox, true);
     fill(w);
     assert_int_equal(publish(w), 1);
     acknowledge(w, 1, OUTBOX_ACK_OK);
     ask(w, true);
     answer(w);
     assert_false(w->marked[1]);
-    w->now_us = outbox_deadline_us(&w->outbox);
+    w->now_us = outbox_deadline_us(&w->outbox, true);
     ask(w, false);
     answer(w);
     assert_true(w->marked[1]);
     assert_int_equal(w->outbox.count, 0);
+}
+
+static void who_may_not_ask_isnt_woken_to_ask(void **state)
+{
+    struct world *w = *state;
+    start(w, &usual, 1);
+    commit(w);
+    connect_broker(w, 65535);
+    assert_int_equal(outbox_deadline_us(&w->outbox, true), 0);
+    assert_int_equal(outbox_deadline_us(&w->outbox, false), INT64_MAX);
+    fill(w);
+    assert_int_equal(publish(w), 1);
+    assert_int_equal(outbox_deadline_us(&w->outbox, false), w->now_us + usual.ack_timeout_us);
 }
 
 static void a_row_committed_while_the_journal_says_none_is_found(void **state)
@@ -379,7 +392,7 @@ static void settle(struct world *w)
         while (publish(w) != 0)
             continue;
         acknowledge_any(w, OUTBOX_ACK_OK);
-        at_us = outbox_deadline_us(&w->outbox);
+        at_us = outbox_deadline_us(&w->outbox, true);
         if (at_us > w->now_us && w->flying == 0 && !w->asked) {
             if (at_us > w->now_us + 40000000) /* nothing but the look once a minute is left */
                 return;
@@ -431,6 +444,7 @@ int main(void)
         cmocka_unit_test(brokers_own_bound_counts), cmocka_unit_test(a_lost_connection_sends_again_in_order),
         cmocka_unit_test(refusals_back_off_one_row_feeling_the_way), cmocka_unit_test(silence_of_the_broker_is_noticed),
         cmocka_unit_test(a_failing_journal_is_asked_again_later),
+        cmocka_unit_test(who_may_not_ask_isnt_woken_to_ask),
         cmocka_unit_test(a_row_committed_while_the_journal_says_none_is_found),
         cmocka_unit_test(a_row_offered_twice_is_taken_once), cmocka_unit_test(random_histories),
     };

@@ -15,7 +15,9 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
+#include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
+#include "daemon/journal/register_row.h"
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
@@ -23,6 +25,7 @@
 struct fixture {
     char folder[64];
     sqlite3 *db;
+    struct register_writer writer;
 };
 
 static char *in_folder(const struct fixture *f, const char *name, char path[128])
@@ -41,6 +44,9 @@ static int setup(void **state)
     assert_true(sodium_init() >= 0);
     if (database_open(in_folder(f, "j.db", path), &f->db, why, sizeof(why)) != 0)
         fail_msg("%s", why);
+    const uint8_t key[32] = { 0x5a };
+    if (register_writer_open(f->db, key, &f->writer) != 0)
+        fail_msg("%s", sqlite3_errmsg(f->db));
     *state = f;
     return 0;
 }
@@ -54,7 +60,8 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    (void)sqlite3_close(f->db);
+    register_writer_close(&f->writer);
+    assert_int_equal(sqlite3_close(f->db), SQLITE_OK); /* no statement was forgotten */
     (void)nftw(f->folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
     free(f);
     return 0;
@@ -78,40 +85,150 @@ static void person_is_the_keyed_hash(void **state)
     assert_string_not_equal(person, again);
 }
 
+/* ---- declarations ------------------------------------------------------------------------------------------------ */
+
+#define P "00112233445566778899aabbccddeeff"
+#define Q "ffeeddccbbaa99887766554433221100"
+#define CITIZEN "cccd:022199012345"
+#define INSURED "bhyt:0123456789"
+#define OLD_ID "cmnd:100200300"
+
+static struct declared declared_person(const char *person, enum declaration_status status, int64_t at_s)
+{
+    struct declared declared = { .source = "manual", .declaration = { .status = status, .declared_at_s = at_s } };
+    (void)strcpy(declared.person, person);
+    return declared;
+}
+
+static struct declared declared_numbers(const char *a, const char *b, const char *c, enum declaration_status status,
+                                        int64_t at_s)
+{
+    struct declared declared = declared_person("", status, at_s);
+    const char *const numbers[] = { a, b, c };
+    for (int i = 0; i < 3; i++)
+        (void)snprintf(declared.identities[i + 1], CREDENTIAL_SUBJECT_BYTES, "%s", numbers[i]); /* the first is left out */
+    return declared;
+}
+
+static bool write_it(struct fixture *f, const struct declared *declared)
+{
+    bool taken = false;
+    const int error = register_write(&f->writer, declared, &taken);
+    if (error != 0)
+        fail_msg("%s", strerror(-error));
+    return taken;
+}
+
+static bool write_numbers(struct fixture *f, const char *a, const char *b, const char *c, enum declaration_status status,
+                          int64_t at_s)
+{
+    const struct declared declared = declared_numbers(a, b, c, status, at_s);
+    return write_it(f, &declared);
+}
+
+static bool write_person(struct fixture *f, const char *person, enum declaration_status status, int64_t at_s)
+{
+    const struct declared declared = declared_person(person, status, at_s);
+    return write_it(f, &declared);
+}
+
+static void hash_of(const struct fixture *f, const char *number, char ret[JOURNAL_ID_BYTES])
+{
+    register_person(f->writer.site_key, number, ret);
+}
+
+/* What the register says of the person that a number leads to. */
+static enum declaration_status status_of(struct fixture *f, const char *number, int64_t *ret_at_s)
+{
+    struct declaration found;
+    char hash[JOURNAL_ID_BYTES], person[JOURNAL_ID_BYTES];
+    hash_of(f, number, hash);
+    assert_int_equal(register_resolve(&f->writer, hash, person), 0);
+    assert_int_equal(register_find(&f->writer, person, &found), 0);
+    if (ret_at_s)
+        *ret_at_s = found.declared_at_s;
+    return found.status;
+}
+
+static int64_t number_in(struct fixture *f, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_prepare_v2(f->db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    const int64_t number = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return number;
+}
+
+static int64_t everything(struct fixture *f) /* a number that every write changes */
+{
+    return number_in(f, "SELECT (SELECT count(*) FROM identity) * 1000000 + (SELECT total(declared_at_s) FROM declaration)");
+}
+
 static void declares_and_finds(void **state)
 {
     struct fixture *f = *state;
     struct declaration found;
-    bool taken = false;
-    assert_int_equal(register_find(f->db, "p", &found), 0);
+    assert_int_equal(register_find(&f->writer, P, &found), 0);
     assert_false(found.found);
     assert_int_equal(found.status, STATUS_NONE);
-    assert_int_equal(register_declare(f->db, "p", STATUS_YELLOW, 1000, &taken), 0);
-    assert_true(taken);
-    assert_int_equal(register_find(f->db, "p", &found), 0);
+    assert_true(write_person(f, P, STATUS_YELLOW, 1000));
+    assert_int_equal(register_find(&f->writer, P, &found), 0);
     assert_true(found.found);
     assert_int_equal(found.status, STATUS_YELLOW);
     assert_int_equal(found.declared_at_s, 1000);
-    assert_int_equal(register_find(f->db, "q", &found), 0);
+    assert_int_equal(register_find(&f->writer, Q, &found), 0);
     assert_false(found.found);
+}
+
+static void every_field_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    struct declared declared = declared_person(P, STATUS_WHITE, 253402300799);
+    struct declaration found, *wanted = &declared.declaration;
+    char names[REGISTER_NAMES_BYTES];
+    wanted->found = true;
+    wanted->answers = (struct declaration_answers){ .symptoms = (1u << SYMPTOM_COUNT) - 1,
+                                                    .contacts = (1u << CONTACT_COUNT) - 1,
+                                                    .travelled = true,
+                                                    .symptoms_at_s = 1,
+                                                    .contact_at_s = 2,
+                                                    .travel_at_s = 3,
+                                                    .by = DECLARED_BY_GUARD };
+    memset(wanted->group, 'g', sizeof(wanted->group) - 1);
+    assert_true(write_it(f, &declared));
+    assert_int_equal(register_find(&f->writer, P, &found), 0);
+    assert_int_equal(found.status, wanted->status);
+    assert_int_equal(found.declared_at_s, wanted->declared_at_s);
+    assert_memory_equal(&found.answers, &wanted->answers, sizeof(found.answers));
+    assert_string_equal(found.group, wanted->group);
+    for (int i = 0; i < SYMPTOM_COUNT; i++) { /* one by one: each has a name of its own */
+        uint16_t bits = 0;
+        register_symptom_names((uint16_t)(1u << i), names);
+        assert_true(symptoms_from_names(names, &bits));
+        assert_int_equal(bits, 1u << i);
+    }
+    assert_int_equal(number_in(f, "SELECT length(symptoms) - length(replace(symptoms, ',', '')) FROM declaration"),
+                     SYMPTOM_COUNT - 1);
+    declared.declaration = (struct declaration){ .status = STATUS_GREEN, .declared_at_s = 253402300799 };
+    assert_true(write_it(f, &declared)); /* and all of them go again */
+    assert_int_equal(register_find(&f->writer, P, &found), 0);
+    static const struct declaration_answers none;
+    assert_memory_equal(&found.answers, &none, sizeof(none));
+    assert_string_equal(found.group, "");
 }
 
 static void older_never_overwrites_newer(void **state)
 {
     struct fixture *f = *state;
     struct declaration found;
-    bool taken;
-    assert_int_equal(register_declare(f->db, "p", STATUS_RED, 1000, &taken), 0);
-    assert_int_equal(register_declare(f->db, "p", STATUS_GREEN, 999, &taken), 0);
-    assert_false(taken);
-    assert_int_equal(register_find(f->db, "p", &found), 0);
+    assert_true(write_person(f, P, STATUS_RED, 1000));
+    assert_false(write_person(f, P, STATUS_GREEN, 999));
+    assert_int_equal(register_find(&f->writer, P, &found), 0);
     assert_int_equal(found.status, STATUS_RED);
-    assert_int_equal(register_declare(f->db, "p", STATUS_YELLOW, 1000, &taken),
-                     0); /* a correction of the same moment */
-    assert_true(taken);
-    assert_int_equal(register_declare(f->db, "p", STATUS_GREEN, 1001, &taken), 0);
-    assert_true(taken);
-    assert_int_equal(register_find(f->db, "p", &found), 0);
+    assert_true(write_person(f, P, STATUS_YELLOW, 1000)); /* a correction of the same moment */
+    assert_true(write_person(f, P, STATUS_GREEN, 1001));
+    assert_int_equal(register_find(&f->writer, P, &found), 0);
     assert_int_equal(found.status, STATUS_GREEN);
     assert_int_equal(found.declared_at_s, 1001);
 }
@@ -119,22 +236,310 @@ static void older_never_overwrites_newer(void **state)
 static void refuses_what_nobody_declares(void **state)
 {
     struct fixture *f = *state;
-    bool taken = true;
-    assert_int_equal(register_declare(f->db, "p", STATUS_NONE, 1, &taken), -EINVAL);
-    assert_int_equal(register_declare(f->db, "p", STATUS_EXPIRED, 1, &taken), -EINVAL);
-    assert_int_equal(register_declare(f->db, "", STATUS_GREEN, 1, &taken), -EINVAL);
-    assert_false(taken);
+    struct declared declared;
+    bool taken;
+#define REFUSED(statement) \
+    do { \
+        declared = declared_numbers(CITIZEN, "", "", STATUS_GREEN, 1000); \
+        statement; \
+        taken = true; \
+        assert_int_equal(register_write(&f->writer, &declared, &taken), -EINVAL); \
+        assert_false(taken); \
+    } while (0)
+    REFUSED(declared.declaration.status = STATUS_EXPIRED);
+    REFUSED(declared.declaration.status = STATUS_COUNT);
+    REFUSED(declared.declaration.declared_at_s = -1);
+    REFUSED(declared.declaration.declared_at_s = INT64_MAX);
+    REFUSED(declared.declaration.answers.symptoms = 1u << SYMPTOM_COUNT);
+    REFUSED(declared.declaration.answers.contacts = 1u << CONTACT_COUNT);
+    REFUSED(declared.declaration.answers.symptoms_at_s = -1);
+    REFUSED(declared.declaration.answers.contact_at_s = INT64_MIN);
+    REFUSED(declared.declaration.answers.travel_at_s = 253402300800);
+    REFUSED(declared.declaration.answers.by = DECLARED_BY_COUNT);
+    REFUSED(memset(declared.declaration.group, 'g', sizeof(declared.declaration.group)));
+    REFUSED(memset(declared.source, 's', sizeof(declared.source)));
+    REFUSED(memset(declared.identities[3], 'i', sizeof(declared.identities[3])));
+    REFUSED(declared.identities[1][0] = '\0'); /* nobody */
+    REFUSED((void)strcpy(declared.person, "short"));
+    REFUSED(memset(declared.person, 'a', sizeof(declared.person)));
+    REFUSED((memset(declared.person, 'A', 32), declared.person[32] = '\0'));
+#undef REFUSED
+    assert_int_equal(everything(f), 0);
+    declared = declared_numbers(CITIZEN, "", "", STATUS_NONE, 1000); /* the answers alone */
+    assert_true(write_it(f, &declared));
 }
 
-static void foreign_status_is_an_error_not_a_guess(void **state)
+static void foreign_values_are_an_error_not_a_guess(void **state)
 {
+    static const char *const columns[] = { "status", "symptoms", "contacts", "declared_by" };
     struct fixture *f = *state;
     struct declaration found;
-    assert_int_equal(sqlite3_exec(f->db, "INSERT INTO declaration VALUES ('p', 'purple', 1, 'x')", NULL, NULL, NULL),
-                     SQLITE_OK);
-    assert_int_equal(register_find(f->db, "p", &found), -EILSEQ);
-    assert_false(found.found);
+    char sql[96];
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(sqlite3_exec(f->db, "DELETE FROM declaration", NULL, NULL, NULL), SQLITE_OK);
+        assert_true(write_person(f, P, STATUS_GREEN, 1000));
+        (void)snprintf(sql, sizeof(sql), "UPDATE declaration SET %s = 'purple'", columns[i]);
+        assert_int_equal(sqlite3_exec(f->db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(register_find(&f->writer, P, &found), -EILSEQ);
+        assert_false(found.found);
+    }
 }
+
+/* ---- several numbers --------------------------------------------------------------------------------------------- */
+
+static void numbers_of_one_declaration_are_one_person(void **state)
+{
+    struct fixture *f = *state;
+    char first[JOURNAL_ID_BYTES], hash[JOURNAL_ID_BYTES], person[JOURNAL_ID_BYTES];
+    assert_true(write_numbers(f, CITIZEN, INSURED, OLD_ID, STATUS_GREEN, 1000));
+    hash_of(f, CITIZEN, first);
+    static const char *const numbers[] = { CITIZEN, INSURED, OLD_ID };
+    for (int i = 0; i < 3; i++) {
+        hash_of(f, numbers[i], hash);
+        assert_int_equal(register_resolve(&f->writer, hash, person), 0);
+        assert_string_equal(person, first);
+    }
+    assert_int_equal(number_in(f, "SELECT count(*) FROM identity"), 2); /* the first needs none */
+    assert_true(write_numbers(f, OLD_ID, "", "", STATUS_RED, 1001));    /* by any of them */
+    assert_int_equal(status_of(f, CITIZEN, NULL), STATUS_RED);
+    hash_of(f, INSURED, hash); /* also given as a hash, by another lane's export */
+    assert_true(write_person(f, hash, STATUS_YELLOW, 1002));
+    assert_int_equal(status_of(f, CITIZEN, NULL), STATUS_YELLOW);
+    assert_true(write_numbers(f, "qid:1", INSURED, CITIZEN, STATUS_GREEN, 1003)); /* a known number says who it is */
+    assert_int_equal(status_of(f, "qid:1", NULL), STATUS_GREEN);
+    hash_of(f, "qid:1", hash);
+    assert_int_equal(register_resolve(&f->writer, hash, person), 0);
+    assert_string_equal(person, first);
+    assert_int_equal(number_in(f, "SELECT count(*) FROM declaration"), 1);
+    assert_int_equal(number_in(f, "SELECT count(*) FROM identity"), 3);
+    const struct declared twice = declared_numbers(CITIZEN, CITIZEN, CITIZEN, STATUS_GREEN, 1004);
+    assert_true(write_it(f, &twice));
+    assert_int_equal(number_in(f, "SELECT count(*) FROM identity"), 3);
+}
+
+static void numbers_are_bound_though_the_declaration_is_older(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(write_numbers(f, CITIZEN, "", "", STATUS_RED, 1000));
+    assert_false(write_numbers(f, CITIZEN, INSURED, "", STATUS_GREEN, 999));
+    assert_int_equal(status_of(f, INSURED, NULL), STATUS_RED);
+}
+
+static void a_person_of_one_number_becomes_anothers_number(void **state)
+{
+    static const struct {
+        int64_t citizen_at_s, insured_at_s, together_at_s, expected_at_s;
+    } cases[] = {
+        { 100, 200, 50, 200 },  /* the alias's own declaration was the newest: it moves */
+        { 200, 100, 50, 200 },  /* the person's was */
+        { 100, 200, 300, 300 }, /* the one that joins them is */
+        { 100, 100, 50, 100 },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t at_s;
+        assert_int_equal(sqlite3_exec(f->db, "DELETE FROM declaration; DELETE FROM identity", NULL, NULL, NULL), SQLITE_OK);
+        assert_true(write_numbers(f, CITIZEN, "", "", STATUS_RED, cases[i].citizen_at_s));
+        assert_true(write_numbers(f, INSURED, "", "", STATUS_YELLOW, cases[i].insured_at_s));
+        assert_int_equal(write_numbers(f, CITIZEN, INSURED, "", STATUS_GREEN, cases[i].together_at_s),
+                         cases[i].together_at_s == cases[i].expected_at_s);
+        (void)status_of(f, CITIZEN, &at_s);
+        assert_int_equal(at_s, cases[i].expected_at_s);
+        assert_int_equal(status_of(f, INSURED, NULL), status_of(f, CITIZEN, NULL));
+        assert_int_equal(number_in(f, "SELECT count(*) FROM declaration"), 1);
+        assert_int_equal(number_in(f, "SELECT count(*) FROM identity"), 1);
+    }
+    /* somebody with several numbers takes in the one, whatever comes first in the declaration */
+    assert_true(write_numbers(f, OLD_ID, "", "", STATUS_RED, 400));
+    assert_true(write_numbers(f, OLD_ID, INSURED, "", STATUS_GREEN, 401));
+    assert_int_equal(status_of(f, CITIZEN, NULL), STATUS_GREEN);
+    assert_int_equal(number_in(f, "SELECT count(*) FROM declaration"), 1);
+}
+
+static void refused_as_different(struct fixture *f, const char *a, const char *b, const char *c)
+{
+    const struct declared declared = declared_numbers(a, b, c, STATUS_GREEN, 9000);
+    const int64_t before = everything(f);
+    bool taken = true;
+    assert_int_equal(register_write(&f->writer, &declared, &taken), -EEXIST);
+    assert_false(taken);
+    assert_int_equal(everything(f), before);
+}
+
+static void different_peoples_numbers_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(write_numbers(f, CITIZEN, INSURED, "", STATUS_GREEN, 1000));
+    assert_true(write_numbers(f, "cccd:022054000001", "bhyt:9876543210", "", STATUS_RED, 1000));
+    refused_as_different(f, CITIZEN, "bhyt:9876543210", "");
+    refused_as_different(f, "qid:5", INSURED, "bhyt:9876543210"); /* by their second numbers; nothing of qid:5 stays */
+    refused_as_different(f, "cccd:022054000001", INSURED, "qid:5");
+    /* nobody has two citizen numbers: a slip in a list must not make two people one */
+    assert_true(write_numbers(f, "cccd:022054000002", "", "", STATUS_RED, 1000));
+    assert_true(write_numbers(f, "cccd:022054000003", "", "", STATUS_RED, 1000));
+    refused_as_different(f, "cccd:022054000002", "cccd:022054000003", "");
+    refused_as_different(f, "cccd:022054000002", "", CITIZEN);
+    assert_int_equal(status_of(f, "cccd:022054000002", NULL), STATUS_RED);
+}
+
+static void identify(struct fixture *f, const char *subject, const char *alias, const char *expected, bool conflict)
+{
+    struct credential credential = { .kind = CREDENTIAL_PERSONAL_CODE };
+    char person[JOURNAL_ID_BYTES] = "x", hash[JOURNAL_ID_BYTES] = "";
+    bool found_conflict = !conflict;
+    (void)strcpy(credential.subject, subject);
+    (void)strcpy(credential.aliases[1], alias);
+    if (expected[0] != '\0')
+        hash_of(f, expected, hash);
+    assert_int_equal(register_identify(&f->writer, &credential, person, &found_conflict), 0);
+    assert_string_equal(person, hash);
+    assert_int_equal(found_conflict, conflict);
+}
+
+static void a_credential_shows_one_person(void **state)
+{
+    struct fixture *f = *state;
+    identify(f, CITIZEN, "", CITIZEN, false); /* nobody knows them */
+    identify(f, CITIZEN, INSURED, CITIZEN, false);
+    identify(f, "", INSURED, "", false); /* a number that is hidden is nobody's */
+    assert_true(write_numbers(f, INSURED, OLD_ID, "", STATUS_GREEN, 1000));
+    identify(f, CITIZEN, INSURED, INSURED, false); /* known by its other number alone */
+    identify(f, CITIZEN, OLD_ID, INSURED, false);
+    identify(f, OLD_ID, "", INSURED, false);
+    identify(f, OLD_ID, INSURED, INSURED, false);
+    assert_true(write_numbers(f, CITIZEN, "", "", STATUS_GREEN, 1000));
+    identify(f, CITIZEN, "", CITIZEN, false);
+    identify(f, CITIZEN, INSURED, CITIZEN, true); /* two people, both known: the subject's */
+    identify(f, OLD_ID, CITIZEN, INSURED, true);
+    identify(f, CITIZEN, "qid:nobody", CITIZEN, false);
+}
+
+/* ---- revoked tokens ---------------------------------------------------------------------------------------------- */
+
+static bool revoke_it(struct fixture *f, uint8_t id, int64_t at_s, bool lifted)
+{
+    const struct revocation revocation = { .token_id = { id }, .revoked_at_s = at_s, .lifted = lifted, .source = "import" };
+    bool taken = false;
+    assert_int_equal(register_revoke(&f->writer, &revocation, &taken), 0);
+    return taken;
+}
+
+static bool is_revoked(struct fixture *f, uint8_t id)
+{
+    const uint8_t token_id[CREDENTIAL_TOKEN_ID_BYTES] = { id };
+    bool revoked = false;
+    assert_int_equal(register_is_revoked(&f->writer, token_id, &revoked), 0);
+    return revoked;
+}
+
+static void newer_revocations_win(void **state)
+{
+    struct fixture *f = *state;
+    bool taken = true;
+    assert_false(is_revoked(f, 1));
+    assert_true(revoke_it(f, 1, 100, false));
+    assert_true(is_revoked(f, 1));
+    assert_false(is_revoked(f, 2));
+    assert_false(revoke_it(f, 1, 99, true));
+    assert_false(revoke_it(f, 1, 100, true)); /* of the same second: the list is the safe side */
+    assert_true(revoke_it(f, 1, 100, false)); /* told twice */
+    assert_true(is_revoked(f, 1));
+    assert_true(revoke_it(f, 1, 101, true));
+    assert_false(is_revoked(f, 1));
+    assert_false(revoke_it(f, 1, 100, false));
+    assert_false(is_revoked(f, 1));
+    assert_true(revoke_it(f, 1, 101, false));
+    assert_true(is_revoked(f, 1));
+    struct revocation bad = { .revoked_at_s = 5 }; /* zeros are no token */
+    assert_int_equal(register_revoke(&f->writer, &bad, &taken), -EINVAL);
+    assert_false(taken);
+    bad = (struct revocation){ .token_id = { 3 }, .revoked_at_s = -1 };
+    assert_int_equal(register_revoke(&f->writer, &bad, &taken), -EINVAL);
+    bad.revoked_at_s = 1;
+    memset(bad.source, 'x', sizeof(bad.source));
+    assert_int_equal(register_revoke(&f->writer, &bad, &taken), -EINVAL);
+}
+
+/* ---- walks ------------------------------------------------------------------------------------------------------- */
+
+struct walked {
+    int rows, stop_after;
+    char last[JOURNAL_ID_BYTES];
+    int64_t sum;
+};
+
+static int see_declaration(const char *person, const struct declaration *declaration, const char *source, void *userdata)
+{
+    struct walked *walked = userdata;
+    assert_true(strcmp(person, walked->last) > 0);
+    (void)strcpy(walked->last, person);
+    assert_string_equal(source, "manual");
+    assert_true(declaration->found);
+    walked->sum += declaration->declared_at_s;
+    return ++walked->rows == walked->stop_after ? 7 : 0;
+}
+
+static int see_revocation(const struct revocation *revocation, void *userdata)
+{
+    struct walked *walked = userdata;
+    assert_int_equal(revocation->token_id[0], walked->rows + 1);
+    assert_int_equal(revocation->lifted, walked->rows == 1);
+    assert_string_equal(revocation->source, "import");
+    walked->sum += revocation->revoked_at_s;
+    return ++walked->rows == walked->stop_after ? 7 : 0;
+}
+
+static void walks_meet_every_row(void **state)
+{
+    struct fixture *f = *state;
+    struct walked walked = { 0 };
+    int64_t count;
+    assert_int_equal(register_walk(f->db, see_declaration, &walked), 0);
+    assert_int_equal(walked.rows, 0);
+    for (int i = 1; i <= 50; i++) {
+        char number[32];
+        (void)snprintf(number, sizeof(number), "badge:%d", i);
+        assert_true(write_numbers(f, number, "", "", STATUS_GREEN, i));
+    }
+    assert_int_equal(register_count(f->db, &count), 0);
+    assert_int_equal(count, 50);
+    assert_int_equal(register_walk(f->db, see_declaration, &walked), 0);
+    assert_int_equal(walked.rows, 50);
+    assert_int_equal(walked.sum, 50 * 51 / 2);
+    walked = (struct walked){ .stop_after = 3 };
+    assert_int_equal(register_walk(f->db, see_declaration, &walked), 7);
+    assert_int_equal(walked.rows, 3);
+    for (uint8_t i = 1; i <= 3; i++)
+        assert_true(revoke_it(f, i, 10 * i, i == 2));
+    walked = (struct walked){ 0 };
+    assert_int_equal(register_walk_revocations(f->db, see_revocation, &walked), 0);
+    assert_int_equal(walked.rows, 3);
+    assert_int_equal(walked.sum, 60);
+    walked = (struct walked){ .stop_after = 2 };
+    assert_int_equal(register_walk_revocations(f->db, see_revocation, &walked), 7);
+    assert_int_equal(walked.rows, 2);
+    assert_int_equal(sqlite3_exec(f->db, "UPDATE declaration SET grp = hex(zeroblob(99))", NULL, NULL, NULL), SQLITE_OK);
+    walked = (struct walked){ 0 };
+    assert_int_equal(register_walk(f->db, see_declaration, &walked), -EILSEQ);
+    assert_int_equal(walked.rows, 0);
+}
+
+static void an_import_may_take_more_memory(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(database_tune_import(f->db), 0);
+    assert_int_equal(database_run(f->db, "BEGIN IMMEDIATE"), 0);
+    for (int i = 0; i < 1000; i++) {
+        char number[32];
+        (void)snprintf(number, sizeof(number), "badge:%d", i);
+        assert_true(write_numbers(f, number, "", "", STATUS_GREEN, 1000));
+    }
+    assert_int_equal(number_in(f, "PRAGMA synchronous"), 2); /* and is as safe as ever */
+    assert_int_equal(database_run(f->db, "COMMIT"), 0);
+    assert_int_equal(number_in(f, "SELECT count(*) FROM declaration"), 1000);
+}
+
+/* ---- files of keys ----------------------------------------------------------------------------------------------- */
 
 static void write_file(const struct fixture *f, const char *name, const char *text, mode_t mode)
 {
@@ -312,7 +717,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(declares_and_finds, setup, teardown),
         cmocka_unit_test_setup_teardown(older_never_overwrites_newer, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_what_nobody_declares, setup, teardown),
-        cmocka_unit_test_setup_teardown(foreign_status_is_an_error_not_a_guess, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_field_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(foreign_values_are_an_error_not_a_guess, setup, teardown),
+        cmocka_unit_test_setup_teardown(numbers_of_one_declaration_are_one_person, setup, teardown),
+        cmocka_unit_test_setup_teardown(numbers_are_bound_though_the_declaration_is_older, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_person_of_one_number_becomes_anothers_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(different_peoples_numbers_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_credential_shows_one_person, setup, teardown),
+        cmocka_unit_test_setup_teardown(newer_revocations_win, setup, teardown),
+        cmocka_unit_test_setup_teardown(walks_meet_every_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_import_may_take_more_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(site_key_is_made_once_and_read, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_site_keys_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(trust_folder_is_read, setup, teardown),

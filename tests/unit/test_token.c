@@ -8,7 +8,7 @@
 #include "daemon/credential/cose.h"
 #include "daemon/credential/token.h"
 
-enum { PREFIX = 4 };
+enum { PREFIX = 4, MESSAGE_BYTES = 1024 /* the most that a token may have */ };
 
 static struct token_claims short_claims(void)
 {
@@ -24,6 +24,7 @@ static struct token_claims wide_claims(void)
     memset(claims.issuer, 'i', sizeof claims.issuer - 1);
     memset(claims.subject, 's', sizeof claims.subject - 1);
     memset(claims.name, 'n', sizeof claims.name - 1);
+    memset(claims.group, 'g', sizeof claims.group - 1);
     claims.status = STATUS_REVOKED;
     claims.expires_at_s = TOKEN_TIME_MAX_S;
     return claims;
@@ -53,7 +54,7 @@ static struct credential read_text(const char *text, size_t length, const struct
 
 static struct credential read_message(const uint8_t *message, size_t length, const struct credential_trust *trust)
 {
-    char text[2 * COSE_MESSAGE_MAX_BYTES] = "QG1:";
+    char text[2 * MESSAGE_BYTES] = "QG1:";
     int body = base45_encode(message, length, text + PREFIX, sizeof text - PREFIX);
     assert_true(body >= 0);
     return read_text(text, (size_t)body + PREFIX, trust);
@@ -62,7 +63,7 @@ static struct credential read_message(const uint8_t *message, size_t length, con
 static void test_vectors(void **state)
 {
     (void)state;
-    check_vectors("token.tsv", 170);
+    check_vectors("token.tsv", 190);
 }
 
 static void check_round_trip(const struct token_claims *claims)
@@ -79,6 +80,8 @@ static void check_round_trip(const struct token_claims *claims)
     assert_int_equal(credential.kind, CREDENTIAL_SITE_TOKEN);
     assert_string_equal(credential.subject, claims->subject);
     assert_string_equal(credential.name, claims->name);
+    assert_string_equal(credential.group, claims->group);
+    assert_true(credential.is_signed);
     assert_int_equal(credential.status, claims->status);
     assert_int_equal(credential.issued_at_s, claims->issued_at_s);
     assert_int_equal(credential.expires_at_s, claims->expires_at_s);
@@ -101,7 +104,7 @@ static void test_round_trip(void **state)
 static void test_size_of_a_short_token(void **state)
 {
     struct token_claims claims = short_claims();
-    uint8_t secret_key[64], message[COSE_MESSAGE_MAX_BYTES];
+    uint8_t secret_key[64], message[MESSAGE_BYTES];
     char text[TOKEN_TEXT_BYTES];
 
     (void)state;
@@ -131,6 +134,10 @@ static void test_write_refuses(void **state)
     assert_int_equal(write_token(&bad, secret_key, text), -EINVAL);
     bad = good, bad.name[0] = (char)0xff;
     assert_int_equal(write_token(&bad, secret_key, text), -EINVAL);
+    bad = good, memset(bad.group, 'g', sizeof bad.group); /* without an end */
+    assert_int_equal(write_token(&bad, secret_key, text), -EINVAL);
+    bad = good, bad.group[0] = '\t';
+    assert_int_equal(write_token(&bad, secret_key, text), -EINVAL);
     bad = good, bad.status = STATUS_COUNT;
     assert_int_equal(write_token(&bad, secret_key, text), -EINVAL);
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
@@ -151,7 +158,7 @@ static void test_write_refuses(void **state)
 static void test_every_bit(void **state)
 {
     struct token_claims claims = short_claims();
-    uint8_t secret_key[64], message[COSE_MESSAGE_MAX_BYTES];
+    uint8_t secret_key[64], message[MESSAGE_BYTES];
     struct credential_trust trust = trust_for(&claims, secret_key);
     char text[TOKEN_TEXT_BYTES];
     int length = write_token(&claims, secret_key, text);
@@ -177,7 +184,7 @@ static void test_id_under_rewriting(void **state)
     static const uint8_t long_opening[] = {0xd8, 0x12, 0x98, 0x04}, cwt_opening[] = {0xd8, 0x3d, 0xd2, 0x84};
     static const uint8_t more_header[] = {0xa1, 0x18, 0x63, 0x61, 'x'};
     struct token_claims claims = short_claims();
-    uint8_t secret_key[64], message[COSE_MESSAGE_MAX_BYTES], other[COSE_MESSAGE_MAX_BYTES];
+    uint8_t secret_key[64], message[MESSAGE_BYTES], other[MESSAGE_BYTES];
     struct credential_trust trust = trust_for(&claims, secret_key);
     char text[TOKEN_TEXT_BYTES];
     int length = write_token(&claims, secret_key, text);
@@ -269,24 +276,165 @@ static void test_foreign_example(void **state)
         "b7321a95c8c4d3607c5781932b7afb8711497dfa751bf40b58b3bcc32300b1487f3db34085eef013bf08f4a44d6fef0d";
     static const char key_hex[] = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
     uint8_t message[128], public_key[32], signed_bytes[COSE_TO_BE_SIGNED_MAX_BYTES];
-    struct cose_sign1 sign1;
+    struct cose_message example;
     size_t length;
 
     (void)state;
     assert_int_equal(sodium_hex2bin(message, sizeof message, hex, sizeof hex - 1, NULL, &length, NULL), 0);
     assert_int_equal(sodium_hex2bin(public_key, 32, key_hex, sizeof key_hex - 1, NULL, NULL, NULL), 0);
-    assert_null(cose_sign1_read(message, length, &sign1));
-    assert_int_equal(sign1.kid_bytes, 2);
-    assert_memory_equal(sign1.kid, "11", 2);
-    assert_int_equal(sign1.payload_bytes, 20);
-    assert_memory_equal(sign1.payload, "This is the content.", 20);
-    int signed_length = cose_to_be_signed(&sign1, signed_bytes, sizeof signed_bytes);
+    assert_null(cose_read(message, length, COSE_SIGN1, &example));
+    assert_int_equal(example.kid_bytes, 2);
+    assert_memory_equal(example.kid, "11", 2);
+    assert_int_equal(example.payload_bytes, 20);
+    assert_memory_equal(example.payload, "This is the content.", 20);
+    int signed_length = cose_to_be_signed(&example, signed_bytes, sizeof signed_bytes);
     assert_true(signed_length > 0);
-    assert_true(cose_verify(signed_bytes, (size_t)signed_length, sign1.signature, public_key));
+    assert_true(cose_verify_eddsa(signed_bytes, (size_t)signed_length, &example, public_key));
     signed_bytes[signed_length - 1] ^= 1;
-    assert_false(cose_verify(signed_bytes, (size_t)signed_length, sign1.signature, public_key));
+    assert_false(cose_verify_eddsa(signed_bytes, (size_t)signed_length, &example, public_key));
     for (size_t room = 0; room < (size_t)signed_length; room++)
-        assert_int_equal(cose_to_be_signed(&sign1, signed_bytes, room), -EMSGSIZE);
+        assert_int_equal(cose_to_be_signed(&example, signed_bytes, room), -EMSGSIZE);
+}
+
+/* `iat` at, before and after the bounds of the key's time; 0 is no bound. `nbf` doesn't save a token dated too late. */
+static void test_key_time(void **state)
+{
+    static const struct {
+        int64_t from_s, until_s;
+        enum credential_fault fault;
+        const char *detail;
+    } cases[] = {
+        {0, 0, CREDENTIAL_OK, ""},
+        {1790000000, 0, CREDENTIAL_OK, ""},
+        {1790000001, 0, CREDENTIAL_FAULT_KEY_NOT_VALID, "before"},
+        {0, 1790000000, CREDENTIAL_OK, ""},
+        {0, 1789999999, CREDENTIAL_FAULT_KEY_NOT_VALID, "after"},
+        {1790000000, 1790000000, CREDENTIAL_OK, ""},
+        {1790000001, 1789999999, CREDENTIAL_FAULT_KEY_NOT_VALID, "before"},
+    };
+    struct token_claims claims = short_claims();
+    uint8_t secret_key[64];
+    struct credential_trust trust = trust_for(&claims, secret_key);
+    char text[TOKEN_TEXT_BYTES];
+    size_t length = (size_t)write_token(&claims, secret_key, text);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        trust.keys[0].from_s = cases[i].from_s;
+        trust.keys[0].until_s = cases[i].until_s;
+        struct credential credential = read_text(text, length, &trust);
+        assert_int_equal(credential.fault, cases[i].fault);
+        assert_non_null(strstr(credential.detail, cases[i].detail));
+        assert_int_equal(credential.checks[CHECK_SIGNATURE], CHECK_PASSED);
+        assert_int_equal(credential.checks[CHECK_KEY_USAGE],
+                         cases[i].fault == CREDENTIAL_OK ? CHECK_PASSED : CHECK_FAILED);
+    }
+}
+
+/* Two keys of one issuer whose times overlap, as at a change of keys: each signs in its own. */
+static void test_overlapping_keys(void **state)
+{
+    struct token_claims claims = short_claims();
+    uint8_t old_key[64], new_key[64];
+    struct credential_trust trust = trust_for(&claims, old_key);
+    char text[TOKEN_TEXT_BYTES];
+
+    (void)state;
+    trust.keys[1] = trust.keys[0];
+    memcpy(trust.keys[1].kid, "qg02", 4);
+    vector_key(0x60, trust.keys[1].public_key, new_key);
+    trust.count = 2;
+    trust.keys[0].until_s = 1790000100;
+    trust.keys[1].from_s = 1790000050;
+    for (int64_t at_s = 1790000000; at_s <= 1790000150; at_s += 25) {
+        claims.issued_at_s = at_s;
+        int length = write_token(&claims, old_key, text);
+        assert_int_equal(read_text(text, (size_t)length, &trust).fault,
+                         at_s <= 1790000100 ? CREDENTIAL_OK : CREDENTIAL_FAULT_KEY_NOT_VALID);
+        length = token_write(&claims, (const uint8_t *)"qg02", 4, new_key, text, sizeof text);
+        assert_int_equal(read_text(text, (size_t)length, &trust).fault,
+                         at_s >= 1790000050 ? CREDENTIAL_OK : CREDENTIAL_FAULT_KEY_NOT_VALID);
+    }
+}
+
+static void assert_checks(const struct credential *credential, const char *wanted)
+{
+    char got[CREDENTIAL_CHECK_COUNT + 1] = "";
+
+    for (int check = 0; check < CREDENTIAL_CHECK_COUNT; check++)
+        got[check] = ".+-"[credential->checks[check]];
+    assert_string_equal(got, wanted);
+}
+
+/* In the order base45, zlib, cose, key, signature, key_usage, claims, schema. */
+static void test_checks(void **state)
+{
+    struct token_claims claims = short_claims();
+    uint8_t secret_key[64], message[MESSAGE_BYTES];
+    struct credential_trust trust = trust_for(&claims, secret_key);
+    char text[TOKEN_TEXT_BYTES];
+    size_t length = (size_t)write_token(&claims, secret_key, text);
+    struct credential credential = read_text(text, length, &trust);
+
+    (void)state;
+    assert_checks(&credential, "+.+++++.");
+    int bytes = base45_decode(text + PREFIX, length - PREFIX, message, sizeof message);
+    message[bytes - 1] ^= 1;
+    credential = read_message(message, (size_t)bytes, &trust);
+    assert_checks(&credential, "+.++-...");
+    credential = read_message(message, (size_t)bytes - 1, &trust);
+    assert_checks(&credential, "+.-.....");
+    credential = read_text("QG1:~", 5, &trust);
+    assert_checks(&credential, "-.......");
+    memcpy(trust.keys[0].issuer, "another", 8);
+    credential = read_text(text, length, &trust);
+    assert_int_equal(credential.fault, CREDENTIAL_FAULT_KEY_UNKNOWN);
+    assert_checks(&credential, "+.+++-+.");
+    trust.count = 0;
+    credential = read_text(text, length, &trust);
+    assert_checks(&credential, "+.+-....");
+}
+
+/* Only where people ask why: what the token says stays beside a fault of key or signature, and nothing beside others. */
+static void test_explain(void **state)
+{
+    struct token_claims claims = wide_claims();
+    uint8_t secret_key[64], other_secret[64];
+    struct credential_trust trust = trust_for(&claims, secret_key);
+    struct credential credential;
+    char text[TOKEN_TEXT_BYTES];
+    size_t length = (size_t)write_token(&claims, secret_key, text);
+
+    (void)state;
+    trust.explain = true;
+    credential_read((const uint8_t *)text, length, &trust, &credential);
+    assert_int_equal(credential.fault, CREDENTIAL_OK);
+    assert_true(credential.is_signed);
+    trust.keys[0].until_s = 1;
+    credential_read((const uint8_t *)text, length, &trust, &credential);
+    assert_int_equal(credential.fault, CREDENTIAL_FAULT_KEY_NOT_VALID);
+    assert_false(credential.is_signed);
+    assert_string_equal(credential.group, claims.group);
+    vector_key(0x60, trust.keys[0].public_key, other_secret);
+    credential_read((const uint8_t *)text, length, &trust, &credential);
+    assert_int_equal(credential.fault, CREDENTIAL_FAULT_SIGNATURE);
+    assert_false(credential.is_signed);
+    assert_string_equal(credential.subject, claims.subject);
+    assert_string_equal(credential.name, claims.name);
+    assert_int_equal(credential.status, claims.status);
+    assert_int_equal(credential.expires_at_s, claims.expires_at_s);
+    assert_checks(&credential, "+.++-.+.");
+    trust.count = 0;
+    credential_read((const uint8_t *)text, length, &trust, &credential);
+    assert_int_equal(credential.fault, CREDENTIAL_FAULT_KEY_UNKNOWN);
+    assert_string_equal(credential.subject, claims.subject);
+    text[length - 1] = '~';
+    credential_read((const uint8_t *)text, length, &trust, &credential);
+    assert_int_equal(credential.fault, CREDENTIAL_FAULT_MALFORMED);
+    assert_string_equal(credential.subject, "");
+    text[length - 1] = '\0';
+    trust.explain = false;
+    assert_int_equal(read_text(text, length - 1, &trust).fault, CREDENTIAL_FAULT_MALFORMED);
 }
 
 int main(void)
@@ -296,6 +444,8 @@ int main(void)
         cmocka_unit_test(test_size_of_a_short_token), cmocka_unit_test(test_write_refuses),
         cmocka_unit_test(test_every_bit), cmocka_unit_test(test_id_under_rewriting), cmocka_unit_test(test_ids_differ),
         cmocka_unit_test(test_trust_lists), cmocka_unit_test(test_weak_key), cmocka_unit_test(test_foreign_example),
+        cmocka_unit_test(test_key_time), cmocka_unit_test(test_overlapping_keys), cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_explain),
     };
     if (sodium_init() < 0)
         return 1;

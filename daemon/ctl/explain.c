@@ -1,0 +1,380 @@
+/* qrgatectl code explain: what the gate reads in a code, and why it would refuse it, by the lane's own recognisers and
+ * rules. For people who wonder about a card, and for running test vectors through. The register is not asked. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/credential/rotating.h"
+#include "daemon/ctl/ctl.h"
+#include "daemon/decision/decision.h"
+#include "daemon/settings/settings.h"
+#include "daemon/settings/trust_folder.h"
+
+#define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
+/* Where there is no configuration: the least that one must say, so that all its defaults hold. */
+static const char DEFAULTS[] = "site = \"none\"; lane = \"none\"; lines = { driver = \"sim\"; };";
+
+enum { TRUST, AT, JSON, NUL_SEPARATED };
+static const struct ctl_option OPTIONS[] = {
+    [TRUST] = { "trust", "DIR", false, "keys and certificates that are trusted (default: the configuration's)" },
+    [AT] = { "at", "TIME", false, "judge as if it were TIME (default now)" },
+    [JSON] = { "json", NULL, false, "one JSON object a code, on a line of its own" },
+    [NUL_SEPARATED] = { "null", NULL, false, "codes end with NUL instead of a line's end; -0 for short" },
+    { NULL, NULL, false, NULL },
+};
+
+/* The checks that time decides, beside those of credential.h. */
+enum time_check { KEY_CURRENT, NOT_BEFORE, NOT_EXPIRED, TIME_CHECK_COUNT };
+static const char *const time_check_names[TIME_CHECK_COUNT] = { "key_current", "not_before", "not_expired" };
+static const char *const result_names[] = { "not_reached", "passed", "failed" };
+static const struct {
+    unsigned bit;
+    const char *name;
+} warnings[] = {
+    { CREDENTIAL_WARN_SEX_MISMATCH, "sex_mismatch" },
+    { CREDENTIAL_WARN_BIRTH_MISMATCH, "birth_mismatch" },
+    { CREDENTIAL_WARN_MASKED, "masked" },
+    { CREDENTIAL_WARN_NAME_NOT_NFC, "name_not_nfc" },
+};
+
+struct explained {
+    struct credential credential;
+    enum check_result times[TIME_CHECK_COUNT];
+    struct verdict verdict;
+};
+
+struct explain {
+    struct ctl *ctl;
+    struct settings settings;
+    int64_t at_s;
+    int64_t number, refused;
+    struct explained one;
+};
+
+/* ---- one code ---------------------------------------------------------------------------------------------------- */
+
+static enum check_result passed_if(bool holds)
+{
+    return holds ? CHECK_PASSED : CHECK_FAILED;
+}
+
+static void judge(struct explain *explain, const uint8_t *payload, size_t length_bytes)
+{
+    struct explained *one = &explain->one;
+    const struct policy *policy = &explain->settings.journal.policy;
+    const time_t at = (time_t)explain->at_s;
+    struct tm local;
+    const struct moment moment = { .now_s = explain->at_s,
+                                   .utc_offset_s = localtime_r(&at, &local) ? (int32_t)local.tm_gmtoff : 0,
+                                   .clock_trusted = true };
+
+    *one = (struct explained){ .verdict = { 0 } };
+    credential_read(payload, length_bytes, &explain->settings.journal.trust, &one->credential);
+    const struct credential *c = &one->credential;
+    if (c->key_from_s != 0 || c->key_until_s != 0)
+        one->times[KEY_CURRENT] = passed_if((c->key_from_s == 0 || explain->at_s >= c->key_from_s) &&
+                                            (c->key_until_s == 0 || explain->at_s <= c->key_until_s));
+    if (c->issued_at_s != 0)
+        one->times[NOT_BEFORE] = passed_if(c->issued_at_s - policy->clock_skew_s <= explain->at_s);
+    if (c->expires_at_s != 0)
+        one->times[NOT_EXPIRED] = passed_if(explain->at_s < c->expires_at_s);
+    const struct decision_facts facts = { .credential = c, .moment = moment };
+    one->verdict = decide(&facts, policy);
+    explain->number++;
+    explain->refused += one->credential.fault != CREDENTIAL_OK;
+}
+
+static bool has_token_id(const struct credential *c)
+{
+    return sodium_is_zero(c->token_id, sizeof(c->token_id)) == 0;
+}
+
+/* ---- as JSON ----------------------------------------------------------------------------------------------------- */
+
+static void add(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (value)
+        (void)json_object_object_add(object, key, value); /* fails only without memory; the line then lacks a member */
+}
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+    if (text[0] != '\0')
+        add(object, key, json_object_new_string(text));
+}
+
+static void add_time(struct json_object *object, const char *key, int64_t at_s)
+{
+    char when[32];
+    if (at_s != 0)
+        add(object, key, json_object_new_string(format_time(at_s, when)));
+}
+
+static void add_health(struct json_object *object, const struct health_certificate *health)
+{
+    static const char *const types[] = { "none", "vaccination", "test", "recovery" };
+    struct json_object *h = json_object_new_object();
+    add_text(h, "type", types[health->type]);
+    add_text(h, "country", health->country);
+    add_text(h, "birth_date", health->birth_date);
+    add_text(h, "disease", health->disease);
+    add_text(h, "certificate_id", health->certificate_id);
+    if (health->type == HEALTH_VACCINATION) {
+        add_text(h, "product", health->product);
+        add(h, "dose", json_object_new_int(health->dose));
+        add(h, "doses", json_object_new_int(health->doses));
+        add_time(h, "vaccinated_on", health->vaccinated_on_s);
+    } else if (health->type == HEALTH_TEST) {
+        add_text(h, "test_type", health->test_type);
+        add(h, "detected", json_object_new_boolean(health->detected));
+        add_time(h, "sampled_at", health->sampled_at_s);
+    } else if (health->type == HEALTH_RECOVERY) {
+        add_time(h, "first_positive", health->first_positive_s);
+        add_time(h, "from", health->from_s);
+        add_time(h, "until", health->until_s);
+    }
+    add(object, "health", h);
+}
+
+static void add_fields(struct json_object *object, const struct credential *c)
+{
+    char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1];
+    struct json_object *aliases = json_object_new_array();
+    add_text(object, "subject", c->subject);
+    for (int i = 0; i < CREDENTIAL_ALIASES_MAX; i++)
+        if (c->aliases[i][0] != '\0')
+            (void)json_object_array_add(aliases, json_object_new_string(c->aliases[i]));
+    add(object, "aliases", aliases);
+    add_text(object, "name", c->name);
+    add_text(object, "name_compare", c->name_compare);
+    add_text(object, "group", c->group);
+    if (c->has_status)
+        add_text(object, "status", declaration_status_name(c->status));
+    add_time(object, "issued_at", c->issued_at_s);
+    add_time(object, "expires_at", c->expires_at_s);
+    add_time(object, "key_from", c->key_from_s);
+    add_time(object, "key_until", c->key_until_s);
+    if (has_token_id(c))
+        add_text(object, "token_id", sodium_bin2hex(hex, sizeof(hex), c->token_id, sizeof(c->token_id)));
+    if (c->kind == CREDENTIAL_ROTATING_TOKEN && c->rotation_step != 0)
+        add(object, "rotation_step", json_object_new_int64(c->rotation_step));
+    if (c->health.type != HEALTH_NONE)
+        add_health(object, &c->health);
+}
+
+static int print_json(const struct explain *explain)
+{
+    const struct explained *one = &explain->one;
+    const struct credential *c = &one->credential;
+    struct json_object *object = json_object_new_object(), *checks = json_object_new_object(),
+                       *warned = json_object_new_array(), *verdict = json_object_new_object();
+    if (!object || !checks || !warned || !verdict)
+        return -ENOMEM; /* the process ends */
+    add(object, "number", json_object_new_int64(explain->number));
+    add_text(object, "kind", credential_kind_name(c->kind));
+    add_text(object, "fault", credential_fault_name(c->fault));
+    add_text(object, "detail", c->detail);
+    add(object, "signed", json_object_new_boolean(c->is_signed));
+    add_fields(object, c);
+    for (size_t i = 0; i < sizeof(warnings) / sizeof(warnings[0]); i++)
+        if (c->warnings & warnings[i].bit)
+            (void)json_object_array_add(warned, json_object_new_string(warnings[i].name));
+    add(object, "warnings", warned);
+    for (int i = 0; i < CREDENTIAL_CHECK_COUNT; i++)
+        add_text(checks, credential_check_name((enum credential_check)i), result_names[c->checks[i]]);
+    for (int i = 0; i < TIME_CHECK_COUNT; i++)
+        add_text(checks, time_check_names[i], result_names[one->times[i]]);
+    add(object, "checks", checks);
+    add_text(verdict, "action", verdict_action_name(one->verdict.action));
+    add_text(verdict, "reason", reason_name(one->verdict.reason));
+    add_text(verdict, "status", declaration_status_name(one->verdict.status));
+    add(object, "verdict", verdict);
+    (void)puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    (void)json_object_put(object);
+    return 0;
+}
+
+/* ---- for a person ------------------------------------------------------------------------------------------------ */
+
+static void line_text(const char *label, const char *text)
+{
+    char buffer[160];
+    if (text[0] != '\0')
+        (void)printf("  %-13s %s\n", label, printable(text, buffer, sizeof(buffer)));
+}
+
+static void line_time(const char *label, int64_t at_s)
+{
+    char when[32];
+    if (at_s != 0)
+        (void)printf("  %-13s %s\n", label, format_time(at_s, when));
+}
+
+static void print_health(const struct health_certificate *h)
+{
+    switch (h->type) {
+    case HEALTH_NONE: return;
+    case HEALTH_VACCINATION:
+        (void)printf("  %-13s dose %d of %d\n", "vaccination", h->dose, h->doses);
+        line_text("product", h->product);
+        line_time("on", h->vaccinated_on_s);
+        break;
+    case HEALTH_TEST:
+        (void)printf("  %-13s %s\n", "test", h->detected ? "positive" : "negative");
+        line_text("type", h->test_type);
+        line_time("sampled", h->sampled_at_s);
+        break;
+    case HEALTH_RECOVERY:
+        (void)printf("  %-13s\n", "recovery");
+        line_time("positive on", h->first_positive_s);
+        line_time("from", h->from_s);
+        line_time("until", h->until_s);
+        break;
+    }
+    line_text("born", h->birth_date);
+    line_text("country", h->country);
+    line_text("certificate", h->certificate_id);
+}
+
+static void print_checks(const struct explained *one)
+{
+    for (int i = 0; i < CREDENTIAL_CHECK_COUNT; i++)
+        if (one->credential.checks[i] != CHECK_NOT_REACHED)
+            (void)printf("  %-13s %s\n", credential_check_name((enum credential_check)i),
+                         result_names[one->credential.checks[i]]);
+    for (int i = 0; i < TIME_CHECK_COUNT; i++)
+        if (one->times[i] != CHECK_NOT_REACHED)
+            (void)printf("  %-13s %s\n", time_check_names[i], result_names[one->times[i]]);
+}
+
+static void print_plain(const struct explain *explain)
+{
+    const struct explained *one = &explain->one;
+    const struct credential *c = &one->credential;
+    char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1];
+    (void)printf("%s%lld: %s, %s%s%s\n", explain->number > 1 ? "\n" : "", (long long)explain->number,
+                 credential_kind_name(c->kind), c->fault == CREDENTIAL_OK ? "readable" : credential_fault_name(c->fault),
+                 c->detail[0] != '\0' ? ": " : "", c->detail);
+    line_text("subject", c->subject);
+    for (int i = 0; i < CREDENTIAL_ALIASES_MAX; i++)
+        line_text("also", c->aliases[i]);
+    line_text("name", c->name);
+    line_text("compared as", c->name_compare);
+    line_text("group", c->group);
+    if (c->has_status)
+        line_text("status", declaration_status_name(c->status));
+    print_health(&c->health);
+    line_time("issued", c->issued_at_s);
+    line_time("expires", c->expires_at_s);
+    if (has_token_id(c))
+        line_text("token id", sodium_bin2hex(hex, sizeof(hex), c->token_id, sizeof(c->token_id)));
+    for (size_t i = 0; i < sizeof(warnings) / sizeof(warnings[0]); i++)
+        if (c->warnings & warnings[i].bit)
+            line_text("warning", warnings[i].name);
+    print_checks(one);
+    (void)printf("  %-13s %s (%s): %s\n", "the gate", verdict_action_name(one->verdict.action),
+                 reason_name(one->verdict.reason), reason_meaning(one->verdict.reason));
+    if (c->fault == CREDENTIAL_OK && !c->has_status && c->kind != CREDENTIAL_HEALTH_CERTIFICATE)
+        (void)printf("  %-13s this code carries no declaration: at a gate the register decides\n", "note");
+}
+
+/* ---- all codes --------------------------------------------------------------------------------------------------- */
+
+static enum ctl_exit explain_all(struct explain *explain, FILE *in)
+{
+    const bool null_ends = explain->ctl->values[NUL_SEPARATED] != NULL, as_json = explain->ctl->values[JSON] != NULL;
+    static const int LIMIT = CREDENTIAL_PAYLOAD_MAX_BYTES + 1; /* one more: too long is told from as long as may be */
+    uint8_t payload[CREDENTIAL_PAYLOAD_MAX_BYTES + 1];
+    int length = 0, c;
+    do {
+        c = getc(in);
+        if (c != EOF && c != (null_ends ? '\0' : '\n')) {
+            if (length < LIMIT)
+                payload[length++] = (uint8_t)c;
+            continue;
+        }
+        if (length > 0 && !(length == 1 && payload[0] == '\r')) {
+            judge(explain, payload, (size_t)length);
+            if (as_json && print_json(explain) < 0)
+                return ctl_fail(explain->ctl, CTL_FAILED, "no memory");
+            if (!as_json)
+                print_plain(explain);
+        }
+        length = 0;
+    } while (c != EOF);
+    if (ferror(in))
+        return ctl_fail(explain->ctl, CTL_FAILED, "the codes can't be read: %s", strerror(errno));
+    if (explain->number == 0)
+        return ctl_fail(explain->ctl, CTL_FAILED, "no code was given; try: echo 'QG1:…' | qrgatectl code explain");
+    return explain->refused > 0 ? CTL_SOME_BAD : CTL_OK;
+}
+
+/* The policy and trust of the configuration when there is one; without, the defaults and --trust. The site key is only
+ * needed for rotating codes. */
+static enum ctl_exit load(struct explain *explain)
+{
+    struct ctl *ctl = explain->ctl;
+    const char *config = ctl->config ? ctl->config : DEFAULT_CONFIG;
+    struct credential_trust *trust = &explain->settings.journal.trust;
+    uint8_t site_key[32];
+
+    explain->at_s = ctl->now_s;
+    if (ctl->values[AT] && !parse_time(ctl->values[AT], &explain->at_s))
+        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, ctl->values[AT]);
+    const bool has_config = ctl->config || access(config, R_OK) == 0;
+    if (has_config ? settings_load(config, &explain->settings, stderr) != 0
+                   : settings_read("defaults", DEFAULTS, sizeof(DEFAULTS) - 1, &explain->settings, stderr) != 0)
+        return ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above)", config);
+    const char *folder = ctl->values[TRUST] ? ctl->values[TRUST] : explain->settings.trust_folder;
+    if ((ctl->values[TRUST] || access(folder, R_OK) == 0) && trust_folder_load(folder, trust, stderr) < 0)
+        return ctl_fail(ctl, CTL_FAILED, "%s: the trusted keys can't be used (see above)", folder);
+    if (ctl->site_key || access(explain->settings.site_key_file, R_OK) == 0) {
+        const enum ctl_exit result = ctl_load_site_key(ctl, site_key);
+        if (result != CTL_OK)
+            return result;
+        rotating_key_from_site_key(site_key, trust->rotation_key);
+        trust->has_rotation_key = true;
+        sodium_memzero(site_key, sizeof(site_key));
+    }
+    trust->explain = true;
+    return CTL_OK;
+}
+
+static enum ctl_exit run(struct ctl *ctl)
+{
+    struct explain *explain = calloc(1, sizeof(*explain));
+    const bool from_stdin = !ctl->operand || strcmp(ctl->operand, "-") == 0;
+    if (!explain)
+        return ctl_fail(ctl, CTL_FAILED, "no memory");
+    explain->ctl = ctl;
+    enum ctl_exit result = load(explain);
+    FILE *in = result == CTL_OK && !from_stdin ? fopen(ctl->operand, "re") : stdin;
+    if (!in)
+        result = ctl_fail(ctl, CTL_FAILED, "%s: can't be read: %s", ctl->operand, strerror(errno));
+    if (result == CTL_OK && from_stdin && isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
+        (void)fprintf(stderr, "Paste or scan codes, one a line; Ctrl-D ends.\n");
+    if (result == CTL_OK)
+        result = explain_all(explain, in);
+    if (in && in != stdin)
+        (void)fclose(in); /* only read */
+    trust_folder_free(&explain->settings.journal.trust);
+    sodium_memzero(explain, sizeof(*explain));
+    free(explain);
+    return result;
+}
+
+const struct ctl_command CTL_CODE_EXPLAIN = {
+    .name = "code explain",
+    .operand = "[FILE]",
+    .summary = "Say what a code holds, which checks it passes, and why a gate would refuse it",
+    .details = "Reads codes from FILE or standard input, one a line, and takes them apart with the gate's own code: kind,\n"
+               "fields, warnings, each check and its result, and what the rules of the configuration say at that time.\n"
+               "The register isn't asked. What a code says whose key is unknown or whose signature fails is shown here\n"
+               "for help, though the gate believes none of it.\n",
+    .options = OPTIONS,
+    .run = run,
+};

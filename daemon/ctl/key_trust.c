@@ -1,0 +1,364 @@
+/* qrgatectl key list, key trust and key retire: whose passes a gate accepts. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/ctl/pass.h"
+#include "daemon/settings/key_file.h"
+#include "daemon/settings/settings.h"
+
+#define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
+#define TRUST_HELP "the folder of trusted keys (default: the configuration's)"
+#define TELL_LANES "Each lane must be told: systemctl reload qrgated@LANE, or restart it, on every machine with this folder.\n"
+
+/* ---- the trust folder -------------------------------------------------------------------------------------------- */
+
+enum ctl_exit pass_trust_folder(struct ctl *ctl, const char *option, char ret_folder[PASS_PATH_BYTES])
+{
+    const char *config = ctl->config ? ctl->config : DEFAULT_CONFIG;
+    struct settings *settings = option ? NULL : calloc(1, sizeof(*settings));
+    enum ctl_exit result = CTL_OK;
+    int length = -1;
+    if (!option && !settings)
+        return ctl_fail(ctl, CTL_FAILED, "no memory");
+    if (!option && settings_load(config, settings, stderr) != 0)
+        result = ctl_fail(ctl, CTL_FAILED,
+                          "%s can't be used (see above); name the folder with --trust, or another configuration with --config",
+                          config);
+    else
+        length = snprintf(ret_folder, PASS_PATH_BYTES, "%s", option ? option : settings->trust_folder);
+    if (result == CTL_OK && (length < 0 || length >= PASS_PATH_BYTES))
+        result = ctl_fail(ctl, CTL_USAGE, "--trust: up to %d bytes are allowed", PASS_PATH_BYTES - 1);
+    free(settings);
+    return result;
+}
+
+enum { KNOWN_MAX = 64 };
+
+struct known {
+    char name[256]; /* in the folder */
+    struct key_file key;
+};
+
+struct known_keys {
+    const char *folder;
+    int count, bad;
+    struct known keys[KNOWN_MAX];
+};
+
+static int is_public(const struct dirent *entry)
+{
+    const size_t length = strlen(entry->d_name);
+    return length > 4 && entry->d_name[0] != '.' && strcmp(entry->d_name + length - 4, ".pub") == 0;
+}
+
+int pass_join(const char *folder, const char *name, const char *ending, char ret_path[PASS_PATH_BYTES])
+{
+    const int length = snprintf(ret_path, PASS_PATH_BYTES, "%s/%s%s", folder, name, ending);
+    return length < 0 || length >= PASS_PATH_BYTES ? -ENAMETOOLONG : 0;
+}
+
+static void load_one(struct known_keys *known, const char *name)
+{
+    char path[PASS_PATH_BYTES];
+    struct known *one = &known->keys[known->count];
+    if (known->count == KNOWN_MAX || strlen(name) >= sizeof(one->name) || pass_join(known->folder, name, "", path) < 0) {
+        (void)fprintf(stderr, "%s/%s: left out: too many keys, or too long a name\n", known->folder, name);
+        known->bad++;
+    } else if (key_file_read(path, false, &one->key, stderr) < 0) {
+        known->bad++;
+    } else {
+        (void)strcpy(one->name, name); /* length checked above */
+        known->count++;
+    }
+}
+
+/* NULL when the folder can't be read, said already. The caller frees. */
+static struct known_keys *load_keys(const struct ctl *ctl, const char *folder)
+{
+    struct known_keys *known = calloc(1, sizeof(*known));
+    struct dirent **entries = NULL;
+    const int count = known ? scandir(folder, &entries, is_public, alphasort) : -1;
+    if (count < 0) {
+        (void)ctl_fail(ctl, CTL_FAILED, "%s: the folder of trusted keys can't be read: %s; make it, or name another with --trust",
+                       folder, strerror(errno));
+        free(known);
+        return NULL;
+    }
+    known->folder = folder;
+    for (int i = 0; i < count; i++) {
+        load_one(known, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return known;
+}
+
+static const struct known *find_kid(const struct known_keys *known, const char *kid)
+{
+    for (int i = 0; i < known->count; i++)
+        if (strcmp(known->keys[i].key.kid, kid) == 0)
+            return &known->keys[i];
+    return NULL;
+}
+
+/* Does the file hold a secret key, whatever else is in it? */
+static bool holds_secret(const char *path)
+{
+    char start[4096];
+    struct stat status;
+    bool holds = false;
+    FILE *file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
+    if (!file)
+        return false;
+    const size_t length = fread(start, 1, sizeof(start), file);
+    holds = memmem(start, length, "ed25519-secret:", strlen("ed25519-secret:")) != NULL;
+    (void)fclose(file); /* only read */
+    sodium_memzero(start, sizeof(start));
+    return holds;
+}
+
+/* ---- key list ---------------------------------------------------------------------------------------------------- */
+
+enum { LIST_TRUST };
+static const struct ctl_option LIST_OPTIONS[] = {
+    [LIST_TRUST] = { "trust", "DIR", false, TRUST_HELP },
+    { NULL, NULL, false, NULL },
+};
+
+static const char *state_of(const struct key_file *key, int64_t now_s)
+{
+    if (key->from_s != 0 && now_s < key->from_s)
+        return "not yet";
+    return key->until_s != 0 && now_s > key->until_s ? "retired" : "current";
+}
+
+/* Secret keys that somebody copied here by mistake. */
+static int warn_of_secrets(const char *folder)
+{
+    char path[PASS_PATH_BYTES];
+    struct dirent **entries = NULL;
+    const int count = scandir(folder, &entries, NULL, alphasort);
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        if (!is_public(entries[i]) && pass_join(folder, entries[i]->d_name, "", path) == 0 && holds_secret(path)) {
+            (void)fprintf(stderr, "%s: a SECRET key on a gate! Whoever reads this card or disk can sign passes. Delete the file\n"
+                                  "here, make a new key at the office, and `key retire --remove` this one.\n", path);
+            found++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return found;
+}
+
+static void print_key(const struct known *one, int64_t now_s)
+{
+    char issuer[80], from[32], until[32];
+    (void)printf("%-16s  %-20s  %-20s  %-8s  %-24s  %s\n", one->key.kid,
+                 one->key.from_s != 0 ? format_time(one->key.from_s, from) : "-",
+                 one->key.until_s != 0 ? format_time(one->key.until_s, until) : "-", state_of(&one->key, now_s),
+                 one->key.issuer[0] != '\0' ? printable(one->key.issuer, issuer, sizeof(issuer)) : "(any)", one->name);
+}
+
+static enum ctl_exit run_list(struct ctl *ctl)
+{
+    char folder[PASS_PATH_BYTES];
+    enum ctl_exit result = pass_trust_folder(ctl, ctl->values[LIST_TRUST], folder);
+    struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;
+    if (!known)
+        return CTL_FAILED;
+    if (known->count > 0)
+        (void)printf("%-16s  %-20s  %-20s  %-8s  %-24s  %s\n", "KID", "FROM", "UNTIL", "STATE", "ISSUER", "FILE");
+    else
+        (void)printf("%s: no key is trusted here\n", folder);
+    for (int i = 0; i < known->count; i++)
+        print_key(&known->keys[i], ctl->now_s);
+    if (known->bad > 0)
+        result = ctl_fail(ctl, CTL_FAILED, "%d of the files can't be used (see above), so no lane starts with this folder",
+                          known->bad);
+    else if (known->count > CREDENTIAL_TRUST_KEYS_MAX)
+        result = ctl_fail(ctl, CTL_FAILED, "more than %d keys, so no lane starts with this folder; `key retire --remove` old ones",
+                          CREDENTIAL_TRUST_KEYS_MAX);
+    if (warn_of_secrets(folder) > 0)
+        result = CTL_FAILED;
+    free(known);
+    return result;
+}
+
+const struct ctl_command CTL_KEY_LIST = {
+    .name = "key list",
+    .summary = "List the keys whose passes this gate accepts",
+    .details = "What a key signs is accepted when it is dated between FROM and UNTIL. Passes of a retired key that were\n"
+               "signed before its end stay good until they expire.\n",
+    .options = LIST_OPTIONS,
+    .run = run_list,
+};
+
+/* ---- key trust --------------------------------------------------------------------------------------------------- */
+
+enum { TRUST_TRUST };
+static const struct ctl_option TRUST_OPTIONS[] = {
+    [TRUST_TRUST] = { "trust", "DIR", false, TRUST_HELP },
+    { NULL, NULL, false, NULL },
+};
+
+/* *ret_already: it is trusted, nothing is left to do. */
+static enum ctl_exit check_trust(struct ctl *ctl, const struct known_keys *known, const struct key_file *key, bool *ret_already)
+{
+    const struct known *same = find_kid(known, key->kid);
+    *ret_already = false;
+    if (known->bad > 0)
+        return ctl_fail(ctl, CTL_FAILED, "%s: mend or remove the files above first: no lane starts with them", known->folder);
+    if (same && memcmp(same->key.key, key->key, sizeof(key->key)) == 0) {
+        (void)printf("%s is trusted already (%s/%s); its times and issuer stay as they are\n", key->kid, known->folder, same->name);
+        *ret_already = true;
+        return CTL_OK;
+    }
+    if (same)
+        return ctl_fail(ctl, CTL_FAILED,
+                        "kid '%s' is that of another key already (%s/%s): nothing was installed. Ask the issuer which is right; "
+                        "a new key gets a new kid", key->kid, known->folder, same->name);
+    if (known->count >= CREDENTIAL_TRUST_KEYS_MAX)
+        return ctl_fail(ctl, CTL_FAILED, "%s holds %d keys, and no more are allowed; `key retire KID --remove` one out of use",
+                        known->folder, CREDENTIAL_TRUST_KEYS_MAX);
+    return CTL_OK;
+}
+
+static enum ctl_exit install_key(struct ctl *ctl, const char *folder, const struct key_file *key)
+{
+    char path[PASS_PATH_BYTES], issuer[80];
+    if (pass_join(folder, key->kid, ".pub", path) < 0)
+        return ctl_fail(ctl, CTL_USAGE, "--trust: the path is too long");
+    const int error = key_file_write(path, false, key);
+    if (error < 0)
+        return pass_fail_write(ctl, path, error);
+    (void)printf("%s of issuer %s is trusted now: %s\n", key->kid,
+                 key->issuer[0] != '\0' ? printable(key->issuer, issuer, sizeof(issuer)) : "(any)", path);
+    if (strcmp(state_of(key, ctl->now_s), "current") != 0)
+        (void)printf("Mind that this key is %s by its own times.\n",
+                     key->from_s != 0 && ctl->now_s < key->from_s ? "not valid yet" : "no longer valid");
+    (void)printf(TELL_LANES);
+    return CTL_OK;
+}
+
+static enum ctl_exit run_trust(struct ctl *ctl)
+{
+    char folder[PASS_PATH_BYTES];
+    struct key_file key;
+    bool already;
+    if (holds_secret(ctl->operand))
+        return ctl_fail(ctl, CTL_FAILED,
+                        "%s is a SECRET key. NOTHING was installed.\n"
+                        "A secret key belongs on the issuer's machine alone: a gate only needs the public file (.pub) that was\n"
+                        "made with it, and whoever reads a gate's card or disk could sign passes for anybody. If this file is\n"
+                        "only a copy, delete it here; if others may have seen it, retire the key and make a new one.",
+                        ctl->operand);
+    if (key_file_read(ctl->operand, false, &key, stderr) < 0)
+        return ctl_fail(ctl, CTL_FAILED, "the public key can't be used (see above)");
+    enum ctl_exit result = pass_trust_folder(ctl, ctl->values[TRUST_TRUST], folder);
+    struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;
+    if (!known)
+        return CTL_FAILED;
+    result = check_trust(ctl, known, &key, &already);
+    if (result == CTL_OK && !already)
+        result = install_key(ctl, folder, &key);
+    free(known);
+    return result;
+}
+
+const struct ctl_command CTL_KEY_TRUST = {
+    .name = "key trust",
+    .operand = "FILE.pub",
+    .summary = "Accept the passes of an issuer: install its public key on this gate",
+    .details = "Example: qrgatectl key trust office-2026.pub\n"
+               "Make sure that the file comes from the issuer: whose key this is can let anybody in.\n",
+    .options = TRUST_OPTIONS,
+    .run = run_trust,
+};
+
+/* ---- key retire -------------------------------------------------------------------------------------------------- */
+
+enum { RETIRE_AT, RETIRE_NOW, RETIRE_REMOVE, RETIRE_TRUST };
+static const struct ctl_option RETIRE_OPTIONS[] = {
+    [RETIRE_AT] = { "at", "TIME", false, "what it signs after TIME is refused" },
+    [RETIRE_NOW] = { "now", NULL, false, "what it signs from now on is refused (the default)" },
+    [RETIRE_REMOVE] = { "remove", NULL, false, "take it away: all that it ever signed is refused at once" },
+    [RETIRE_TRUST] = { "trust", "DIR", false, TRUST_HELP },
+    { NULL, NULL, false, NULL },
+};
+
+static enum ctl_exit remove_key(struct ctl *ctl, const char *folder, const char *path)
+{
+    if (unlink(path) < 0)
+        return ctl_fail(ctl, CTL_FAILED, "%s: can't be removed: %s", path, strerror(errno));
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool kept = fd < 0 || fsync(fd) == 0 || errno == EINVAL; /* EINVAL: this file system needs no such thing */
+    if (fd >= 0)
+        (void)close(fd); /* only read */
+    if (!kept)
+        return ctl_fail(ctl, CTL_FAILED, "%s: removed, but the disk may forget it: %s", path, strerror(errno));
+    (void)printf("%s is no longer trusted: every pass that it signed is refused from the lanes' next start on\n", ctl->operand);
+    return CTL_OK;
+}
+
+static enum ctl_exit end_key(struct ctl *ctl, const char *path, const struct key_file *key, int64_t until_s)
+{
+    char when[32], before[32];
+    if (key->from_s != 0 && until_s < key->from_s)
+        return ctl_fail(ctl, CTL_USAGE, "%s: %s is before the key's beginning, %s; to be rid of it take --remove", path,
+                        format_time(until_s, when), format_time(key->from_s, before));
+    const int error = key_file_set_until(path, until_s);
+    if (error < 0)
+        return ctl_fail(ctl, CTL_FAILED, "%s: can't be changed: %s", path, strerror(-error));
+    (void)printf("%s signs until %s (before: %s)\nPasses dated up to then stay good until they expire. If the secret key was "
+                 "stolen, that is not enough, for\na thief writes any date: take --remove.\n",
+                 key->kid, format_time(until_s, when), key->until_s != 0 ? format_time(key->until_s, before) : "no end");
+    return CTL_OK;
+}
+
+static enum ctl_exit retire_known(struct ctl *ctl, const struct known_keys *known, int64_t until_s)
+{
+    const struct known *one = find_kid(known, ctl->operand);
+    char path[PASS_PATH_BYTES], buffer[80];
+    if (!one || pass_join(known->folder, one->name, "", path) < 0)
+        return ctl_fail(ctl, CTL_FAILED, "no key '%s' in %s; `qrgatectl key list` shows them",
+                        printable(ctl->operand, buffer, sizeof(buffer)), known->folder);
+    const enum ctl_exit result = ctl->values[RETIRE_REMOVE] ? remove_key(ctl, known->folder, path)
+                                                            : end_key(ctl, path, &one->key, until_s);
+    if (result == CTL_OK)
+        (void)printf(TELL_LANES);
+    return result;
+}
+
+static enum ctl_exit run_retire(struct ctl *ctl)
+{
+    const char *at = ctl->values[RETIRE_AT];
+    char folder[PASS_PATH_BYTES], buffer[80];
+    int64_t until_s = ctl->now_s;
+    if ((at != NULL) + (ctl->values[RETIRE_NOW] != NULL) + (ctl->values[RETIRE_REMOVE] != NULL) > 1)
+        return ctl_fail(ctl, CTL_USAGE, "only one of --at, --now and --remove is allowed");
+    if (at && !parse_time(at, &until_s))
+        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, printable(at, buffer, sizeof(buffer)));
+    enum ctl_exit result = pass_trust_folder(ctl, ctl->values[RETIRE_TRUST], folder);
+    struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;
+    if (!known)
+        return CTL_FAILED;
+    result = retire_known(ctl, known, until_s);
+    free(known);
+    return result;
+}
+
+const struct ctl_command CTL_KEY_RETIRE = {
+    .name = "key retire",
+    .operand = "KID",
+    .summary = "Let a trusted key end, now or at a time, or take it away",
+    .details = "Example: qrgatectl key retire office-2025 --at 2026-01-31T23:59\n",
+    .options = RETIRE_OPTIONS,
+    .run = run_retire,
+};

@@ -1,0 +1,37 @@
+/* The progress bar of qrgatectl import and export. */
+#include "daemon/ctl/progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { PROGRESS_ROWS = 2000, BAR_WIDTH = 40 };
+
+void progress_init(struct progress *progress, int64_t total)
+{
+    *progress = (struct progress){ .on = isatty(STDERR_FILENO) == 1, .total = total };
+}
+
+bool progress_due(const struct progress *progress, int64_t rows)
+{
+    return progress->on && rows % PROGRESS_ROWS == 0;
+}
+
+void progress_show(const struct progress *progress, int64_t done, int64_t rows)
+{
+    if (!progress->on)
+        return;
+    if (progress->total <= 0 || done < 0) {
+        (void)fprintf(stderr, "\r%lld rows", (long long)rows);
+        return;
+    }
+    const int percent = (int)(done >= progress->total ? 100 : done * 100 / progress->total);
+    const int filled = percent * BAR_WIDTH / 100;
+    (void)fprintf(stderr, "\r[%.*s%.*s] %3d%% %lld rows", filled, "########################################",
+                  BAR_WIDTH - filled, "                                        ", percent, (long long)rows);
+}
+
+void progress_clear(const struct progress *progress)
+{
+    if (progress->on)
+        (void)fprintf(stderr, "\r\033[K");
+}

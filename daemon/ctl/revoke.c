@@ -1,0 +1,113 @@
+/* qrgatectl revoke: one token onto the list of those that no longer open, or off it again. */
+#include <errno.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <string.h>
+
+#include "daemon/ctl/ctl.h"
+#include "daemon/journal/database.h"
+#include "daemon/journal/register.h"
+
+enum { LIFT, AT };
+static const struct ctl_option OPTIONS[] = {
+    [LIFT] = { "lift", NULL, false, "takes the token off the list again" },
+    [AT] = { "at", "TIME", false,
+             "since when (default: now); ISO 8601, without a zone local time; or Unix seconds. A newer entry wins" },
+    { NULL, NULL, false, NULL },
+};
+
+/* The id of a code is made of its own bytes: no key is needed for it, so a token of a lost or retired key can be revoked. */
+static enum ctl_exit read_id_of_code(struct ctl *ctl, uint8_t ret_id[CREDENTIAL_TOKEN_ID_BYTES])
+{
+    static const uint8_t none[CREDENTIAL_TOKEN_ID_BYTES];
+    const struct credential_trust trust = { .explain = true };
+    struct credential credential;
+    credential_read((const uint8_t *)ctl->operand, strlen(ctl->operand), &trust, &credential);
+    memcpy(ret_id, credential.token_id, CREDENTIAL_TOKEN_ID_BYTES);
+    const bool found = memcmp(ret_id, none, sizeof(none)) != 0;
+    char detail[sizeof(credential.detail)];
+    memcpy(detail, credential.detail, sizeof(detail));
+    sodium_memzero(&credential, sizeof(credential)); /* a name and a number */
+    if (found)
+        return CTL_OK;
+    return ctl_fail(ctl, CTL_FAILED, "the code can't be read as a token: %s; give all of it, in single quotes, from QG1: on",
+                    detail[0] ? detail : "it has no id");
+}
+
+static enum ctl_exit read_operand(struct ctl *ctl, struct revocation *ret)
+{
+    char buffer[80];
+    if (strncmp(ctl->operand, "QG1:", 4) == 0)
+        return read_id_of_code(ctl, ret->token_id);
+    if (parse_token_id(ctl->operand, ret->token_id))
+        return CTL_OK;
+    return ctl_fail(ctl, CTL_USAGE, "'%s': " ALLOWED_TOKEN_ID ", or the token itself, from QG1: on",
+                    printable(ctl->operand, buffer, sizeof(buffer)));
+}
+
+static enum ctl_exit read_time(struct ctl *ctl, int64_t *ret_s)
+{
+    const char *text = ctl->values[AT];
+    char buffer[80], future[128];
+    *ret_s = ctl->now_s;
+    if (text && !parse_time(text, ret_s))
+        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, printable(text, buffer, sizeof(buffer)));
+    if (*ret_s > ctl->now_s + CTL_FUTURE_TOLERATED_S)
+        return ctl_fail(ctl, CTL_USAGE, "--at '%s': %s", printable(text, buffer, sizeof(buffer)),
+                        format_future(ctl->now_s, future, sizeof(future)));
+    return CTL_OK;
+}
+
+static enum ctl_exit write_revocation(struct ctl *ctl, const struct revocation *revocation)
+{
+    static const uint8_t no_key[32]; /* revocations are kept by the token's own id */
+    struct register_writer writer = { .db = NULL };
+    sqlite3 *db = NULL;
+    bool taken = false;
+    enum ctl_exit result = ctl_open_database(ctl, false, &db);
+    if (result != CTL_OK)
+        return result;
+    int error = register_writer_open(db, no_key, &writer);
+    if (error == 0)
+        error = database_run(db, "BEGIN IMMEDIATE");
+    if (error == 0)
+        error = register_revoke(&writer, revocation, &taken);
+    if (error == 0)
+        error = database_run(db, "COMMIT");
+    if (error < 0)
+        result = ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s%s", strerror(-error),
+                          error == -EBUSY ? "; another program holds it: try again" : "");
+    else if (!taken)
+        result = ctl_fail(ctl, CTL_FAILED, "the register has a newer entry for this token; nothing was changed");
+    if (!sqlite3_get_autocommit(db))
+        (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
+    register_writer_close(&writer);
+    (void)sqlite3_close(db); /* no statement is left */
+    return result;
+}
+
+static enum ctl_exit run(struct ctl *ctl)
+{
+    struct revocation revocation = { .lifted = ctl->values[LIFT] != NULL, .source = "manual" };
+    char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1], when[32];
+    enum ctl_exit result = read_operand(ctl, &revocation);
+    if (result == CTL_OK)
+        result = read_time(ctl, &revocation.revoked_at_s);
+    if (result == CTL_OK)
+        result = write_revocation(ctl, &revocation);
+    if (result == CTL_OK)
+        (void)printf("%s %s at %s\n", revocation.lifted ? "lifted the revocation of" : "revoked",
+                     sodium_bin2hex(hex, sizeof(hex), revocation.token_id, CREDENTIAL_TOKEN_ID_BYTES),
+                     format_time(revocation.revoked_at_s, when));
+    return result;
+}
+
+const struct ctl_command CTL_REVOKE = {
+    .name = "revoke",
+    .operand = "TOKEN_ID|CODE",
+    .summary = "Put a token onto the list of those that no longer open",
+    .details = "TOKEN_ID is what `qrgatectl token show` prints; CODE is the token's text, QG1:... in single quotes. A lane\n"
+               "denies a revoked token whatever its status. `qrgatectl import --revocations` takes many.\n",
+    .options = OPTIONS,
+    .run = run,
+};

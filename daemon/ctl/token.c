@@ -1,0 +1,369 @@
+/* qrgatectl token issue and token show: passes signed by an issuer, and what somebody else's pass says. */
+#include "daemon/credential/token.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/credential/base45.h"
+#include "daemon/credential/cose.h"
+#include "daemon/credential/rotating.h"
+#include "daemon/credential/subject.h"
+#include "daemon/credential/utf8.h"
+#include "daemon/ctl/pass.h"
+#include "daemon/settings/key_file.h"
+#include "daemon/settings/trust_folder.h"
+
+#define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
+
+/* ---- what passes share ------------------------------------------------------------------------------------------- */
+
+/* A word of the issuer's own must not look like a number of the register that it isn't. */
+static bool is_own_word(const char *text)
+{
+    static const char *const forms[] = { "cccd:", "cmnd:", "bhyt:", "qid:", "badge:", "hc1:" };
+    const size_t length = strlen(text);
+    if (length == 0 || length >= CREDENTIAL_SUBJECT_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < '!' || text[i] > '~')
+            return false;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+        if (strncmp(text, forms[i], strlen(forms[i])) == 0)
+            return false;
+    return true;
+}
+
+enum ctl_exit pass_subject(const struct ctl *ctl, const char *text, char ret_subject[CREDENTIAL_SUBJECT_BYTES])
+{
+    char buffer[80];
+    if (subject_read(text, strlen(text), ret_subject))
+        return CTL_OK;
+    if (!is_own_word(text))
+        return ctl_fail(ctl, CTL_USAGE,
+                        "--subject '%s': " SUBJECT_ALLOWED ", or up to 71 printable ASCII characters without spaces",
+                        printable(text, buffer, sizeof(buffer)));
+    (void)strcpy(ret_subject, text); /* length checked above */
+    return CTL_OK;
+}
+
+enum ctl_exit pass_valid(const struct ctl *ctl, const char *text, int64_t *ret_s)
+{
+    char buffer[80];
+    if (parse_duration(text, ret_s))
+        return CTL_OK;
+    return ctl_fail(ctl, CTL_USAGE, "--valid '%s': " ALLOWED_VALID, printable(text, buffer, sizeof(buffer)));
+}
+
+enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_card *card)
+{
+    enum qr_format format;
+    bool to_stdout;
+    char buffer[80];
+    if (!out) {
+        (void)puts(card->code);
+        return CTL_OK;
+    }
+    if (!qr_format_from_name(out, &format, &to_stdout))
+        return ctl_fail(ctl, CTL_USAGE, "--out '%s': " QR_ALLOWED_OUT, printable(out, buffer, sizeof(buffer)));
+    if (to_stdout && format == QR_PNG && isatty(STDOUT_FILENO) == 1)
+        return ctl_fail(ctl, CTL_USAGE, "--out png: a terminal can't show a PNG; send it somewhere, or take --out txt");
+    const int error = to_stdout ? qr_card_print(card, format, stdout) : qr_card_write(card, format, out);
+    if (error < 0)
+        return ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", out, strerror(-error));
+    return CTL_OK;
+}
+
+const char *pass_local_time(int64_t at_s, char buffer[48])
+{
+    struct tm parts;
+    const time_t at = (time_t)at_s;
+    if (!localtime_r(&at, &parts) || strftime(buffer, 48, "%d %b %Y %H:%M %z", &parts) == 0)
+        (void)snprintf(buffer, 48, "%lld", (long long)at_s); /* a year with five digits */
+    return buffer;
+}
+
+bool pass_code(const struct ctl *ctl, const char *operand, char ret_code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2])
+{
+    const size_t room = CREDENTIAL_PAYLOAD_MAX_BYTES + 2;
+    if (strcmp(operand, "-") != 0) {
+        (void)snprintf(ret_code, room, "%s", operand); /* one byte too many is kept, so that it is refused as too long */
+        return true;
+    }
+    ret_code[0] = '\0';
+    if (!fgets(ret_code, (int)room, stdin)) {
+        (void)ctl_fail(ctl, CTL_FAILED, "no code on standard input%s%s", ferror(stdin) ? ": " : "",
+                       ferror(stdin) ? strerror(errno) : "");
+        return false;
+    }
+    ret_code[strcspn(ret_code, "\r\n")] = '\0'; /* never a space: it is a digit of Base45 */
+    return true;
+}
+
+/* ---- token issue ------------------------------------------------------------------------------------------------- */
+
+enum { ISSUE_KEY, ISSUE_SUBJECT, ISSUE_STATUS, ISSUE_VALID, ISSUE_NAME, ISSUE_GROUP, ISSUE_OUT };
+static const struct ctl_option ISSUE_OPTIONS[] = {
+    [ISSUE_KEY] = { "key", "SECRET_FILE", true, "the issuer's secret key, made by `key new`" },
+    [ISSUE_SUBJECT] = { "subject", "SUBJECT", true,
+                        "whose: cccd:NUMBER, cmnd:, bhyt:, qid:, badge:, or a word of the issuer's own like staff:17" },
+    [ISSUE_STATUS] = { "status", "STATUS", true, "green, yellow, red or white" },
+    [ISSUE_VALID] = { "valid", "TIME", true, "for how long from now: 30m, 72h, 14d" },
+    [ISSUE_NAME] = { "name", "NAME", false, "the person's name, shown to staff; makes the code larger" },
+    [ISSUE_GROUP] = { "group", "GROUP", false, "whose schedule holds, as the gate's configuration calls it" },
+    [ISSUE_OUT] = { "out", "FILE", false, "a picture (.svg, .png, .txt) instead of the code's text" },
+    { NULL, NULL, false, NULL },
+};
+
+static bool fits_plain(const char *text, size_t room_bytes)
+{
+    return strlen(text) < room_bytes && utf8_plain((const uint8_t *)text, strlen(text));
+}
+
+/* The claims that the options ask for; kid and issuer come from the key. */
+static enum ctl_exit read_claims(struct ctl *ctl, struct token_claims *ret)
+{
+    const char *status = ctl->values[ISSUE_STATUS];
+    const char *name = ctl->values[ISSUE_NAME] ? ctl->values[ISSUE_NAME] : "";
+    const char *group = ctl->values[ISSUE_GROUP] ? ctl->values[ISSUE_GROUP] : "";
+    int64_t valid_s = 0;
+    char buffer[80];
+    *ret = (struct token_claims){ 0 };
+    enum ctl_exit result = pass_subject(ctl, ctl->values[ISSUE_SUBJECT], ret->subject);
+    if (result != CTL_OK)
+        return result;
+    if (!parse_status(status, &ret->status))
+        return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS, printable(status, buffer, sizeof(buffer)));
+    result = pass_valid(ctl, ctl->values[ISSUE_VALID], &valid_s);
+    if (result != CTL_OK)
+        return result;
+    if (!fits_plain(name, sizeof(ret->name)))
+        return ctl_fail(ctl, CTL_USAGE, "--name '%s': allowed is UTF-8 text of up to %d bytes",
+                        printable(name, buffer, sizeof(buffer)), CREDENTIAL_NAME_BYTES - 1);
+    if (!fits_plain(group, sizeof(ret->group)))
+        return ctl_fail(ctl, CTL_USAGE, "--group '%s': allowed is UTF-8 text of up to %d bytes",
+                        printable(group, buffer, sizeof(buffer)), CREDENTIAL_GROUP_BYTES - 1);
+    (void)strcpy(ret->name, name); /* lengths checked above */
+    (void)strcpy(ret->group, group);
+    ret->issued_at_s = ctl->now_s;
+    ret->expires_at_s = ctl->now_s + valid_s;
+    return CTL_OK;
+}
+
+/* A pass dated outside of the key's time is refused at every gate: better said here. */
+static enum ctl_exit check_key_time(const struct ctl *ctl, const struct key_file *key)
+{
+    char when[32];
+    if (key->from_s != 0 && ctl->now_s < key->from_s)
+        return ctl_fail(ctl, CTL_FAILED, "the key '%s' is not valid before %s; is this machine's clock right?", key->kid,
+                        format_time(key->from_s, when));
+    if (key->until_s != 0 && ctl->now_s > key->until_s)
+        return ctl_fail(ctl, CTL_FAILED, "the key '%s' was valid until %s; make a new one with `key new`", key->kid,
+                        format_time(key->until_s, when));
+    return CTL_OK;
+}
+
+static enum ctl_exit run_issue(struct ctl *ctl)
+{
+    struct token_claims claims;
+    struct key_file key;
+    uint8_t public_key[crypto_sign_PUBLICKEYBYTES], signing_key[crypto_sign_SECRETKEYBYTES];
+    char text[TOKEN_TEXT_BYTES], local[48], line[80];
+    enum ctl_exit result = read_claims(ctl, &claims);
+    if (result != CTL_OK)
+        return result;
+    if (key_file_read(ctl->values[ISSUE_KEY], true, &key, stderr) < 0)
+        return ctl_fail(ctl, CTL_FAILED, "the secret key can't be used (see above)");
+    result = check_key_time(ctl, &key);
+    /* a pass must name an issuer; a key written by hand may have none */
+    (void)snprintf(claims.issuer, sizeof(claims.issuer), "%s", key.issuer[0] ? key.issuer : key.kid);
+    (void)crypto_sign_seed_keypair(public_key, signing_key, key.key); /* can't fail */
+    const int length = token_write(&claims, (const uint8_t *)key.kid, strlen(key.kid), signing_key, text, sizeof(text));
+    sodium_memzero(&key, sizeof(key));
+    sodium_memzero(signing_key, sizeof(signing_key));
+    if (result != CTL_OK)
+        return result;
+    if (length < 0)
+        return ctl_fail(ctl, CTL_FAILED, "the pass can't be written: %s", strerror(-length));
+    (void)snprintf(line, sizeof(line), "valid until %s", pass_local_time(claims.expires_at_s, local));
+    const struct qr_card card = { .code = text, .title = claims.name, .line = line, .robust = true };
+    return pass_put(ctl, ctl->values[ISSUE_OUT], &card);
+}
+
+const struct ctl_command CTL_TOKEN_ISSUE = {
+    .name = "token issue",
+    .summary = "Sign a pass (QG1:...), as text or as a QR code to print",
+    .details =
+        "Example: qrgatectl token issue --key office.key --subject cccd:022199012345 --status green --valid 72h \\\n"
+        "           --name \"Thu Do\" --out card.svg\n"
+        "The SVG shows name and validity too. Without --out the text is printed, for another program to draw.\n",
+    .options = ISSUE_OPTIONS,
+    .run = run_issue,
+};
+
+/* ---- token show -------------------------------------------------------------------------------------------------- */
+
+enum { SHOW_TRUST };
+static const struct ctl_option SHOW_OPTIONS[] = {
+    [SHOW_TRUST] = { "trust", "DIR", false, "the folder of trusted keys (default: the configuration's)" },
+    { NULL, NULL, false, NULL },
+};
+
+static bool has_config(const struct ctl *ctl)
+{
+    return ctl->config || access(DEFAULT_CONFIG, R_OK) == 0;
+}
+
+/* What signatures are held against. Nothing named and no configuration: nothing is trusted, which is said later. */
+static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credential_trust *ret)
+{
+    char folder[PASS_PATH_BYTES];
+    uint8_t site_key[32];
+    enum ctl_exit result = CTL_OK;
+    memset(ret, 0, sizeof(*ret));
+    if (rotating && (ctl->site_key || has_config(ctl))) {
+        result = ctl_load_site_key(ctl, site_key);
+        if (result == CTL_OK) {
+            rotating_key_from_site_key(site_key, ret->rotation_key);
+            ret->has_rotation_key = true;
+        }
+        sodium_memzero(site_key, sizeof(site_key));
+    } else if (!rotating && (ctl->values[SHOW_TRUST] || has_config(ctl))) {
+        result = pass_trust_folder(ctl, ctl->values[SHOW_TRUST], folder);
+        if (result == CTL_OK && trust_folder_load(folder, ret, stderr) < 0)
+            result = ctl_fail(ctl, CTL_FAILED, "%s: the trusted keys can't be used (see above)", folder);
+    }
+    ret->explain = true;
+    return result;
+}
+
+static void show_text(const char *label, const char *text)
+{
+    char buffer[160];
+    if (text[0] != '\0')
+        (void)printf("%-10s %s\n", label, printable(text, buffer, sizeof(buffer)));
+}
+
+static void show_time(const char *label, int64_t at_s, const char *remark)
+{
+    char when[32], local[48];
+    if (at_s != 0)
+        (void)printf("%-10s %s (%s%s)\n", label, format_time(at_s, when), pass_local_time(at_s, local), remark);
+}
+
+/* The kid is only for people: credential_read() has no use for it once the key is found. */
+static void show_key(const char *code, const struct credential_trust *trust)
+{
+    uint8_t bytes[TOKEN_TEXT_BYTES];
+    char kid[CREDENTIAL_KID_MAX_BYTES + 1] = "", shown[80], issuer[80];
+    struct cose_message message;
+    const int length = base45_decode(code + 4, strlen(code + 4), bytes, sizeof(bytes));
+    if (length < 0 || cose_read(bytes, (size_t)length, COSE_SIGN1, &message) != NULL || message.kid_bytes == 0 ||
+        message.kid_bytes >= sizeof(kid))
+        return;
+    memcpy(kid, message.kid, message.kid_bytes);
+    const char *trusted = "not trusted here", *of = "";
+    for (size_t i = 0; i < trust->count; i++)
+        if (trust->keys[i].kid_bytes == message.kid_bytes && memcmp(trust->keys[i].kid, kid, message.kid_bytes) == 0) {
+            trusted = "trusted here";
+            of = trust->keys[i].issuer;
+        }
+    (void)printf("%-10s %s (%s%s%s)\n", "key", printable(kid, shown, sizeof(shown)), trusted, of[0] ? ", issuer " : "",
+                 printable(of, issuer, sizeof(issuer)));
+}
+
+static void show_id(const uint8_t id[CREDENTIAL_TOKEN_ID_BYTES])
+{
+    char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1];
+    (void)printf("%-10s %s (for qrgatectl revoke)\n", "id", sodium_bin2hex(hex, sizeof(hex), id, CREDENTIAL_TOKEN_ID_BYTES));
+}
+
+static void show_fields(const struct ctl *ctl, const struct credential *c)
+{
+    char remark[64] = "";
+    show_text("subject", c->subject);
+    show_text("name", c->name);
+    show_text("group", c->group);
+    show_text("status", c->has_status ? declaration_status_name(c->status)
+                                      : c->subject[0] != '\0' ? "none inside; the gate's register decides" : "");
+    show_time("issued", c->issued_at_s, "");
+    show_time("expires", c->expires_at_s, c->expires_at_s <= ctl->now_s ? "; EXPIRED" : "");
+    if (c->rotation_step != 0) {
+        const long long steps = (long long)(ctl->now_s / ROTATING_STEP_S - c->rotation_step);
+        (void)snprintf(remark, sizeof(remark), "; step %lld, %lld old", (long long)c->rotation_step, steps);
+        show_time("shown", c->rotation_step * ROTATING_STEP_S, remark);
+    }
+    if (sodium_is_zero(c->token_id, sizeof(c->token_id)) == 0)
+        show_id(c->token_id);
+}
+
+static enum ctl_exit show_signature(const struct credential *c, bool checked)
+{
+    if (c->fault == CREDENTIAL_OK)
+        (void)printf("%-10s holds\n", "signature");
+    else if (!checked && c->fault == CREDENTIAL_FAULT_KEY_UNKNOWN)
+        (void)printf("%-10s NOT CHECKED: no trusted keys were named (--trust, --site-key, --config); nothing above is proven\n",
+                     "signature");
+    else
+        (void)printf("%-10s REFUSED (%s): %s; nothing above is proven\n", "signature", credential_fault_name(c->fault), c->detail);
+    return c->fault == CREDENTIAL_OK ? CTL_OK : CTL_SOME_BAD;
+}
+
+static enum ctl_exit show_provision(struct ctl *ctl, const char *code)
+{
+    struct rotating_holder holder;
+    uint8_t id[CREDENTIAL_TOKEN_ID_BYTES];
+    if (rotating_provision_read(code, &holder) < 0)
+        return ctl_fail(ctl, CTL_FAILED, "the provisioning text QGS1: is broken; copy it again, spaces and all");
+    (void)printf("%-10s provisioning of a rotating token: a SECRET, no pass to be shown at a gate\n", "kind");
+    show_text("subject", holder.subject);
+    show_time("expires", holder.expires_at_s, holder.expires_at_s <= ctl->now_s ? "; EXPIRED" : "");
+    rotating_token_id(&holder, id);
+    show_id(id);
+    sodium_memzero(&holder, sizeof(holder));
+    return CTL_OK;
+}
+
+static enum ctl_exit run_show(struct ctl *ctl)
+{
+    char code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2];
+    struct credential_trust trust;
+    struct credential c;
+    if (!pass_code(ctl, ctl->operand, code))
+        return CTL_FAILED;
+    if (strncmp(code, "QGS1:", 5) == 0)
+        return show_provision(ctl, code);
+    const bool rotating = rotating_recognises((const uint8_t *)code, strlen(code));
+    if (!rotating && !token_recognises((const uint8_t *)code, strlen(code)))
+        return ctl_fail(ctl, CTL_FAILED, "this is no token (QG1:…); for other codes: qrgatectl code explain");
+    enum ctl_exit result = load_trust(ctl, rotating, &trust);
+    if (result != CTL_OK)
+        goto end;
+    credential_read((const uint8_t *)code, strlen(code), &trust, &c);
+    if (c.fault == CREDENTIAL_FAULT_MALFORMED || c.fault == CREDENTIAL_FAULT_UNSUPPORTED) {
+        result = ctl_fail(ctl, CTL_FAILED, "the token is broken: %s", c.detail);
+        goto end;
+    }
+    show_text("kind", credential_kind_name(c.kind));
+    if (!rotating)
+        show_key(code, &trust);
+    show_fields(ctl, &c);
+    result = show_signature(&c, rotating ? trust.has_rotation_key : ctl->values[SHOW_TRUST] || has_config(ctl));
+end:
+    sodium_memzero(trust.rotation_key, sizeof(trust.rotation_key));
+    trust_folder_free(&trust);
+    return result;
+}
+
+const struct ctl_command CTL_TOKEN_SHOW = {
+    .name = "token show",
+    .operand = "CODE",
+    .summary = "Say what a pass (QG1:...) holds, and whether its signature is trusted here",
+    .details = "CODE is the text of the QR; - reads it from standard input (better: it then stands in no history).\n"
+               "Exit status 3: the signature isn't trusted. A rotating pass is checked with the site key.\n",
+    .options = SHOW_OPTIONS,
+    .run = run_show,
+};

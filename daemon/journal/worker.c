@@ -1,0 +1,281 @@
+/* The journal's requests, each in one transaction: all of it is on disk when the answer says so, or none. Called by the
+ * journal thread. */
+#include "daemon/journal/worker.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/journal/event.h"
+#include "daemon/journal/register_row.h"
+
+enum { BOUND_LINKS_MAX = 3 }; /* completed -> override -> held */
+
+int worker_open(struct worker *worker, const struct journal_settings *settings, char *why, size_t why_bytes)
+{
+    worker->settings = settings;
+    int error = store_open(&worker->store, settings->path, why, why_bytes);
+    if (error < 0)
+        return error;
+    error = register_writer_open(worker->store.db, settings->site_key, &worker->people);
+    if (error == 0)
+        error = presence_open(worker->store.db, &worker->presence);
+    if (error == 0)
+        error = judge_open(&worker->judge, settings, worker->store.db, &worker->people, &worker->presence);
+    if (error < 0) {
+        (void)snprintf(why, why_bytes,
+                       "%s: %s; the file is damaged or was changed by another program: restore it or move it away",
+                       settings->path, sqlite3_errmsg(worker->store.db));
+        worker_close(worker);
+    }
+    return error;
+}
+
+void worker_close(struct worker *worker)
+{
+    judge_close(&worker->judge);
+    presence_close(&worker->presence);
+    register_writer_close(&worker->people);
+    store_close(&worker->store);
+    worker->settings = NULL;
+}
+
+/* The transaction's end: what it did is kept when it went well and there is anything to keep. */
+static int end(struct worker *worker, int error, bool keep)
+{
+    if (error == 0 && keep)
+        error = store_commit(&worker->store);
+    else
+        store_rollback(&worker->store);
+    if (error == 0 && keep)
+        presence_committed(&worker->presence);
+    else
+        presence_rolled_back(&worker->presence);
+    return error;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+static struct verdict verdict_of_event(const struct event *event)
+{
+    return (struct verdict){
+        .action = event->kind == EVENT_GRANTED ? VERDICT_OPEN
+                  : event->kind == EVENT_HELD  ? VERDICT_HOLD
+                                               : VERDICT_DENY,
+        .reason = event->reason,
+        .status = event->status,
+    };
+}
+
+/* A retry brings the same event_id: the row that is there is the answer. Another person's or another kind's under that
+ * id is a fault of the caller, and must not open. 1: answered; 0: new. */
+static int find_repeat(struct worker *worker, const struct event *wanted, bool decided, struct event *ret)
+{
+    struct event stored;
+    const int found = store_find(&worker->store, wanted->event_id, &stored);
+    if (found <= 0)
+        return found;
+    if (decided && (strcmp(stored.person, wanted->person) != 0 || stored.credential != wanted->credential ||
+                    !event_is_verdict(stored.kind)))
+        return -EEXIST;
+    *ret = stored;
+    return 1;
+}
+
+/* Whose passage it is: the button and the sensor know nobody, but what they are bound to may. */
+static int inherit_person(struct worker *worker, struct event *event)
+{
+    char bound[JOURNAL_ID_BYTES];
+    struct event row;
+    int found = 1;
+    memcpy(bound, event->bound_event_id, sizeof(bound));
+    for (int i = 0; i < BOUND_LINKS_MAX && found == 1 && event->person[0] == '\0' && bound[0] != '\0'; i++) {
+        found = store_find(&worker->store, bound, &row);
+        if (found == 1) {
+            memcpy(event->person, row.person, sizeof(event->person));
+            memcpy(bound, row.bound_event_id, sizeof(bound));
+        }
+    }
+    return found < 0 ? found : 0;
+}
+
+/* What the event makes of the table of presence. Without a sensor nobody can say more than that the arm was opened. */
+static int move_presence(struct worker *worker, const struct event *event, bool late)
+{
+    const bool has_sensor = worker->settings->has_sensor;
+    const bool passes = has_sensor ? event->kind == EVENT_COMPLETED
+                                   : event->kind == EVENT_GRANTED || event->kind == EVENT_OVERRIDE;
+    struct event theirs = *event;
+    if (event->person[0] == '\0' || (!passes && event->kind != EVENT_NOT_USED))
+        return 0;
+    const int error = register_resolve(&worker->people, event->person, theirs.person);
+    if (error < 0)
+        return error;
+    return passes ? presence_pass(&worker->presence, &theirs, worker->settings->lane, late)
+                  : presence_undo(&worker->presence, &theirs);
+}
+
+/* Of the caller's event only what the header names. */
+static int prepare_event(const struct journal_request *request, const struct policy *policy, struct event *ret)
+{
+    const struct event *given = &request->event;
+    *ret = (struct event){ .at_us = given->at_us,
+                           .monotonic_us = given->monotonic_us,
+                           .clock_trusted = given->clock_trusted };
+    if (request->op == JOURNAL_DECIDE) {
+        if (request->payload_bytes > sizeof(request->payload))
+            return -EMSGSIZE;
+        memcpy(ret->event_id, given->event_id, sizeof(ret->event_id));
+    } else {
+        *ret = *given;
+        ret->direction = event_is_verdict(ret->kind) || event_is_passage(ret->kind) ? policy->direction : DIRECTION_NONE;
+    }
+    return event_valid(ret) ? 0 : -EINVAL;
+}
+
+static int decide_and_record(struct worker *worker, const struct journal_request *request,
+                             struct journal_answer *answer)
+{
+    const bool decided = request->op == JOURNAL_DECIDE;
+    struct judged judged = { .burn = false };
+    struct event event;
+    uint8_t salt[CHAIN_SALT_BYTES];
+    int repeated = 0;
+    int error = prepare_event(request, &worker->settings->policy, &event);
+    if (error < 0)
+        return error;
+    const bool late = judge_clock(&worker->judge, &event);
+    randombytes_buf(salt, sizeof(salt));
+
+    error = store_begin(&worker->store);
+    if (error < 0)
+        return error;
+    if (decided)
+        error = judge_decide(&worker->judge, request, &event, &judged);
+    else if (event_is_passage(event.kind))
+        error = inherit_person(worker, &event);
+    if (error == 0) {
+        repeated = find_repeat(worker, &event, decided, &answer->event);
+        error = repeated < 0 ? repeated : 0;
+    }
+    if (error == 0 && repeated == 0) {
+        error = store_insert(&worker->store, &event, salt);
+        if (error == 0)
+            error = judge_burn(&worker->judge, &judged);
+        if (error == 0)
+            error = move_presence(worker, &event, late);
+    }
+    error = end(worker, error, repeated == 0);
+    if (error < 0)
+        return error;
+    if (repeated == 0) {
+        judge_recorded(&worker->judge, &event);
+        answer->event = event;
+    }
+    if (decided)
+        answer->verdict = verdict_of_event(&answer->event);
+    return 0;
+}
+
+static int mark_sent(struct worker *worker, int64_t seq)
+{
+    const int error = store_begin(&worker->store);
+    return error < 0 ? error : end(worker, store_mark_sent(&worker->store, seq), true);
+}
+
+/* ---- what others tell -------------------------------------------------------------------------------------------- */
+
+static int declare(struct worker *worker, const struct declared *declared, bool *ret_taken)
+{
+    int error = store_begin(&worker->store);
+    if (error < 0)
+        return error;
+    error = end(worker, register_write(&worker->people, declared, ret_taken), true);
+    presence_recount(&worker->presence); /* two rows of one person may have become one */
+    return error;
+}
+
+static int revoke_token(struct worker *worker, const struct revocation *revocation, bool *ret_taken)
+{
+    const int error = store_begin(&worker->store);
+    return error < 0 ? error : end(worker, register_revoke(&worker->people, revocation, ret_taken), true);
+}
+
+static bool ended(const char *text, size_t bytes)
+{
+    return memchr(text, '\0', bytes) != NULL;
+}
+
+static bool passage_valid(const struct followed_passage *passage)
+{
+    return person_valid(passage->person) && ended(passage->event_id, sizeof(passage->event_id)) &&
+           passage->event_id[0] != '\0' && ended(passage->lane, sizeof(passage->lane)) &&
+           (unsigned)passage->direction < DIRECTION_COUNT && passage->at_us > 0;
+}
+
+static int follow(struct worker *worker, const struct journal_request *request, bool *ret_taken)
+{
+    struct followed_passage passage = request->passage;
+    struct event ours;
+    if (!passage_valid(&passage))
+        return -EINVAL;
+    if (passage.direction == DIRECTION_NONE || strcmp(passage.lane, worker->settings->lane) == 0)
+        return 0;
+    /* A lane whose clock is ahead must not be the last word until its time has come. */
+    const int64_t now_us = request->event.at_us, skew_us = judge_skew_us(&worker->judge);
+    if (request->event.clock_trusted && now_us > 0 && passage.at_us > now_us && passage.at_us - now_us > skew_us)
+        passage.at_us = now_us + skew_us;
+    int error = store_begin(&worker->store);
+    if (error < 0)
+        return error;
+    const int is_ours = store_find(&worker->store, passage.event_id, &ours);
+    error = is_ours < 0 ? is_ours : 0;
+    if (is_ours == 0) {
+        error = register_resolve(&worker->people, request->passage.person, passage.person);
+        if (error == 0)
+            error = presence_follow(&worker->presence, &passage, ret_taken);
+    }
+    return end(worker, error, *ret_taken);
+}
+
+/* ---- the door ---------------------------------------------------------------------------------------------------- */
+
+static int answer_request(struct worker *worker, const struct journal_request *request, struct journal_answer *answer)
+{
+    int found;
+    switch (request->op) {
+    case JOURNAL_DECIDE:
+    case JOURNAL_RECORD: return decide_and_record(worker, request, answer);
+    case JOURNAL_READ_UNSENT:
+        found = store_next_unsent(&worker->store, request->after_seq, &answer->event);
+        answer->found = found == 1;
+        return found < 0 ? found : 0;
+    case JOURNAL_MARK_SENT: return mark_sent(worker, request->after_seq);
+    case JOURNAL_PING: return 0;
+    case JOURNAL_DECLARE: return declare(worker, &request->declared, &answer->taken);
+    case JOURNAL_REVOKE: return revoke_token(worker, &request->revocation, &answer->taken);
+    case JOURNAL_FOLLOW: return follow(worker, request, &answer->taken);
+    }
+    return -EINVAL;
+}
+
+void worker_do(struct worker *worker, struct journal_request *request, struct journal_answer *answer)
+{
+    *answer = (struct journal_answer){ .op = request->op, .tag = request->tag };
+    const int error = answer_request(worker, request, answer);
+    if (error < 0) {
+        answer->error = error;
+        answer->found = answer->taken = false;
+        answer->event = request->event;
+        answer->event.seq = 0;
+        answer->verdict =
+            (struct verdict){ .action = VERDICT_DENY, .reason = REASON_JOURNAL_FAILED, .status = STATUS_NONE };
+    }
+    answer->unsent_rows = worker->store.unsent_rows;
+    if (request->op == JOURNAL_DECIDE && request->payload_bytes <= sizeof(request->payload))
+        sodium_memzero(request->payload, request->payload_bytes);
+    if (request->op == JOURNAL_DECLARE)
+        sodium_memzero(&request->declared, sizeof(request->declared));
+}

@@ -1,0 +1,431 @@
+/* Messages from the broker, and the lines of qrgatectl's JSON files: a table of members for each of the three kinds. Main
+ * thread in qrgated. */
+#include "daemon/mqtt/inbound.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#include "daemon/credential/subject.h"
+#include "daemon/decision/time_text.h"
+#include "daemon/mqtt/json_read.h"
+
+#define ALLOWED_TIME_JSON "allowed is 2026-01-31T08:30:00+07:00 or a whole number of Unix seconds, from 2000 to 2200"
+#define ALLOWED_NOW "is in the future; mend it, or the sender's or this machine's clock"
+#define ALLOWED_FLAG "allowed are true, false"
+_Static_assert(JSON_READ_HEX_ID_CHARS == JOURNAL_ID_BYTES - 1, "ids and hashes are 32 hex digits");
+
+/* One message while it is read; of the results only the wanted one is set. */
+struct message {
+    int64_t now_s;
+    const char *schema;
+    struct declared *declared;
+    struct revocation *revocation;
+    struct followed_passage *passage;
+    bool changes_presence;
+};
+
+/* ---- what several kinds have ------------------------------------------------------------------------------------- */
+
+static const char *take_time(const struct message *message, struct json_object *value, int64_t *ret_s)
+{
+    size_t length_bytes;
+    int64_t at_s;
+    const char *text = json_read_text(value, &length_bytes);
+    if (text ? !time_text_read(text, length_bytes, &at_s, NULL)
+             : !json_read_integer(value, &at_s) || !time_text_in_range(at_s))
+        return ALLOWED_TIME_JSON;
+    if (at_s - INBOUND_FUTURE_TOLERATED_S > message->now_s) /* in range, so this can't overflow */
+        return ALLOWED_NOW;
+    *ret_s = at_s;
+    return NULL;
+}
+
+static const char *take_schema(void *userdata, struct json_object *value)
+{
+    const struct message *message = userdata;
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    return text && strcmp(text, message->schema) == 0 ? NULL : "another kind or version than this topic's";
+}
+
+static bool transaction_valid(struct json_object *value)
+{
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    return text && json_read_is_word(text, length_bytes, INBOUND_TRANSACTION_BYTES - 1, "_-");
+}
+
+static const char *take_transaction(void *userdata, struct json_object *value)
+{
+    (void)userdata; /* find_transaction() has kept it: also of a message that is refused for another member */
+    return transaction_valid(value) ? NULL : "allowed are 1 to 64 of A-Z a-z 0-9 _ -";
+}
+
+static void find_transaction(struct json_object *root, char ret_transaction[INBOUND_TRANSACTION_BYTES])
+{
+    struct json_object *value;
+    if (json_read_member_named(root, "transaction_id", &value) && transaction_valid(value))
+        (void)strcpy(ret_transaction, json_object_get_string(value));
+}
+
+bool inbound_group_valid(const char *group, size_t length_bytes)
+{
+    return json_read_is_word(group, length_bytes, CREDENTIAL_GROUP_BYTES - 1, "_.-");
+}
+
+/* ---- a declaration ----------------------------------------------------------------------------------------------- */
+
+static const char *take_subject(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    return text && subject_read(text, length_bytes, message->declared->identities[0]) ? NULL : SUBJECT_ALLOWED;
+}
+
+static const char *take_identities(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    char(*kept)[CREDENTIAL_SUBJECT_BYTES] = message->declared->identities;
+    const size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+    if (count < 1 || count > JOURNAL_IDENTITIES_MAX)
+        return "allowed is a list of 1 to 4 numbers";
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_object_array_get_idx(value, i);
+        size_t length_bytes, same = 0;
+        const char *text = json_read_text(item, &length_bytes);
+        if (!text || !subject_read(text, length_bytes, kept[used]))
+            return SUBJECT_ALLOWED;
+        for (size_t before = 0; before < i; before++)
+            if (json_object_equal(json_object_array_get_idx(value, before), item))
+                return "allowed is each number once";
+        while (same < used && strcmp(kept[same], kept[used]) != 0)
+            same++;
+        used += same == used; /* a BHYT number in its old and new form is one */
+    }
+    if (used < JOURNAL_IDENTITIES_MAX)
+        kept[used][0] = '\0'; /* where the repeat was read to */
+    return NULL;
+}
+
+static const char *take_person(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return json_read_hex_id(value, message->declared->person) ? NULL : JSON_READ_HEX_ALLOWED;
+}
+
+static const char *take_status(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    enum declaration_status *ret = &message->declared->declaration.status;
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    /* "none" and "expired" are names too, but not something that can be declared */
+    return text && declaration_status_from_name(text, ret) && *ret != STATUS_NONE && *ret != STATUS_EXPIRED
+               ? NULL
+               : "allowed are green, yellow, red, white, revoked";
+}
+
+static const char *take_declared_at(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return take_time(message, value, &message->declared->declaration.declared_at_s);
+}
+
+static const char *symptom_by_number(int number)
+{
+    return symptom_name((enum symptom)number);
+}
+
+static const char *contact_by_number(int number)
+{
+    return contact_name((enum contact)number);
+}
+
+/* A list of names, each once, as bits. */
+static bool take_names(struct json_object *value, const char *(*name)(int), int count, uint16_t *ret)
+{
+    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) > (size_t)count)
+        return false;
+    *ret = 0;
+    for (size_t i = 0; i < json_object_array_length(value); i++) {
+        size_t length_bytes;
+        const char *text = json_read_text(json_object_array_get_idx(value, i), &length_bytes);
+        int bit = 0;
+        while (text && bit < count && strcmp(name(bit), text) != 0)
+            bit++;
+        if (!text || bit == count || (*ret & 1u << bit))
+            return false;
+        *ret = (uint16_t)(*ret | 1u << bit);
+    }
+    return true;
+}
+
+static const char *take_symptoms(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return take_names(value, symptom_by_number, SYMPTOM_COUNT, &message->declared->declaration.answers.symptoms)
+               ? NULL
+               : "allowed is a list of fever, cough, breathlessness, pneumonia, sore_throat, tiredness, each once";
+}
+
+static const char *take_contacts(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return take_names(value, contact_by_number, CONTACT_COUNT, &message->declared->declaration.answers.contacts)
+               ? NULL
+               : "allowed is a list of patient, sick_country, symptoms, each once";
+}
+
+static const char *take_travelled(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return json_read_flag(value, &message->declared->declaration.answers.travelled) ? NULL : ALLOWED_FLAG;
+}
+
+static const char *take_symptoms_at(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return take_time(message, value, &message->declared->declaration.answers.symptoms_at_s);
+}
+
+static const char *take_contact_at(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return take_time(message, value, &message->declared->declaration.answers.contact_at_s);
+}
+
+static const char *take_travel_at(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return take_time(message, value, &message->declared->declaration.answers.travel_at_s);
+}
+
+static const char *take_by(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    return text && declared_by_from_name(text, &message->declared->declaration.answers.by) ? NULL
+                                                                                            : "allowed are self, guard";
+}
+
+static const char *take_group(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    if (!text || !inbound_group_valid(text, length_bytes))
+        return "allowed are 1 to 32 of A-Z a-z 0-9 _ . -";
+    (void)strcpy(message->declared->declaration.group, text);
+    return NULL;
+}
+
+enum declaration_member {
+    D_SUBJECT, D_IDENTITIES, D_PERSON, D_DECLARED_AT, D_SYMPTOMS, D_CONTACTS, D_TRAVELLED, D_OTHERS
+};
+static const struct json_read_member DECLARATION_MEMBERS[] = {
+    [D_SUBJECT] = { "subject", take_subject, true },
+    [D_IDENTITIES] = { "identities", take_identities, true },
+    [D_PERSON] = { "person", take_person, true },
+    [D_DECLARED_AT] = { "declared_at", take_declared_at, false },
+    [D_SYMPTOMS] = { "symptoms", take_symptoms, false },
+    [D_CONTACTS] = { "contacts", take_contacts, false },
+    [D_TRAVELLED] = { "travelled", take_travelled, false },
+    [D_OTHERS] = { "schema", take_schema, false },
+    { "transaction_id", take_transaction, false },
+    { "status", take_status, false },
+    { "symptoms_at", take_symptoms_at, false },
+    { "contact_at", take_contact_at, false },
+    { "travel_at", take_travel_at, false },
+    { "by", take_by, false },
+    { "group", take_group, false },
+};
+enum { DECLARATION_MEMBER_COUNT = sizeof(DECLARATION_MEMBERS) / sizeof(DECLARATION_MEMBERS[0]) };
+_Static_assert((int)DECLARATION_MEMBER_COUNT <= (int)JSON_READ_MEMBERS_MAX, "a bit for each");
+
+const char *inbound_declaration_check(const struct declared *declared, bool answered)
+{
+    const struct declaration_answers *answers = &declared->declaration.answers;
+    if ((declared->person[0] != '\0') == (declared->identities[0][0] != '\0'))
+        return "whose: allowed is one of subject, identities, person";
+    if (declared->declaration.declared_at_s == 0)
+        return "declared_at is missing";
+    if (declared->declaration.status == STATUS_NONE && !answered)
+        return "status is missing; it may be left out when symptoms, contacts or travelled are answered";
+    if (answers->symptoms_at_s != 0 && answers->symptoms == 0)
+        return "symptoms_at: allowed only with a symptom";
+    if (answers->contact_at_s != 0 && answers->contacts == 0)
+        return "contact_at: allowed only with a contact";
+    if (answers->travel_at_s != 0 && !answers->travelled)
+        return "travel_at: allowed only with travelled";
+    return NULL;
+}
+
+int inbound_declaration(const char *text, size_t length_bytes, int64_t now_s, struct declared *ret,
+                        char ret_transaction[INBOUND_TRANSACTION_BYTES], char *why, size_t why_bytes)
+{
+    struct message message = { .now_s = now_s, .schema = "qrgate/declaration/1", .declared = ret };
+    const unsigned whose = 1u << D_SUBJECT | 1u << D_IDENTITIES | 1u << D_PERSON;
+    const unsigned answers = 1u << D_SYMPTOMS | 1u << D_CONTACTS | 1u << D_TRAVELLED;
+    unsigned seen;
+    int error;
+    *ret = (struct declared){ .declaration.found = true, .source = "mqtt" };
+    ret_transaction[0] = '\0';
+    struct json_object *root = json_read(text, length_bytes, INBOUND_MESSAGE_MAX_BYTES, &error, why, why_bytes);
+    if (!root)
+        goto refused;
+    find_transaction(root, ret_transaction);
+    error = json_read_members(root, DECLARATION_MEMBERS, DECLARATION_MEMBER_COUNT, false, &message, &seen, why, why_bytes);
+    json_read_free(root);
+    if (error < 0)
+        goto refused;
+    const unsigned named = seen & whose;
+    const char *wrong = named & (named - 1) /* more than one */ ? "whose: allowed is one of subject, identities, person"
+                                                                : inbound_declaration_check(ret, seen & answers);
+    if (!wrong)
+        return 0;
+    error = json_read_refuse(why, why_bytes, "%s", wrong);
+refused:
+    *ret = (struct declared){ 0 };
+    return error;
+}
+
+/* ---- a revocation ------------------------------------------------------------------------------------------------ */
+
+static const char *take_token_id(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    static const uint8_t none[CREDENTIAL_TOKEN_ID_BYTES];
+    uint8_t *id = message->revocation->token_id;
+    char hex[JOURNAL_ID_BYTES];
+    _Static_assert(2 * CREDENTIAL_TOKEN_ID_BYTES == JSON_READ_HEX_ID_CHARS, "an id is as long as a person's hash");
+    if (!json_read_hex_id(value, hex))
+        return JSON_READ_HEX_ALLOWED;
+    for (size_t i = 0; i < JSON_READ_HEX_ID_CHARS; i++) {
+        const int digit = hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10;
+        id[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : id[i / 2] | digit);
+    }
+    return memcmp(id, none, sizeof(none)) == 0 ? "all zeros is no token's id" : NULL;
+}
+
+static const char *take_revoked_at(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return take_time(message, value, &message->revocation->revoked_at_s);
+}
+
+static const char *take_lifted(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return json_read_flag(value, &message->revocation->lifted) ? NULL : ALLOWED_FLAG;
+}
+
+int inbound_revocation(const char *text, size_t length_bytes, int64_t now_s, struct revocation *ret,
+                       char ret_transaction[INBOUND_TRANSACTION_BYTES], char *why, size_t why_bytes)
+{
+    enum { R_TOKEN_ID, R_REVOKED_AT, R_COUNT = 5 };
+    static const struct json_read_member members[R_COUNT] = {
+        [R_TOKEN_ID] = { "token_id", take_token_id, false },
+        [R_REVOKED_AT] = { "revoked_at", take_revoked_at, false },
+        { "lifted", take_lifted, false },
+        { "schema", take_schema, false },
+        { "transaction_id", take_transaction, false },
+    };
+    struct message message = { .now_s = now_s, .schema = "qrgate/revocation/1", .revocation = ret };
+    unsigned seen;
+    int error;
+    *ret = (struct revocation){ .source = "mqtt" };
+    ret_transaction[0] = '\0';
+    struct json_object *root = json_read(text, length_bytes, INBOUND_MESSAGE_MAX_BYTES, &error, why, why_bytes);
+    if (root) {
+        find_transaction(root, ret_transaction);
+        error = json_read_members(root, members, R_COUNT, false, &message, &seen, why, why_bytes);
+        json_read_free(root);
+        if (error == 0 && !(seen & 1u << R_TOKEN_ID))
+            error = json_read_refuse(why, why_bytes, "token_id is missing");
+        else if (error == 0 && !(seen & 1u << R_REVOKED_AT))
+            error = json_read_refuse(why, why_bytes, "revoked_at is missing");
+    }
+    if (error < 0)
+        *ret = (struct revocation){ 0 };
+    return error;
+}
+
+/* ---- another lane's passage -------------------------------------------------------------------------------------- */
+
+static const char *take_event_id(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return json_read_hex_id(value, message->passage->event_id) ? NULL : JSON_READ_HEX_ALLOWED;
+}
+
+static const char *take_passenger(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return json_read_hex_id(value, message->passage->person) ? NULL : JSON_READ_HEX_ALLOWED;
+}
+
+static const char *take_direction(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    return text && direction_from_name(text, &message->passage->direction) ? NULL : "allowed are in, out, none";
+}
+
+static const char *take_at(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    size_t length_bytes;
+    int64_t at_s;
+    int32_t us;
+    const char *text = json_read_text(value, &length_bytes);
+    if (!text || !time_text_read(text, length_bytes, &at_s, &us))
+        return "allowed is 2026-01-31T01:30:00.000Z";
+    message->passage->at_us = at_s * 1000000 + us;
+    return NULL;
+}
+
+static const char *take_changes_presence(void *userdata, struct json_object *value)
+{
+    struct message *message = userdata;
+    return json_read_flag(value, &message->changes_presence) ? NULL : ALLOWED_FLAG;
+}
+
+int inbound_passage(const char *text, size_t length_bytes, const char *lane, struct followed_passage *ret, char *why,
+                    size_t why_bytes)
+{
+    enum { P_EVENT_ID, P_AT, P_COUNT = 6 };
+    static const struct json_read_member members[P_COUNT] = {
+        [P_EVENT_ID] = { "event_id", take_event_id, false },
+        [P_AT] = { "at", take_at, false },
+        { "person", take_passenger, false },
+        { "direction", take_direction, false },
+        { "changes_presence", take_changes_presence, false },
+        { "schema", take_schema, false },
+    };
+    const unsigned needed = 1u << P_EVENT_ID | 1u << P_AT;
+    struct message message = { .schema = "qrgate/passage/1", .passage = ret };
+    unsigned seen;
+    int result;
+    *ret = (struct followed_passage){ .direction = DIRECTION_NONE };
+    const size_t lane_bytes = strlen(lane);
+    if (lane_bytes == 0 || lane_bytes >= sizeof(ret->lane))
+        return json_read_refuse(why, why_bytes, "the topic's lane: allowed are 1 to %zu characters", sizeof(ret->lane) - 1);
+    struct json_object *root = json_read(text, length_bytes, INBOUND_MESSAGE_MAX_BYTES, &result, why, why_bytes);
+    if (root) {
+        result = json_read_members(root, members, P_COUNT, true, &message, &seen, why, why_bytes);
+        json_read_free(root);
+        if (result == 0 && (seen & needed) != needed)
+            result = json_read_refuse(why, why_bytes, "event_id or at is missing");
+    }
+    if (result == 0 && message.changes_presence && ret->person[0] != '\0' && ret->direction != DIRECTION_NONE) {
+        memcpy(ret->lane, lane, lane_bytes + 1);
+        return 1;
+    }
+    *ret = (struct followed_passage){ .direction = DIRECTION_NONE };
+    return result;
+}

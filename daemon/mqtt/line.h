@@ -1,0 +1,44 @@
+/* The only place that calls Paho, in a thread of its own: Paho has one lock for everything, and holds it while it resolves a
+ * name, and while it hands us a message that the inbox has no room for. So nobody but this thread ever waits for it. The main
+ * thread (client.c) leaves orders here and learns from the ring what became of them. */
+#ifndef MQTT_LINE_H
+#define MQTT_LINE_H
+
+#include "daemon/mqtt/client.h"
+#include "daemon/mqtt/messages.h"
+#include "daemon/mqtt/ring.h"
+
+/* Unanswered: the outbox's window, results, the retained ones, "offline". */
+enum { LINE_PUBLISHES_MAX = 170, LINE_ORDERS_MAX = LINE_PUBLISHES_MAX + 18 };
+
+enum line_op {
+    LINE_CONNECT,   /* forgets all earlier orders. RING_CONNECTED or RING_CONNECT_FAILED follows */
+    LINE_DISCONNECT, /* RING_LOST follows, if the link doesn't die meanwhile */
+    LINE_PUBLISH,   /* RING_ACKED or RING_NOT_ACKED with `index`, or RING_LOST */
+    LINE_SUBSCRIBE, /* RING_SUBSCRIBED with `index`, an inbound_topic */
+    LINE_UNSUBSCRIBE, /* nothing follows */
+};
+
+struct line_order {
+    enum line_op op;
+    uint64_t attempt; /* the connection it is meant for */
+    int index;        /* PUBLISH: below LINE_PUBLISHES_MAX, not used by another unanswered one */
+    enum topic topic;
+    bool retain;
+    size_t length_bytes;
+    char text[MESSAGE_BYTES];
+};
+
+struct line;
+
+/* The settings, topics, ring and inbox are borrowed. Errors as mqtt_client_open(). */
+int line_open(const struct mqtt_settings *settings, const struct topics *topics, struct ring *ring, struct inbox *inbox,
+              struct line **ret_line, char *why, size_t why_bytes);
+/* False: no room, LINE_ORDERS_MAX wait. The last of them are kept for all but publishes. */
+bool line_order(struct line *line, const struct line_order *order);
+uint64_t line_retained_ignored(const struct line *line); /* messages that came as retained: nothing acts on those */
+/* Ends Paho and the thread, within the time. False: Paho is busy, perhaps in a name look-up. Then everything that was
+ * borrowed must stay, for its threads may still call back; the process is about to end. */
+bool line_close(struct line *line, int64_t deadline_us /* CLOCK_MONOTONIC */);
+
+#endif
