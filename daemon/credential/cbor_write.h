@@ -1,4 +1,4 @@
-/* A small CBOR writer of fixed room for the messages we make ourselves: site tokens, rotating tokens, provisioning texts.
+/* A small CBOR writer of fixed room for the messages we make ourselves: site and rotating tokens, provisioning texts.
  * Lengths definite, numbers in their shortest form. Used by token.c and rotating.c. Pure. */
 #ifndef CREDENTIAL_CBOR_WRITE_H
 #define CREDENTIAL_CBOR_WRITE_H

@@ -1,5 +1,5 @@
-/* The values of CWT claims (RFC 8392) as our own tokens hold them, and the opening of their text: "QG1:" and Base45. Shared
- * by token.c and rotating.c; private to daemon/credential. Pure. */
+/* The values of CWT claims (RFC 8392) as our own tokens hold them, and the prefix of their text. Shared by token.c and
+ * rotating.c; private to daemon/credential. Pure. */
 #ifndef CREDENTIAL_CLAIMS_H
 #define CREDENTIAL_CLAIMS_H
 

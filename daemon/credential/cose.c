@@ -170,9 +170,9 @@ static const char *check_alg(const struct cose_message *message, const struct he
         return message->signature_bytes <= COSE_SIGNATURE_MAX_BYTES ? NULL : "signature: 512 bytes at most are allowed";
     if (headers->lenient != NULL)
         return headers->lenient;
-    if (message->alg == COSE_ALG_EDDSA && message->signature_bytes != EDDSA_BYTES)
+    if (message->kind == COSE_SIGN1 && message->alg == COSE_ALG_EDDSA && message->signature_bytes != EDDSA_BYTES)
         return "signature: must be a byte string of 64";
-    if (message->alg == COSE_ALG_HMAC256 && message->signature_bytes != HMAC256_BYTES)
+    if (message->kind == COSE_MAC0 && message->alg == COSE_ALG_HMAC256 && message->signature_bytes != HMAC256_BYTES)
         return "signature: must be a byte string of 32";
     return NULL;
 }

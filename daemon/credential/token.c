@@ -108,8 +108,8 @@ static const char *read_claims(const uint8_t *payload, size_t length_bytes, stru
     return NULL;
 }
 
-/* The key that verifies. NULL: none does; *ret_named then is the first under this kid, or NULL too. Key ids are not unique
- * by nature: try each. */
+/* The key that verifies. NULL: none does; *ret_named then is the first under this kid, or NULL too. Key ids are not
+ * unique by nature: try each. */
 static const struct credential_trust_key *find_key(const struct credential_trust *trust,
                                                    const struct cose_message *message, const uint8_t *signed_bytes,
                                                    size_t signed_length, const struct credential_trust_key **ret_named)

@@ -11,8 +11,8 @@ enum { TOKEN_TEXT_BYTES = 1024 };
 /* Claims of RFC 8392 that we read. All of iss, sub, exp, iat and the status are required; others are ignored. */
 enum { TOKEN_CLAIM_ISS = 1, TOKEN_CLAIM_SUB = 2, TOKEN_CLAIM_EXP = 4, TOKEN_CLAIM_NBF = 5, TOKEN_CLAIM_IAT = 6 };
 
-/* Private claims, all text: a name of declaration_status_name(); the person's name and the group for schedules, which may be
- * left out. */
+/* Private claims, all text: a name of declaration_status_name(); the person's name and the group for schedules, which
+ * may be left out. */
 enum { TOKEN_CLAIM_STATUS = -70001, TOKEN_CLAIM_NAME = -70002, TOKEN_CLAIM_GROUP = -70003 };
 
 struct token_claims {
@@ -32,8 +32,8 @@ struct token_claims {
 int token_write(const struct token_claims *claims, const uint8_t *kid, size_t kid_bytes, const uint8_t secret_key[64],
                 char *ret_text, size_t text_bytes);
 
-/* For credential.c's table of recognisers. Faults in this order: malformed message, key unknown, signature, malformed claims,
- * issuer (key unknown), `iat` out of the key's time (key not valid). */
+/* For credential.c's table of recognisers. Faults in this order: malformed message, key unknown, signature, malformed
+ * claims, issuer (key unknown), `iat` out of the key's time (key not valid). */
 bool token_recognises(const uint8_t *text, size_t length_bytes);
 void token_read(const uint8_t *text, size_t length_bytes, const struct credential_trust *trust, struct credential *ret);
 

@@ -37,7 +37,8 @@ static enum ctl_exit new_paths(const struct ctl *ctl, char secret[PASS_PATH_BYTE
     struct stat status;
     const bool is_folder = stat(out, &status) == 0 && S_ISDIR(status.st_mode);
     if (!is_folder && !pub)
-        return ctl_fail(ctl, CTL_USAGE, "--public PUB_FILE is missing, for '%s' isn't a folder that could take both files", out);
+        return ctl_fail(ctl, CTL_USAGE,
+                        "--public PUB_FILE is missing, for '%s' isn't a folder that could take both files", out);
     int error = is_folder ? pass_join(out, ctl->values[NEW_KID], ".key", secret)
                           : -(snprintf(secret, PASS_PATH_BYTES, "%s", out) >= PASS_PATH_BYTES);
     if (error == 0)
@@ -57,7 +58,8 @@ static enum ctl_exit new_names(const struct ctl *ctl, struct key_file *ret)
     if (!key_file_issuer_valid(issuer))
         return ctl_fail(ctl, CTL_USAGE, "--issuer '%s': allowed is UTF-8 text of up to 63 bytes",
                         printable(issuer, buffer, sizeof(buffer)));
-    const enum ctl_exit result = pass_valid(ctl, ctl->values[NEW_VALID] ? ctl->values[NEW_VALID] : DEFAULT_KEY_VALID, &valid_s);
+    const enum ctl_exit result =
+        pass_valid(ctl, ctl->values[NEW_VALID] ? ctl->values[NEW_VALID] : DEFAULT_KEY_VALID, &valid_s);
     if (result != CTL_OK)
         return result;
     (void)strcpy(ret->kid, kid); /* lengths checked above */

@@ -14,7 +14,8 @@
 
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 #define TRUST_HELP "the folder of trusted keys (default: the configuration's)"
-#define TELL_LANES "Each lane must be told: systemctl reload qrgated@LANE, or restart it, on every machine with this folder.\n"
+#define TELL_LANES                                                                                                     \
+    "Each lane must be told: systemctl reload qrgated@LANE, or restart it, on every machine with this folder.\n"
 
 /* ---- the trust folder -------------------------------------------------------------------------------------------- */
 
@@ -27,9 +28,10 @@ enum ctl_exit pass_trust_folder(struct ctl *ctl, const char *option, char ret_fo
     if (!option && !settings)
         return ctl_fail(ctl, CTL_FAILED, "no memory");
     if (!option && settings_load(config, settings, stderr) != 0)
-        result = ctl_fail(ctl, CTL_FAILED,
-                          "%s can't be used (see above); name the folder with --trust, or another configuration with --config",
-                          config);
+        result = ctl_fail(
+            ctl, CTL_FAILED,
+            "%s can't be used (see above); name the folder with --trust, or another configuration with --config",
+            config);
     else
         length = snprintf(ret_folder, PASS_PATH_BYTES, "%s", option ? option : settings->trust_folder);
     if (result == CTL_OK && (length < 0 || length >= PASS_PATH_BYTES))
@@ -67,7 +69,8 @@ static void load_one(struct known_keys *known, const char *name)
 {
     char path[PASS_PATH_BYTES];
     struct known *one = &known->keys[known->count];
-    if (known->count == KNOWN_MAX || strlen(name) >= sizeof(one->name) || pass_join(known->folder, name, "", path) < 0) {
+    if (known->count == KNOWN_MAX || strlen(name) >= sizeof(one->name) ||
+        pass_join(known->folder, name, "", path) < 0) {
         (void)fprintf(stderr, "%s/%s: left out: too many keys, or too long a name\n", known->folder, name);
         known->bad++;
     } else if (key_file_read(path, false, &one->key, stderr) < 0) {
@@ -85,7 +88,8 @@ static struct known_keys *load_keys(const struct ctl *ctl, const char *folder)
     struct dirent **entries = NULL;
     const int count = known ? scandir(folder, &entries, is_public, alphasort) : -1;
     if (count < 0) {
-        (void)ctl_fail(ctl, CTL_FAILED, "%s: the folder of trusted keys can't be read: %s; make it, or name another with --trust",
+        (void)ctl_fail(ctl, CTL_FAILED,
+                       "%s: the folder of trusted keys can't be read: %s; make it, or name another with --trust",
                        folder, strerror(errno));
         free(known);
         return NULL;
@@ -147,8 +151,11 @@ static int warn_of_secrets(const char *folder)
     int found = 0;
     for (int i = 0; i < count; i++) {
         if (!is_public(entries[i]) && pass_join(folder, entries[i]->d_name, "", path) == 0 && holds_secret(path)) {
-            (void)fprintf(stderr, "%s: a SECRET key on a gate! Whoever reads this card or disk can sign passes. Delete the file\n"
-                                  "here, make a new key at the office, and `key retire --remove` this one.\n", path);
+            (void)fprintf(
+                stderr,
+                "%s: a SECRET key on a gate! Whoever reads this card or disk can sign passes. Delete the file\n"
+                "here, make a new key at the office, and `key retire --remove` this one.\n",
+                path);
             found++;
         }
         free(entries[i]);
@@ -180,10 +187,11 @@ static enum ctl_exit run_list(struct ctl *ctl)
     for (int i = 0; i < known->count; i++)
         print_key(&known->keys[i], ctl->now_s);
     if (known->bad > 0)
-        result = ctl_fail(ctl, CTL_FAILED, "%d of the files can't be used (see above), so no lane starts with this folder",
-                          known->bad);
+        result = ctl_fail(ctl, CTL_FAILED,
+                          "%d of the files can't be used (see above), so no lane starts with this folder", known->bad);
     else if (known->count > CREDENTIAL_TRUST_KEYS_MAX)
-        result = ctl_fail(ctl, CTL_FAILED, "more than %d keys, so no lane starts with this folder; `key retire --remove` old ones",
+        result = ctl_fail(ctl, CTL_FAILED,
+                          "more than %d keys, so no lane starts with this folder; `key retire --remove` old ones",
                           CREDENTIAL_TRUST_KEYS_MAX);
     if (warn_of_secrets(folder) > 0)
         result = CTL_FAILED;
@@ -194,8 +202,9 @@ static enum ctl_exit run_list(struct ctl *ctl)
 const struct ctl_command CTL_KEY_LIST = {
     .name = "key list",
     .summary = "List the keys whose passes this gate accepts",
-    .details = "What a key signs is accepted when it is dated between FROM and UNTIL. Passes of a retired key that were\n"
-               "signed before its end stay good until they expire.\n",
+    .details =
+        "What a key signs is accepted when it is dated between FROM and UNTIL. Passes of a retired key that were\n"
+        "signed before its end stay good until they expire.\n",
     .options = LIST_OPTIONS,
     .run = run_list,
 };
@@ -209,23 +218,29 @@ static const struct ctl_option TRUST_OPTIONS[] = {
 };
 
 /* *ret_already: it is trusted, nothing is left to do. */
-static enum ctl_exit check_trust(struct ctl *ctl, const struct known_keys *known, const struct key_file *key, bool *ret_already)
+static enum ctl_exit check_trust(struct ctl *ctl, const struct known_keys *known, const struct key_file *key,
+                                 bool *ret_already)
 {
     const struct known *same = find_kid(known, key->kid);
     *ret_already = false;
     if (known->bad > 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: mend or remove the files above first: no lane starts with them", known->folder);
+        return ctl_fail(ctl, CTL_FAILED, "%s: mend or remove the files above first: no lane starts with them",
+                        known->folder);
     if (same && memcmp(same->key.key, key->key, sizeof(key->key)) == 0) {
-        (void)printf("%s is trusted already (%s/%s); its times and issuer stay as they are\n", key->kid, known->folder, same->name);
+        (void)printf("%s is trusted already (%s/%s); its times and issuer stay as they are\n", key->kid, known->folder,
+                     same->name);
         *ret_already = true;
         return CTL_OK;
     }
     if (same)
-        return ctl_fail(ctl, CTL_FAILED,
-                        "kid '%s' is that of another key already (%s/%s): nothing was installed. Ask the issuer which is right; "
-                        "a new key gets a new kid", key->kid, known->folder, same->name);
+        return ctl_fail(
+            ctl, CTL_FAILED,
+            "kid '%s' is that of another key already (%s/%s): nothing was installed. Ask the issuer which is right; "
+            "a new key gets a new kid",
+            key->kid, known->folder, same->name);
     if (known->count >= CREDENTIAL_TRUST_KEYS_MAX)
-        return ctl_fail(ctl, CTL_FAILED, "%s holds %d keys, and no more are allowed; `key retire KID --remove` one out of use",
+        return ctl_fail(ctl, CTL_FAILED,
+                        "%s holds %d keys, and no more are allowed; `key retire KID --remove` one out of use",
                         known->folder, CREDENTIAL_TRUST_KEYS_MAX);
     return CTL_OK;
 }
@@ -253,12 +268,13 @@ static enum ctl_exit run_trust(struct ctl *ctl)
     struct key_file key;
     bool already;
     if (holds_secret(ctl->operand))
-        return ctl_fail(ctl, CTL_FAILED,
-                        "%s is a SECRET key. NOTHING was installed.\n"
-                        "A secret key belongs on the issuer's machine alone: a gate only needs the public file (.pub) that was\n"
-                        "made with it, and whoever reads a gate's card or disk could sign passes for anybody. If this file is\n"
-                        "only a copy, delete it here; if others may have seen it, retire the key and make a new one.",
-                        ctl->operand);
+        return ctl_fail(
+            ctl, CTL_FAILED,
+            "%s is a SECRET key. NOTHING was installed.\n"
+            "A secret key belongs on the issuer's machine alone: a gate only needs the public file (.pub) that was\n"
+            "made with it, and whoever reads a gate's card or disk could sign passes for anybody. If this file is\n"
+            "only a copy, delete it here; if others may have seen it, retire the key and make a new one.",
+            ctl->operand);
     if (key_file_read(ctl->operand, false, &key, stderr) < 0)
         return ctl_fail(ctl, CTL_FAILED, "the public key can't be used (see above)");
     enum ctl_exit result = pass_trust_folder(ctl, ctl->values[TRUST_TRUST], folder);
@@ -303,7 +319,8 @@ static enum ctl_exit remove_key(struct ctl *ctl, const char *folder, const char 
         (void)close(fd); /* only read */
     if (!kept)
         return ctl_fail(ctl, CTL_FAILED, "%s: removed, but the disk may forget it: %s", path, strerror(errno));
-    (void)printf("%s is no longer trusted: every pass that it signed is refused from the lanes' next start on\n", ctl->operand);
+    (void)printf("%s is no longer trusted: every pass that it signed is refused from the lanes' next start on\n",
+                 ctl->operand);
     return CTL_OK;
 }
 
@@ -316,9 +333,10 @@ static enum ctl_exit end_key(struct ctl *ctl, const char *path, const struct key
     const int error = key_file_set_until(path, until_s);
     if (error < 0)
         return ctl_fail(ctl, CTL_FAILED, "%s: can't be changed: %s", path, strerror(-error));
-    (void)printf("%s signs until %s (before: %s)\nPasses dated up to then stay good until they expire. If the secret key was "
-                 "stolen, that is not enough, for\na thief writes any date: take --remove.\n",
-                 key->kid, format_time(until_s, when), key->until_s != 0 ? format_time(key->until_s, before) : "no end");
+    (void)printf(
+        "%s signs until %s (before: %s)\nPasses dated up to then stay good until they expire. If the secret key was "
+        "stolen, that is not enough, for\na thief writes any date: take --remove.\n",
+        key->kid, format_time(until_s, when), key->until_s != 0 ? format_time(key->until_s, before) : "no end");
     return CTL_OK;
 }
 
@@ -329,8 +347,8 @@ static enum ctl_exit retire_known(struct ctl *ctl, const struct known_keys *know
     if (!one || pass_join(known->folder, one->name, "", path) < 0)
         return ctl_fail(ctl, CTL_FAILED, "no key '%s' in %s; `qrgatectl key list` shows them",
                         printable(ctl->operand, buffer, sizeof(buffer)), known->folder);
-    const enum ctl_exit result = ctl->values[RETIRE_REMOVE] ? remove_key(ctl, known->folder, path)
-                                                            : end_key(ctl, path, &one->key, until_s);
+    const enum ctl_exit result =
+        ctl->values[RETIRE_REMOVE] ? remove_key(ctl, known->folder, path) : end_key(ctl, path, &one->key, until_s);
     if (result == CTL_OK)
         (void)printf(TELL_LANES);
     return result;

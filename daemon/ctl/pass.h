@@ -15,8 +15,8 @@ int pass_join(const char *folder, const char *name, const char *ending, char ret
 /* After key_file_write(). (key.c) */
 enum ctl_exit pass_fail_write(const struct ctl *ctl, const char *path, int error);
 
-/* --subject of a pass: a number in one of the register's forms, or a word of the issuer's own. A wrong one is a usage error.
- * (token.c) */
+/* --subject of a pass: a number in one of the register's forms, or a word of the issuer's own. A wrong one is a usage
+ * error. (token.c) */
 enum ctl_exit pass_subject(const struct ctl *ctl, const char *text, char ret_subject[CREDENTIAL_SUBJECT_BYTES]);
 /* --valid. */
 enum ctl_exit pass_valid(const struct ctl *ctl, const char *text, int64_t *ret_s);
@@ -24,8 +24,8 @@ enum ctl_exit pass_valid(const struct ctl *ctl, const char *text, int64_t *ret_s
 enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_card *card);
 /* Local time as people read it: "31 Jan 2026 08:30 +0700"; needs 48 bytes. */
 const char *pass_local_time(int64_t at_s, char buffer[48]);
-/* The operand, or the first line of standard input when it is "-". The room is the longest code's. False: can't be read,
- * said already. */
+/* The operand, or the first line of standard input when it is "-". The room is the longest code's. False: can't be
+ * read, said already. */
 bool pass_code(const struct ctl *ctl, const char *operand, char ret_code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2]);
 
 #endif

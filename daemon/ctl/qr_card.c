@@ -10,8 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { QUIET_MODULES = 4 /* the QR standard's margin */, PNG_MODULE_PX = 8, PATH_BYTES = 1024,
-       TITLE_MODULES = 4, LINE_MODULES = 3 /* heights of the rows of text in SVG */ };
+enum {
+    QUIET_MODULES = 4 /* the QR standard's margin */,
+    PNG_MODULE_PX = 8,
+    PATH_BYTES = 1024,
+    TITLE_MODULES = 4,
+    LINE_MODULES = 3 /* heights of the rows of text in SVG */
+};
 
 /* Outside of the code it is light. */
 static bool is_dark(const QRcode *qr, int x, int y)
@@ -58,9 +63,10 @@ static int print_svg(const struct qr_card *card, const QRcode *qr, FILE *out)
     const int title = card->title[0] != '\0' ? TITLE_MODULES : 0, line = card->line[0] != '\0' ? LINE_MODULES : 0;
     const int height = side + title + line + (title + line > 0);
 
-    (void)fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%gmm\" height=\"%gmm\" viewBox=\"0 0 %d %d\">\n"
-                       "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n<path fill=\"#000\" d=\"",
+    (void)fprintf(out,
+                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%gmm\" height=\"%gmm\" viewBox=\"0 0 %d %d\">\n"
+                  "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n<path fill=\"#000\" d=\"",
                   60.0, 60.0 * height / side, side, height, side, height);
     for (int y = 0; y < qr->width; y++)
         for (int x = 0; x < qr->width; x++) {
@@ -148,7 +154,8 @@ static QRcode *encode(const struct qr_card *card)
     const size_t length = strlen(card->code);
     const QRencodeMode mode = strspn(card->code, alphanumeric) == length ? QR_MODE_AN : QR_MODE_8;
     QRcode *qr = NULL;
-    QRinput *input = QRinput_new2(0 /* the smallest version that holds it */, card->robust ? QR_ECLEVEL_M : QR_ECLEVEL_L);
+    QRinput *input =
+        QRinput_new2(0 /* the smallest version that holds it */, card->robust ? QR_ECLEVEL_M : QR_ECLEVEL_L);
     if (!input)
         return NULL;
     errno = EMSGSIZE;

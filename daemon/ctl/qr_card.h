@@ -1,5 +1,5 @@
-/* A code drawn: as SVG with the holder's name and its validity below, as PNG, or as text of half blocks. For the commands
- * that make passes, in qrgatectl. */
+/* A code drawn: as SVG with the holder's name and its validity below, as PNG, or as text of half blocks. For the
+ * commands that make passes, in qrgatectl. */
 #ifndef CTL_QR_CARD_H
 #define CTL_QR_CARD_H
 
@@ -15,9 +15,10 @@ struct qr_card {
     bool coloured;                  /* QR_TEXT: terminal colours, so that light is light on any terminal */
 };
 
-/* What --out says: a file's name by its ending (.svg, .png, .txt), or the bare word svg, png or txt for standard output. */
+/* What --out says: a file's name by its ending, or the bare word svg, png or txt for standard output. */
 bool qr_format_from_name(const char *name, enum qr_format *ret_format, bool *ret_to_stdout);
-#define QR_ALLOWED_OUT "allowed is a file that ends in .svg, .png or .txt, or the word svg, png or txt for standard output"
+#define QR_ALLOWED_OUT \
+    "allowed is a file that ends in .svg, .png or .txt, or the word svg, png or txt for standard output"
 
 /* 0 or negative errno: -EMSGSIZE when the code is too long for a QR. */
 int qr_card_print(const struct qr_card *card, enum qr_format format, FILE *out);

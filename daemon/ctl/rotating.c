@@ -52,8 +52,7 @@ static void print_advice(const struct rotating_holder *holder)
     (void)fprintf(stderr,
                   "This is a SECRET: whoever has it can make this person's pass until %s. Show it to its holder\n"
                   "once and keep no copy. If it gets lost: qrgatectl revoke %s\n",
-                  format_time(holder->expires_at_s, when),
-                  sodium_bin2hex(hex, sizeof(hex), id, sizeof(id)));
+                  format_time(holder->expires_at_s, when), sodium_bin2hex(hex, sizeof(hex), id, sizeof(id)));
 }
 
 static enum ctl_exit run_provision(struct ctl *ctl)
@@ -67,7 +66,9 @@ static enum ctl_exit run_provision(struct ctl *ctl)
     if (result != CTL_OK)
         return result;
     const int length = rotating_provision_write(&holder, text, sizeof(text));
-    const struct qr_card card = { .code = text, .title = "", .line = "SECRET: for its holder's phone alone", .robust = false };
+    const struct qr_card card = {
+        .code = text, .title = "", .line = "SECRET: for its holder's phone alone", .robust = false
+    };
     if (length < 0)
         result = ctl_fail(ctl, CTL_FAILED, "the provisioning can't be written: %s", strerror(-length));
     else
@@ -83,7 +84,8 @@ const struct ctl_command CTL_TOKEN_PROVISION = {
     .name = "token provision",
     .summary = "Give a person's phone the secret of a pass that changes every 30 s (QGS1:...)",
     .details = "Example: qrgatectl token provision --subject badge:0042 --valid 30d --out txt\n"
-               "Needs the site key, which the gate checks such passes with. The pass carries no status: the register decides.\n"
+               "Needs the site key, which the gate checks such passes with. The pass carries no status: the register "
+               "decides.\n"
                "A gate refuses this text itself; `token rotate-demo` makes the passes from it.\n",
     .options = PROVISION_OPTIONS,
     .run = run_provision,
@@ -123,7 +125,8 @@ static enum ctl_exit demo_holder(struct demo *demo)
     struct ctl *ctl = demo->ctl;
     char code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2], when[32];
     if ((ctl->values[DEMO_CODE] != NULL) == (ctl->values[DEMO_SUBJECT] != NULL))
-        return ctl_fail(ctl, CTL_USAGE, "one of --code and --subject is needed; see: qrgatectl token rotate-demo --help");
+        return ctl_fail(ctl, CTL_USAGE,
+                        "one of --code and --subject is needed; see: qrgatectl token rotate-demo --help");
     if (ctl->values[DEMO_SUBJECT])
         return make_holder(ctl, ctl->values[DEMO_SUBJECT], DEMO_VALID_S, &demo->holder);
     if (!pass_code(ctl, ctl->values[DEMO_CODE], code))
@@ -131,9 +134,11 @@ static enum ctl_exit demo_holder(struct demo *demo)
     const int error = rotating_provision_read(code, &demo->holder);
     sodium_memzero(code, sizeof(code));
     if (error < 0)
-        return ctl_fail(ctl, CTL_USAGE, "--code: allowed is the whole text QGS1:… of `token provision`, spaces and all");
+        return ctl_fail(ctl, CTL_USAGE,
+                        "--code: allowed is the whole text QGS1:… of `token provision`, spaces and all");
     if (demo->holder.expires_at_s <= ctl->now_s)
-        (void)fprintf(stderr, "This pass expired %s; a gate refuses it.\n", format_time(demo->holder.expires_at_s, when));
+        (void)fprintf(stderr, "This pass expired %s; a gate refuses it.\n",
+                      format_time(demo->holder.expires_at_s, when));
     return CTL_OK;
 }
 
@@ -165,8 +170,9 @@ static enum ctl_exit demo_once(struct demo *demo)
 static void show_countdown(const struct demo *demo, int64_t now_s)
 {
     char subject[80];
-    (void)printf("\r%s  step %lld, next in %2lld s  (Ctrl-C ends) ", printable(demo->holder.subject, subject, sizeof(subject)),
-                 (long long)demo->shown_step, (long long)(ROTATING_STEP_S - now_s % ROTATING_STEP_S));
+    (void)printf("\r%s  step %lld, next in %2lld s  (Ctrl-C ends) ",
+                 printable(demo->holder.subject, subject, sizeof(subject)), (long long)demo->shown_step,
+                 (long long)(ROTATING_STEP_S - now_s % ROTATING_STEP_S));
 }
 
 /* A new code when its time has come, else the countdown alone. */
@@ -192,7 +198,8 @@ static enum ctl_exit demo_turn(struct demo *demo)
     return CTL_OK;
 }
 
-/* Ticks with the clock's own seconds, so that the code changes when the gate's step does, also after the clock was set. */
+/* Ticks with the clock's own seconds, so that the code changes when the gate's step does, also after the clock was
+ * set. */
 static int start_timer(int timer_fd)
 {
     const struct itimerspec each_second = { .it_interval = { .tv_sec = 1 }, .it_value = { .tv_sec = time(NULL) + 1 } };
@@ -202,8 +209,8 @@ static int start_timer(int timer_fd)
 static enum ctl_exit demo_loop(struct demo *demo, int signal_fd, int timer_fd)
 {
     struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN }, { .fd = timer_fd, .events = POLLIN } };
-    enum ctl_exit result = start_timer(timer_fd) < 0 ? ctl_fail(demo->ctl, CTL_FAILED, "no timer: %s", strerror(errno))
-                                                     : demo_turn(demo);
+    enum ctl_exit result =
+        start_timer(timer_fd) < 0 ? ctl_fail(demo->ctl, CTL_FAILED, "no timer: %s", strerror(errno)) : demo_turn(demo);
     uint64_t ticks;
     while (result == CTL_OK && poll(fds, 2, -1) >= 0 && fds[0].revents == 0) {
         if (read(timer_fd, &ticks, sizeof(ticks)) < 0 && (errno != ECANCELED || start_timer(timer_fd) < 0))
@@ -249,9 +256,10 @@ static enum ctl_exit run_demo(struct ctl *ctl)
 const struct ctl_command CTL_TOKEN_ROTATE_DEMO = {
     .name = "token rotate-demo",
     .summary = "Show a pass that changes every 30 s, as a phone would",
-    .details = "Example: qrgatectl token provision --subject badge:0042 --valid 1d | qrgatectl token rotate-demo --code -\n"
-               "On a terminal it draws the QR code with a countdown until Ctrl-C; elsewhere it prints each code on a line.\n"
-               "A gate accepts a step either side of its own clock, and none twice: a photograph is of no use a minute on.\n",
+    .details =
+        "Example: qrgatectl token provision --subject badge:0042 --valid 1d | qrgatectl token rotate-demo --code -\n"
+        "On a terminal it draws the QR code with a countdown until Ctrl-C; elsewhere it prints each code on a line.\n"
+        "A gate accepts a step either side of its own clock, and none twice: a photograph is of no use a minute on.\n",
     .options = DEMO_OPTIONS,
     .run = run_demo,
 };

@@ -90,7 +90,8 @@ bool pass_code(const struct ctl *ctl, const char *operand, char ret_code[CREDENT
 {
     const size_t room = CREDENTIAL_PAYLOAD_MAX_BYTES + 2;
     if (strcmp(operand, "-") != 0) {
-        (void)snprintf(ret_code, room, "%s", operand); /* one byte too many is kept, so that it is refused as too long */
+        (void)snprintf(ret_code, room, "%s",
+                       operand); /* one byte too many is kept, so that it is refused as too long */
         return true;
     }
     ret_code[0] = '\0';
@@ -158,8 +159,8 @@ static enum ctl_exit check_key_time(const struct ctl *ctl, const struct key_file
 {
     char when[32];
     if (key->from_s != 0 && ctl->now_s < key->from_s)
-        return ctl_fail(ctl, CTL_FAILED, "the key '%s' is not valid before %s; is this machine's clock right?", key->kid,
-                        format_time(key->from_s, when));
+        return ctl_fail(ctl, CTL_FAILED, "the key '%s' is not valid before %s; is this machine's clock right?",
+                        key->kid, format_time(key->from_s, when));
     if (key->until_s != 0 && ctl->now_s > key->until_s)
         return ctl_fail(ctl, CTL_FAILED, "the key '%s' was valid until %s; make a new one with `key new`", key->kid,
                         format_time(key->until_s, when));
@@ -278,7 +279,8 @@ static void show_key(const char *code, const struct credential_trust *trust)
 static void show_id(const uint8_t id[CREDENTIAL_TOKEN_ID_BYTES])
 {
     char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1];
-    (void)printf("%-10s %s (for qrgatectl revoke)\n", "id", sodium_bin2hex(hex, sizeof(hex), id, CREDENTIAL_TOKEN_ID_BYTES));
+    (void)printf("%-10s %s (for qrgatectl revoke)\n", "id",
+                 sodium_bin2hex(hex, sizeof(hex), id, CREDENTIAL_TOKEN_ID_BYTES));
 }
 
 static void show_fields(const struct ctl *ctl, const struct credential *c)
@@ -287,8 +289,9 @@ static void show_fields(const struct ctl *ctl, const struct credential *c)
     show_text("subject", c->subject);
     show_text("name", c->name);
     show_text("group", c->group);
-    show_text("status", c->has_status ? declaration_status_name(c->status)
-                                      : c->subject[0] != '\0' ? "none inside; the gate's register decides" : "");
+    show_text("status", c->has_status           ? declaration_status_name(c->status)
+                        : c->subject[0] != '\0' ? "none inside; the gate's register decides"
+                                                : "");
     show_time("issued", c->issued_at_s, "");
     show_time("expires", c->expires_at_s, c->expires_at_s <= ctl->now_s ? "; EXPIRED" : "");
     if (c->rotation_step != 0) {
@@ -305,10 +308,12 @@ static enum ctl_exit show_signature(const struct credential *c, bool checked)
     if (c->fault == CREDENTIAL_OK)
         (void)printf("%-10s holds\n", "signature");
     else if (!checked && c->fault == CREDENTIAL_FAULT_KEY_UNKNOWN)
-        (void)printf("%-10s NOT CHECKED: no trusted keys were named (--trust, --site-key, --config); nothing above is proven\n",
-                     "signature");
+        (void)printf(
+            "%-10s NOT CHECKED: no trusted keys were named (--trust, --site-key, --config); nothing above is proven\n",
+            "signature");
     else
-        (void)printf("%-10s REFUSED (%s): %s; nothing above is proven\n", "signature", credential_fault_name(c->fault), c->detail);
+        (void)printf("%-10s REFUSED (%s): %s; nothing above is proven\n", "signature", credential_fault_name(c->fault),
+                     c->detail);
     return c->fault == CREDENTIAL_OK ? CTL_OK : CTL_SOME_BAD;
 }
 

@@ -153,23 +153,27 @@ static void collect(const struct register_writer *writer, const struct declared 
     }
 }
 
-/* `alone`: the only number asked for, so whether anybody knows it makes no difference. */
-static int look_up(struct register_writer *writer, struct number *number, bool alone)
+/* A declaration under the hash itself first: most people show the number they declared with, and who has a declaration
+ * is nobody else's number. */
+static int look_up(struct register_writer *writer, struct number *number)
 {
-    int result = find_bound(writer, number->hash, number->person);
-    if (result < 0)
-        return result;
-    number->bound = number->known = result == 1;
-    if (number->bound)
-        return 0;
     memcpy(number->person, number->hash, sizeof(number->person));
-    if (alone)
-        return 0;
-    result = exists(writer->statements[REGISTER_FIND], number->hash);
-    if (result == 0)
+    int result = exists(writer->statements[REGISTER_FIND], number->hash);
+    if (result == 0) {
+        result = find_bound(writer, number->hash, number->person);
+        number->bound = result == 1;
+    }
+    if (result == 0) /* their declaration may be gone */
         result = exists(writer->statements[REGISTER_HAS_IDENTITIES], number->hash);
     number->known = result == 1;
     return result < 0 ? result : 0;
+}
+
+/* Of a declaration's only number: whether anybody knew it makes no difference then. */
+static int look_up_alone(struct register_writer *writer, struct number *number)
+{
+    number->known = false;
+    return register_resolve(writer, number->hash, number->person);
 }
 
 /* "cccd:" and so on: nobody has two of one kind, so two people who have one each are two. */
@@ -258,11 +262,13 @@ int register_write(struct register_writer *writer, const struct declared *declar
     if (error < 0)
         return error;
     collect(writer, declared, &numbers);
-    for (int i = 0; i < numbers.count && error == 0; i++)
-        error = look_up(writer, &numbers.all[i], numbers.count == 1);
+    if (numbers.count == 1)
+        error = look_up_alone(writer, &numbers.all[0]);
+    for (int i = 0; i < numbers.count && numbers.count > 1 && error == 0; i++)
+        error = look_up(writer, &numbers.all[i]);
     if (error == 0)
         error = choose_person(writer, &numbers, &person);
-    for (int i = 0; i < numbers.count && error == 0; i++)
+    for (int i = 0; i < numbers.count && numbers.count > 1 && error == 0; i++)
         if (!numbers.all[i].bound && strcmp(numbers.all[i].hash, person) != 0)
             error = bind_number(writer, numbers.all[i].hash, person);
     if (error == 0)
@@ -293,7 +299,7 @@ int register_identify(struct register_writer *writer, const struct credential *c
     }
     for (int i = 0; i < numbers.count && error == 0; i++) {
         struct number *number = &numbers.all[i];
-        error = look_up(writer, number, numbers.count == 1);
+        error = look_up(writer, number);
         if (error == 0 && number->known) {
             *ret_conflict = *ret_conflict || (known && strcmp(known->person, number->person) != 0);
             known = known ? known : number;

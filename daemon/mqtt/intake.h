@@ -4,9 +4,9 @@
  *
  * One message at a time is held until the journal settled it: a disk that fails is tried again with a back-off, and nothing is
  * dropped; the inbox fills, and the broker waits. Results wait for the broker's acknowledgement in many places, but taking
- * messages never waits for that: while the inbox is full Paho reads nothing, so the acknowledgement would never be seen. An
- * acknowledgement comes behind what fills the inbox and what the broker may send on top (both INBOX_MAX), so only a broker
- * that doesn't acknowledge can fill the places; then results are dropped, and the sender learns by silence. */
+ * messages never waits for that: while the inbox is full Paho reads nothing, so the acknowledgement would never be seen. Only
+ * a broker that doesn't acknowledge, or sends more at once than it was told to, fills the places; then results are dropped and
+ * counted, and the sender learns by silence. */
 #ifndef MQTT_INTAKE_H
 #define MQTT_INTAKE_H
 

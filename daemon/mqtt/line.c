@@ -23,8 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of one message from the broker: a declaration has 2 KiB at the most, and longer ones must still be answerable. */
-enum { EPOCHS = 8, RECEIVE_MAX_BYTES = 65536 };
+/* A declaration has 2 KiB at the most, and longer ones must still be answerable. One message at a time: with the next one
+ * already in the socket, Paho's receiving thread would hold its lock again before anybody else got it, and in a flood results
+ * would hardly leave; so there is the time of a round trip for them. */
+enum { EPOCHS = 8, RECEIVE_MAX_BYTES = 65536, RECEIVE_AT_ONCE = 1 };
 
 /* The context of an attempt's callbacks: a late answer from an old connection is known by its number. Eight are enough, as
  * at least the shortest wait lies between two attempts. */
@@ -204,7 +206,7 @@ static int add_properties(const struct line *line, MQTTProperties *properties)
     if (settings->session_expiry_s > 0)
         rc = add_number(properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, settings->session_expiry_s);
     if (rc == 0 && (settings->follow || settings->declarations))
-        rc = add_number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, INBOX_MAX);
+        rc = add_number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, RECEIVE_AT_ONCE);
     if (rc == 0 && (settings->follow || settings->declarations))
         rc = add_number(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, RECEIVE_MAX_BYTES);
     return rc;

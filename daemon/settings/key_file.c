@@ -12,8 +12,8 @@
 #include "daemon/credential/utf8.h"
 #include "daemon/decision/time_text.h"
 
-enum { LINE_MAX_BYTES = 512, LINES_MAX = 200, TEXT_MAX_BYTES = LINE_MAX_BYTES * LINES_MAX, PATH_BYTES = 1024,
-       DATE_CHARS = 10 };
+enum { LINE_MAX_BYTES = 512, LINES_MAX = 200, TEXT_MAX_BYTES = LINE_MAX_BYTES * LINES_MAX };
+enum { PATH_BYTES = 1024, DATE_CHARS = 10 };
 
 struct reading {
     const char *path;
@@ -114,7 +114,8 @@ static void take_time(struct reading *reading, const char *value, bool is_until)
     if (*has)
         complain(reading, is_until ? "a second until; one is allowed" : "a second from; one is allowed");
     else if (!read_time(value, is_until, at_s))
-        complain(reading, "from and until: allowed are 2026-01-31, 2026-01-31T08:30:00Z or Unix seconds, from 2000 to 2200");
+        complain(reading,
+                 "from and until: allowed are 2026-01-31, 2026-01-31T08:30:00Z or Unix seconds, from 2000 to 2200");
     else if (reading->key->from_s != 0 && reading->key->until_s != 0 && reading->key->until_s < reading->key->from_s)
         complain(reading, "until is before from: such a key is never good; to be rid of a key, remove its file");
     *has = true;
@@ -210,8 +211,8 @@ end:
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* A file while it is written: beside the one it becomes, so that no lane that starts right now reads half a key, and not
- * ending in .pub, so that it reads nothing of it at all. */
+/* A file while it is written: beside the one it becomes, so that no lane that starts right now reads half a key, and
+ * not ending in .pub, so that it reads nothing of it at all. */
 struct placing {
     const char *path;
     char other[PATH_BYTES];
@@ -225,7 +226,8 @@ static int sync_folder(const char *path)
 {
     char folder[PATH_BYTES];
     const char *slash = strrchr(path, '/');
-    const int length = snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    const int length =
+        snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
     if (length < 0 || (size_t)length >= sizeof(folder))
         return -ENAMETOOLONG;
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -299,13 +301,13 @@ int key_file_write(const char *path, bool secret, const struct key_file *key)
     struct placing placing = { .path = path, .mode = secret ? 0600 : 0644 };
     char hex[2 * KEY_FILE_KEY_BYTES + 1], from[64], until[64], text[LINE_MAX_BYTES];
     (void)sodium_bin2hex(hex, sizeof(hex), key->key, sizeof(key->key));
-    const int length = snprintf(text, sizeof(text), "# qrgate %s key (Ed25519)%s\nkid: %s\nissuer: %s\n%s: %s\n%s%s",
-                                secret ? "SECRET" : "public", secret ? ": whoever has it can sign passes" : "",
-                                key->kid, key->issuer, secret ? "ed25519-secret" : "ed25519", hex,
-                                put_time("from", key->from_s, from, sizeof(from)),
-                                put_time("until", key->until_s, until, sizeof(until)));
-    const int error = length < 0 || (size_t)length >= sizeof(text) ? -EMSGSIZE
-                                                                  : put_in_place(&placing, text, (size_t)length);
+    const int length =
+        snprintf(text, sizeof(text), "# qrgate %s key (Ed25519)%s\nkid: %s\nissuer: %s\n%s: %s\n%s%s",
+                 secret ? "SECRET" : "public", secret ? ": whoever has it can sign passes" : "", key->kid, key->issuer,
+                 secret ? "ed25519-secret" : "ed25519", hex, put_time("from", key->from_s, from, sizeof(from)),
+                 put_time("until", key->until_s, until, sizeof(until)));
+    const int error =
+        length < 0 || (size_t)length >= sizeof(text) ? -EMSGSIZE : put_in_place(&placing, text, (size_t)length);
     sodium_memzero(hex, sizeof(hex));
     sodium_memzero(text, sizeof(text));
     return error;

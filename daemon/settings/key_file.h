@@ -1,7 +1,7 @@
 /* The text file of one Ed25519 key: lines `kid: …`, `issuer: …`, `ed25519: <64 hex digits>` (public) or
- * `ed25519-secret: <64 hex digits>` (the seed), and `from: …` and `until: …`, which may be left out: RFC 3339 with a zone, a
- * date (its first second in UTC for from, its last for until), or Unix seconds. Read at start-up (trust_folder.c) and by
- * qrgatectl, which also writes it. */
+ * `ed25519-secret: <64 hex digits>` (the seed), and `from: …` and `until: …`, which may be left out: RFC 3339 with a
+ * zone, a date (its first second in UTC for from, its last for until), or Unix seconds. Read at start-up
+ * (trust_folder.c) and by qrgatectl, which also writes it. */
 #ifndef SETTINGS_KEY_FILE_H
 #define SETTINGS_KEY_FILE_H
 
@@ -23,8 +23,8 @@ struct key_file {
 int key_file_read(const char *path, bool secret, struct key_file *ret, FILE *errors);
 /* Makes the file (never overwrites: -EEXIST), 0600 when secret, else 0644, and waits for the disk. Prints nothing. */
 int key_file_write(const char *path, bool secret, const struct key_file *key);
-/* Gives the file another `until` and leaves its other lines as they are: a new file, on the disk, takes the old one's place
- * at once or not at all. 0, or negative errno. The file must be one that key_file_read() takes. Prints nothing. */
+/* Gives the file another `until` and leaves its other lines as they are: a new file, on the disk, takes the old one's
+ * place at once or not at all. 0, or negative errno. The file must be one that key_file_read() takes. Prints nothing. */
 int key_file_set_until(const char *path, int64_t until_s);
 
 bool key_file_kid_valid(const char *kid);       /* 1 to 16 of A-Z a-z 0-9 . _ - */

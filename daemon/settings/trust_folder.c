@@ -96,9 +96,6 @@ static int make_room(const char *path, struct loading *loading)
 static int add_certificate(const char *path, int number, const uint8_t *bytes, size_t length_bytes,
                            struct loading *loading)
 {
-    const int error = make_room(path, loading);
-    if (error < 0)
-        return error;
     struct certificate_trust *all = loading->certificates;
     const char *wrong = x509_read(bytes, length_bytes, &all->certificates[all->count]);
     if (wrong) {
@@ -127,12 +124,15 @@ static int add_blocks(const char *path, const uint8_t *bytes, size_t length_byte
     do {
         const uint8_t *end = find(bytes, length_bytes, end_line);
         const size_t block_bytes = end ? (size_t)(end - bytes) + sizeof(end_line) - 1 : length_bytes;
+        const int room = make_room(path, loading);
+        if (room < 0)
+            return room; /* said once, not for each block to come */
         const int one = add_certificate(path, ++number, bytes, block_bytes, loading);
-        if (one < 0 && result == 0)
+        if (one < 0)
             result = one;
         bytes += block_bytes;
         length_bytes -= block_bytes;
-    } while (result != -ENOMEM && find(bytes, length_bytes, "-----BEGIN CERTIFICATE-----"));
+    } while (find(bytes, length_bytes, "-----BEGIN CERTIFICATE-----"));
     return result;
 }
 

@@ -166,9 +166,9 @@ HEALTH_R = (f"recovery XA 1987-01-18 840539006 URN:UVCI:01:XA:MADEUP3#3 {day('20
             f"{day('2026-10-28')}")
 
 
-def dcc(group="v", entry=None, nam=None, dob="1987-01-18", **changes):
+def dcc(group="v", entry=None, nam=NAME, dob="1987-01-18", **changes):
     entry = {"v": V, "t": T, "r": R}[group] if entry is None else entry
-    whole = {"ver": "1.3.0", "nam": NAME if nam is None else nam, "dob": dob, group: [entry]}
+    whole = {"ver": "1.3.0", "nam": nam, "dob": dob, group: [entry]}
     whole.update(changes)
     return {k: v for k, v in whole.items() if v != "left out"}
 

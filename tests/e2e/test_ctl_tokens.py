@@ -318,7 +318,7 @@ def test_an_ended_key_issues_nothing(office):
     ("QG1:" + "A" * 6000, "the token is broken"), ("hello", "no token"),
     ("022199012345|1|A|01011990|Nam|X|01012020", "code explain"), ("\x1b[31m", "no token"),
     ("", "no code"), ("QGS1:AAA", "QGS1: is broken"),
-])
+], ids=lambda text: ascii(text)[:20])
 def test_show_refuses(office, code, said):
     done = office.show(code, "--trust", office.trust, status=1)
     assert said in done.stderr and "\x1b" not in done.stderr + done.stdout

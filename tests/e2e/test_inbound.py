@@ -166,7 +166,7 @@ def test_session_and_subscriptions_are_asked_for(listening):
         connect = broker.received("connect")[0]
         asked = broker.received("subscribe")
     assert not connect["clean_start"] and connect["session_expiry"] == 3600
-    assert connect["receive_max"] == INBOX_MAX and connect["packet_max"] == 65536
+    assert connect["receive_max"] == 1 and connect["packet_max"] == 65536
     assert [a["topic"] for a in asked] == ["qrgate/test/declaration", "qrgate/test/revocation", "qrgate/test/+/passage"]
     assert all(a["qos"] == 1 and a["no_local"] and a["retain_as_published"] and a["retain_handling"] == 2 for a in asked)
 

@@ -474,6 +474,13 @@ static void test_untrusted_clock(void **state)
     mild.clock_untrusted = CLOCK_POLICY_OPEN_IF_SIGNATURE_VALID;
     fresh.status = STATUS_YELLOW; /* held all the same */
     check(decide_by(&mild, fresh, not_found(), false), VERDICT_HOLD, REASON_STATUS_YELLOW, STATUS_YELLOW);
+    /* what the clock says is not asked */
+    check(decide_by(&mild, token(STATUS_GREEN, INT64_MAX, INT64_MAX), not_found(), false), VERDICT_OPEN,
+          REASON_CLOCK_UNTRUSTED, STATUS_GREEN);
+    mild.by_status[STATUS_EXPIRED] = VERDICT_DENY;
+    check(decide_by(&mild, card(), declared(STATUS_GREEN, 1), false), VERDICT_HOLD, REASON_CLOCK_UNTRUSTED, STATUS_GREEN);
+    check(decide_by(&mild, card(), declared(STATUS_GREEN, INT64_MAX), false), VERDICT_HOLD, REASON_CLOCK_UNTRUSTED,
+          STATUS_GREEN);
     check(decide_by(&mild, single_dose(), not_found(), false), VERDICT_HOLD, REASON_CLOCK_UNTRUSTED, STATUS_NONE);
     check(decide_by(&mild, positive_test(), not_found(), false), VERDICT_DENY, REASON_STATUS_RED, STATUS_RED);
 }
@@ -658,6 +665,38 @@ static void test_precedence(void **state)
     check(decide(&facts, &policy), VERDICT_DENY, REASON_STATUS_RED, STATUS_RED);
 }
 
+/* Where a denial ends the matter its reason stands, however bad the status; a hold leaves the others their say. */
+static void test_denials_that_end(void **state)
+{
+    static const enum reason of_fault[CREDENTIAL_FAULT_COUNT] = {
+        [CREDENTIAL_FAULT_UNSUPPORTED] = REASON_CODE_UNSUPPORTED, [CREDENTIAL_FAULT_MALFORMED] = REASON_CODE_MALFORMED,
+        [CREDENTIAL_FAULT_KEY_UNKNOWN] = REASON_KEY_UNKNOWN, [CREDENTIAL_FAULT_SIGNATURE] = REASON_SIGNATURE_INVALID,
+        [CREDENTIAL_FAULT_KEY_NOT_VALID] = REASON_KEY_NOT_VALID, [CREDENTIAL_FAULT_PLACE_CODE] = REASON_PLACE_CODE,
+    };
+    const struct declaration red = declared(STATUS_RED, NOW_S);
+    struct credential by_card = card(), hidden = masked_code(), signer_ended = certificate();
+    struct decision_facts facts = facts_of(&by_card, &red, true);
+    struct policy policy = strict_policy(DIRECTION_IN);
+
+    (void)state;
+    for (int fault = 1; fault < CREDENTIAL_FAULT_COUNT; fault++)
+        check(decide_usual(faulty((enum credential_fault)fault), red, true), VERDICT_DENY, of_fault[fault], STATUS_NONE);
+    facts.revoked = true;
+    check(decide(&facts, &policy), VERDICT_DENY, REASON_TOKEN_REVOKED, STATUS_RED);
+    facts.revoked = false;
+    facts.step_used = true;
+    check(decide(&facts, &policy), VERDICT_DENY, REASON_TOKEN_REPLAYED, STATUS_RED);
+    check(decide_usual(rotating(1), red, true), VERDICT_DENY, REASON_TOKEN_OUT_OF_STEP, STATUS_RED);
+    signer_ended.key_until_s = 1;
+    check(decide_usual(signer_ended, red, true), VERDICT_DENY, REASON_KEY_NOT_VALID, STATUS_RED);
+    policy.by_status[STATUS_NONE] = VERDICT_OPEN;
+    policy.occupancy_full = VERDICT_DENY;
+    facts = facts_of(&hidden, &red, true);
+    check(decide(&facts, &policy), VERDICT_HOLD, REASON_NUMBER_MASKED, STATUS_NONE);
+    facts.presence.inside_count = 100;
+    check(decide(&facts, &policy), VERDICT_DENY, REASON_OCCUPANCY_FULL, STATUS_NONE);
+}
+
 /* ---- hostile values ---- */
 
 /* Every pair of extreme times, as times, policy and clock; the sanitizer watches the sums. */
@@ -716,8 +755,13 @@ static void test_values_out_of_range(void **state)
                                             &policy.occupancy_full, &policy.number_mismatch};
 
     (void)state;
-    check(decide_by(&policy, card(), declared((enum declaration_status)99, NOW_S), true), VERDICT_DENY,
-          REASON_NO_DECLARATION, STATUS_NONE);
+    static const enum declaration_status no_status[] = {STATUS_COUNT, (enum declaration_status)-1};
+    for (size_t i = 0; i < 2; i++) {
+        check(decide_by(&policy, card(), declared(no_status[i], NOW_S), true), VERDICT_DENY, REASON_NO_DECLARATION,
+              STATUS_NONE);
+        check(decide_by(&policy, token(no_status[i], NOW_S, NOW_S + 1), not_found(), true), VERDICT_DENY,
+              REASON_NO_DECLARATION, STATUS_NONE);
+    }
     odd.warnings = CREDENTIAL_WARN_SEX_MISMATCH;
     struct declaration declaration = declared(STATUS_GREEN, NOW_S);
     struct decision_facts facts = facts_of(&odd, &declaration, true);
@@ -729,7 +773,9 @@ static void test_values_out_of_range(void **state)
         policy.schedule.count = 1;
         policy.schedule.rows[0] = (struct schedule_row){.group = "*"};
         assert_int_equal(decide(&facts, &policy).action, VERDICT_OPEN);
-        *actions[i] = (enum verdict_action)99;
+        *actions[i] = VERDICT_ACTION_COUNT;
+        assert_int_equal(decide(&facts, &policy).action, VERDICT_DENY);
+        *actions[i] = (enum verdict_action)-1;
         assert_int_equal(decide(&facts, &policy).action, VERDICT_DENY);
     }
     policy = usual_policy();
@@ -812,7 +858,8 @@ int main(void)
         cmocka_unit_test(test_red_stays_red), cmocka_unit_test(test_untrusted_clock),
         cmocka_unit_test(test_untrusted_clock_and_hours), cmocka_unit_test(test_antipassback),
         cmocka_unit_test(test_occupancy), cmocka_unit_test(test_group_of_token_or_register),
-        cmocka_unit_test(test_exit_open), cmocka_unit_test(test_precedence), cmocka_unit_test(test_hostile_times),
+        cmocka_unit_test(test_exit_open), cmocka_unit_test(test_precedence), cmocka_unit_test(test_denials_that_end),
+        cmocka_unit_test(test_hostile_times),
         cmocka_unit_test(test_values_out_of_range), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refusals_extremes),
     };

@@ -99,13 +99,18 @@ static void test_the_worst_counts(void **state)
     assert_int_equal(declaration_derive(&declaration, &policy, NOW_S), STATUS_RED);
     declaration.status = STATUS_REVOKED;
     assert_int_equal(declaration_derive(&declaration, &policy, NOW_S), STATUS_REVOKED);
-    policy.on_travel = (enum declaration_status)99; /* a forgotten setting closes */
-    declaration = answered();
-    declaration.answers.travelled = true;
-    assert_int_equal(declaration_derive(&declaration, &policy, NOW_S), STATUS_RED);
-    declaration.answers.travelled = false;
-    declaration.status = (enum declaration_status)99; /* a damaged row says nothing */
-    assert_int_equal(declaration_derive(&declaration, &policy, NOW_S), STATUS_NONE);
+    static const enum declaration_status no_status[] = {STATUS_COUNT, (enum declaration_status)-1};
+    for (size_t i = 0; i < 2; i++) {
+        policy.on_travel = no_status[i]; /* a forgotten setting closes */
+        declaration = answered();
+        declaration.answers.travelled = true;
+        assert_int_equal(declaration_derive(&declaration, &policy, NOW_S), STATUS_RED);
+        declaration.answers.travelled = false;
+        declaration.status = no_status[i]; /* a damaged row says nothing */
+        assert_int_equal(declaration_derive(&declaration, &policy, NOW_S), STATUS_NONE);
+        assert_true(declaration_status_worse(no_status[i], STATUS_YELLOW));
+        assert_true(declaration_status_worse(STATUS_REVOKED, no_status[i]));
+    }
 }
 
 /* Each window by itself: its last second counts, the next doesn't; 0 is the time of declaring. */

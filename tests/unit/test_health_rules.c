@@ -221,7 +221,9 @@ static void test_disease_and_acceptance(void **state)
         health = all[i];
         health.type = HEALTH_NONE;
         assert_false(met(health, policy));
-        health.type = (enum health_type)99;
+        health.type = (enum health_type)(HEALTH_RECOVERY + 1);
+        assert_false(met(health, policy));
+        health.type = (enum health_type)-1;
         assert_false(met(health, policy));
     }
 }

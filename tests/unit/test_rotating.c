@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "daemon/credential/base45.h"
+#include "daemon/credential/cbor_write.h"
 #include "daemon/credential/rotating.h"
 #include "daemon/credential/token.h"
 
@@ -57,8 +58,8 @@ static void assert_hex(const uint8_t *bytes, size_t count, const char *wanted)
 /* The numbers in the head of rotating.tsv, which another program computed. */
 static void test_keys(void **state)
 {
-    static const char provision[] = "QGS1:1XK2FEIPC8UC846OF6OA7746QF60R6FN0$MDSFPJ-0*JK2YOA3TG+0/E7360*VE1443R7 AK-%8-HGAR4/LBKQF*85P."
-                                    "SD G*QH3N8B51HADRRT90";
+    static const char provision[] = "QGS1:1XK2FEIPC8UC846OF6OA7746QF60R6FN0$MDSFPJ-0*JK2YOA3TG+0/E7360*VE1443R7 AK-%"
+                                    "8-HGAR4/LBKQF*85P.SD G*QH3N8B51HADRRT90";
     struct rotating_holder holder = first_holder(), back;
     struct credential_trust trust = site_trust(0);
     char text[ROTATING_PROVISION_BYTES];
@@ -84,8 +85,8 @@ static void check_writer(char *const columns[R_COLUMNS], const char *payload)
 
     assert_true(strlen(columns[R_SUBJECT]) < sizeof holder.subject);
     strcpy(holder.subject, columns[R_SUBJECT]);
-    assert_int_equal(sodium_hex2bin(holder.serial, sizeof holder.serial, columns[R_SERIAL], strlen(columns[R_SERIAL]), NULL,
-                                    NULL, NULL), 0);
+    assert_int_equal(sodium_hex2bin(holder.serial, sizeof holder.serial, columns[R_SERIAL], strlen(columns[R_SERIAL]),
+                                    NULL, NULL, NULL), 0);
     rotating_derive(trust.rotation_key, &holder);
     assert_true(rotating_write(&holder, strtoll(columns[R_STEP], NULL, 10), text, sizeof text) > 0);
     assert_string_equal(text, payload);
@@ -297,12 +298,39 @@ static void test_provision_refuses(void **state)
     assert_int_equal(read_text(text, (size_t)length, &trust).fault, CREDENTIAL_FAULT_UNSUPPORTED);
 }
 
+/* A secret beside a step would be a code's claims with the secret in them: no such thing was ever written by us. */
+static void test_provision_claims(void **state)
+{
+    static const int64_t also[] = {ROTATING_CLAIM_SECRET, ROTATING_CLAIM_STEP};
+    struct rotating_holder holder = first_holder(), back;
+    char text[ROTATING_PROVISION_BYTES] = "QGS1:";
+
+    (void)state;
+    for (size_t count = 0; count <= 2; count++) {
+        struct cbor_writer writer = {.used = 0};
+        cbor_write_map(&writer, 3 + count);
+        cbor_write_int(&writer, ROTATING_CLAIM_SUB), cbor_write_text(&writer, holder.subject);
+        cbor_write_int(&writer, ROTATING_CLAIM_EXP), cbor_write_int(&writer, holder.expires_at_s);
+        cbor_write_int(&writer, ROTATING_CLAIM_SERIAL), cbor_write_bytes(&writer, holder.serial, sizeof holder.serial);
+        for (size_t i = 0; i < count; i++) {
+            cbor_write_int(&writer, also[i]);
+            if (also[i] == ROTATING_CLAIM_STEP)
+                cbor_write_int(&writer, STEP);
+            else
+                cbor_write_bytes(&writer, holder.secret, sizeof holder.secret);
+        }
+        assert_false(writer.full);
+        assert_true(base45_encode(writer.bytes, writer.used, text + 5, sizeof text - 5) > 0);
+        assert_int_equal(rotating_provision_read(text, &back), count == 1 ? 0 : -EBADMSG);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys), cmocka_unit_test(test_vectors), cmocka_unit_test(test_steps),
         cmocka_unit_test(test_whose), cmocka_unit_test(test_every_bit), cmocka_unit_test(test_write_refuses),
-        cmocka_unit_test(test_provision_refuses),
+        cmocka_unit_test(test_provision_refuses), cmocka_unit_test(test_provision_claims),
     };
     if (sodium_init() < 0)
         return 1;

@@ -136,12 +136,14 @@ static void test_groups(void **state)
     assert_true(allows_at(&schedule, "", MONDAY, 0, 0)); /* no rows: always, for everybody */
     assert_true(allows_at(&schedule, "night", MONDAY, 0, 0));
     schedule.rows[0] = window("night", DAILY, 22 * 60, 6 * 60);
+    schedule.rows[1] = window("*", 0, 0, 1440); /* beyond the count */
     schedule.count = 1;
     assert_false(allows_at(&schedule, "night", MONDAY, 12 * 60, 0));
     assert_true(allows_at(&schedule, "office", MONDAY, 12 * 60, 0)); /* no rows of its own, none for "*" */
     assert_true(allows_at(&schedule, "", MONDAY, 12 * 60, 0));
     schedule.rows[1] = window("*", MON, 8 * 60, 17 * 60);
     schedule.rows[2] = window("night", SAT, 12 * 60, 13 * 60); /* several rows: any */
+    schedule.rows[3] = window("*", DAILY, 0, 1440); /* beyond the count */
     schedule.count = 3;
     assert_true(allows_at(&schedule, "office", MONDAY, 12 * 60, 0));
     assert_false(allows_at(&schedule, "office", MONDAY + 1, 12 * 60, 0));

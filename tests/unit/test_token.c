@@ -395,7 +395,7 @@ static void test_checks(void **state)
     assert_checks(&credential, "+.+-....");
 }
 
-/* Only where people ask why: what the token says stays beside a fault of key or signature, and nothing beside others. */
+/* Only where people ask why: what a token says stays beside a fault of key or signature, and nothing beside others. */
 static void test_explain(void **state)
 {
     struct token_claims claims = wide_claims();
