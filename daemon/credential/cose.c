@@ -167,7 +167,8 @@ static const char *check_alg(const struct cose_message *message, const struct he
     if (!headers->has_alg)
         return "header alg: missing, must be in the protected header";
     if (is_lenient(message->alg))
-        return message->signature_bytes <= COSE_SIGNATURE_MAX_BYTES ? NULL : "signature: 512 bytes at most are allowed";
+        return message->signature_bytes <= COSE_SIGNATURE_MAX_BYTES ? NULL
+                                                                    : "signature: 512 bytes at most are allowed";
     if (headers->lenient != NULL)
         return headers->lenient;
     if (message->kind == COSE_SIGN1 && message->alg == COSE_ALG_EDDSA && message->signature_bytes != EDDSA_BYTES)

@@ -110,8 +110,8 @@ static int rank(const struct signer *signer)
 }
 
 /* A kid is 8 bytes of a hash: several certificates may share one, so each is tried. One that no certificate has means an
- * unknown key, though another's key might verify: the rule of the EU's own test data, whose CO22 and CO23 have a wrong kid
- * beside a right signature and must be refused. Without any kid whichever key verifies is the signer. */
+ * unknown key, though another's key might verify: the EU's public test data says so, in which a wrong kid in the protected
+ * header beside a right signature must be refused. Without any kid whichever key verifies is the signer. */
 static struct signer find_signer(const struct certificate_trust *trust, const struct cose_message *message,
                                  const uint8_t *signed_bytes, size_t signed_length, unsigned kinds)
 {
@@ -128,9 +128,10 @@ static struct signer find_signer(const struct certificate_trust *trust, const st
         if (any && certificate->cose_alg != message->alg)
             continue;
         tried++;
-        struct signer one = {.certificate = certificate, .may_sign = certificate->usage == 0 ||
-                                                                     (kinds & ~certificate->usage) == 0};
-        one.verified = cose_verify_openssl(signed_bytes, signed_length, message, certificate->key, certificate->cose_alg);
+        struct signer one = {.certificate = certificate};
+        one.may_sign = certificate->usage == 0 || (kinds & ~certificate->usage) == 0;
+        one.verified = cose_verify_openssl(signed_bytes, signed_length, message, certificate->key,
+                                           certificate->cose_alg);
         if (any && !one.verified)
             continue;
         if (rank(&one) > rank(&best))
@@ -146,9 +147,9 @@ static void check_signer(const struct signer *signer, const struct cose_message 
                          struct credential *ret)
 {
     if (signer->certificate == NULL) {
-        credential_mark_fault(ret, CHECK_KEY, CREDENTIAL_FAULT_KEY_UNKNOWN,
-                              message->kid_bytes == 0 ? "header kid: missing, and none of the trusted certificates' keys fits"
-                                                      : "header kid: no such certificate in the trust folder");
+        const char *unknown = message->kid_bytes == 0 ? "header kid: missing, and no trusted certificate's key fits"
+                                                      : "header kid: no such certificate in the trust folder";
+        credential_mark_fault(ret, CHECK_KEY, CREDENTIAL_FAULT_KEY_UNKNOWN, unknown);
         return;
     }
     ret->checks[CHECK_KEY] = CHECK_PASSED;
@@ -248,7 +249,8 @@ static const char *read_message(const uint8_t *bytes, size_t length_bytes, struc
 
 /* What the message says and who signed it. A broken certificate is refused without any of the costly arithmetic, unless
  * somebody asks how the other checks end. */
-static void read_signed(const struct cose_message *message, const struct credential_trust *trust, struct credential *ret)
+static void read_signed(const struct cose_message *message, const struct credential_trust *trust,
+                        struct credential *ret)
 {
     uint8_t signed_bytes[COSE_TO_BE_SIGNED_MAX_BYTES];
     struct dcc_claims claims;

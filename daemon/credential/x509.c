@@ -130,10 +130,10 @@ static bool read_country(const X509_NAME *name, char ret_country[3])
     if (letters == NULL || ASN1_STRING_length(text) != 2)
         return false;
     for (int i = 0; i < 2; i++) {
-        unsigned char letter = letters[i] >= 'a' && letters[i] <= 'z' ? (unsigned char)(letters[i] - 'a' + 'A') : letters[i];
-        if (letter < 'A' || letter > 'Z')
+        unsigned char capital = letters[i] & 0xdf;
+        if (capital < 'A' || capital > 'Z')
             return false;
-        ret_country[i] = (char)letter;
+        ret_country[i] = (char)capital;
     }
     return true;
 }

@@ -65,7 +65,7 @@ enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
 #define ALLOWED_CONTACTS "allowed are patient, sick_country, symptoms, or none"
 #define ALLOWED_YES_NO "allowed are yes, no, true, false, 1, 0"
 #define ALLOWED_BY "allowed are self, guard"
-#define ALLOWED_GROUP "allowed are 1 to 32 of A-Z a-z 0-9 _ . -"
+#define ALLOWED_GROUP "allowed are 1 to 32 bytes of letters, digits, _ . - and spaces between them"
 #define ALLOWED_TOKEN_ID "allowed are the 32 hex digits of a token's id, lower case"
 enum { CTL_FUTURE_TOLERATED_S = 300 };
 bool parse_subject(const char *text);

@@ -242,8 +242,8 @@ static enum ctl_exit run(struct ctl *ctl)
 const struct ctl_command CTL_DECLARE = {
     .name = "declare",
     .summary = "Write one person's declaration into the register",
-    .details = "Without options, on a terminal, it asks the form's questions one by one. Only keyed hashes of the numbers are\n"
-               "kept. An older declaration never overwrites a newer one. Numbers: cccd: and 12 digits, cmnd: and 9, bhyt:\n"
+    .details = "Without options, on a terminal, it asks the form's questions one by one. Only keyed hashes of the numbers\n"
+               "are kept. An older declaration never overwrites a newer one. Numbers: cccd: and 12 digits, cmnd: and 9, bhyt:\n"
                "and 10 digits or the card's 15 characters, qid: and 1 to 18 digits, badge:, hc1:.\n"
                "Examples: qrgatectl declare --subject cccd:022199012345 --status green\n"
                "          qrgatectl declare --subject cccd:022199012345,bhyt:2201234567 --symptoms fever,cough\n",

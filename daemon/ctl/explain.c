@@ -12,6 +12,7 @@
 #include "daemon/ctl/ctl.h"
 #include "daemon/decision/decision.h"
 #include "daemon/settings/settings.h"
+#include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
 
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
@@ -214,6 +215,13 @@ static void line_time(const char *label, int64_t at_s)
         (void)printf("  %-13s %s\n", label, format_time(at_s, when));
 }
 
+static void line_date(const char *label, int64_t at_s)
+{
+    char when[32];
+    if (at_s != 0)
+        (void)printf("  %-13s %.10s\n", label, format_time(at_s, when));
+}
+
 static void print_health(const struct health_certificate *h)
 {
     switch (h->type) {
@@ -221,7 +229,7 @@ static void print_health(const struct health_certificate *h)
     case HEALTH_VACCINATION:
         (void)printf("  %-13s dose %d of %d\n", "vaccination", h->dose, h->doses);
         line_text("product", h->product);
-        line_time("on", h->vaccinated_on_s);
+        line_date("on", h->vaccinated_on_s);
         break;
     case HEALTH_TEST:
         (void)printf("  %-13s %s\n", "test", h->detected ? "positive" : "negative");
@@ -230,9 +238,9 @@ static void print_health(const struct health_certificate *h)
         break;
     case HEALTH_RECOVERY:
         (void)printf("  %-13s\n", "recovery");
-        line_time("positive on", h->first_positive_s);
-        line_time("from", h->from_s);
-        line_time("until", h->until_s);
+        line_date("positive on", h->first_positive_s);
+        line_date("from", h->from_s);
+        line_date("until", h->until_s);
         break;
     }
     line_text("born", h->birth_date);
@@ -251,14 +259,39 @@ static void print_checks(const struct explained *one)
             (void)printf("  %-13s %s\n", time_check_names[i], result_names[one->times[i]]);
 }
 
+/* The register isn't asked, so that what it would say for a person unknown there is no answer for one who is known. */
+static void print_verdict(const struct explained *one)
+{
+    const struct credential *c = &one->credential;
+    const struct verdict *verdict = &one->verdict;
+    const char *action = verdict_action_name(verdict->action), *reason = reason_name(verdict->reason);
+    if (c->fault != CREDENTIAL_OK && c->subject[0] != '\0')
+        (void)printf("  %-13s nothing above is proven\n", "note");
+    if (c->fault == CREDENTIAL_OK && verdict->reason == REASON_NO_DECLARATION) {
+        (void)printf("  %-13s asks the register, as this code carries no declaration; with none there: %s (%s)\n",
+                     "the gate", action, reason);
+        return;
+    }
+    (void)printf("  %-13s %s (%s): %s\n", "the gate", action, reason, reason_meaning(verdict->reason));
+    if (verdict->action != VERDICT_OPEN)
+        (void)printf("  %-13s %s\n", "what to do", reason_remedy(verdict->reason));
+}
+
+static void print_heading(int64_t number, const struct credential *c)
+{
+    (void)printf("%s%lld: %s, ", number > 1 ? "\n" : "", (long long)number, credential_kind_name(c->kind));
+    if (c->fault == CREDENTIAL_OK)
+        (void)puts("readable");
+    else
+        (void)printf("refused (%s): %s\n", credential_fault_name(c->fault), c->detail);
+}
+
 static void print_plain(const struct explain *explain)
 {
     const struct explained *one = &explain->one;
     const struct credential *c = &one->credential;
     char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1];
-    (void)printf("%s%lld: %s, %s%s%s\n", explain->number > 1 ? "\n" : "", (long long)explain->number,
-                 credential_kind_name(c->kind), c->fault == CREDENTIAL_OK ? "readable" : credential_fault_name(c->fault),
-                 c->detail[0] != '\0' ? ": " : "", c->detail);
+    print_heading(explain->number, c);
     line_text("subject", c->subject);
     for (int i = 0; i < CREDENTIAL_ALIASES_MAX; i++)
         line_text("also", c->aliases[i]);
@@ -270,16 +303,15 @@ static void print_plain(const struct explain *explain)
     print_health(&c->health);
     line_time("issued", c->issued_at_s);
     line_time("expires", c->expires_at_s);
+    if (c->kind == CREDENTIAL_ROTATING_TOKEN)
+        line_time("made for", c->rotation_step * ROTATING_STEP_S);
     if (has_token_id(c))
         line_text("token id", sodium_bin2hex(hex, sizeof(hex), c->token_id, sizeof(c->token_id)));
     for (size_t i = 0; i < sizeof(warnings) / sizeof(warnings[0]); i++)
         if (c->warnings & warnings[i].bit)
             line_text("warning", warnings[i].name);
     print_checks(one);
-    (void)printf("  %-13s %s (%s): %s\n", "the gate", verdict_action_name(one->verdict.action),
-                 reason_name(one->verdict.reason), reason_meaning(one->verdict.reason));
-    if (c->fault == CREDENTIAL_OK && !c->has_status && c->kind != CREDENTIAL_HEALTH_CERTIFICATE)
-        (void)printf("  %-13s this code carries no declaration: at a gate the register decides\n", "note");
+    print_verdict(one);
 }
 
 /* ---- all codes --------------------------------------------------------------------------------------------------- */
@@ -332,10 +364,12 @@ static enum ctl_exit load(struct explain *explain)
     const char *folder = ctl->values[TRUST] ? ctl->values[TRUST] : explain->settings.trust_folder;
     if ((ctl->values[TRUST] || access(folder, R_OK) == 0) && trust_folder_load(folder, trust, stderr) < 0)
         return ctl_fail(ctl, CTL_FAILED, "%s: the trusted keys can't be used (see above)", folder);
-    if (ctl->site_key || access(explain->settings.site_key_file, R_OK) == 0) {
-        const enum ctl_exit result = ctl_load_site_key(ctl, site_key);
-        if (result != CTL_OK)
-            return result;
+    /* by path, for without a configuration ctl_load_site_key() would ask for one */
+    const char *key_file = ctl->site_key ? ctl->site_key : explain->settings.site_key_file;
+    if (ctl->site_key || access(key_file, R_OK) == 0) {
+        char why[512] = "";
+        if (site_key_load(key_file, site_key, why, sizeof(why)) < 0)
+            return ctl_fail(ctl, CTL_FAILED, "%s", why);
         rotating_key_from_site_key(site_key, trust->rotation_key);
         trust->has_rotation_key = true;
         sodium_memzero(site_key, sizeof(site_key));

@@ -1,5 +1,5 @@
-/* qrgatectl export: the register as a file that import takes. Persons are the keyed hashes; a file appears whole or not at
- * all. Read-only in effect. */
+/* qrgatectl export: the register as a file that import takes. Persons are the keyed hashes; a file appears whole or
+ * not at all. Read-only in effect. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>

@@ -1,5 +1,5 @@
-/* One table of questions; what each allows is what flags and CSV allow, and beside that what is quicker to type: numbers of
- * the list for names, bare digits for a card's number. Called by qrgatectl declare. */
+/* One table of questions; what each allows is what flags and CSV allow, and beside that what is quicker to type:
+ * numbers of the list for names, bare digits for a card's number. Called by qrgatectl declare. */
 #include "daemon/ctl/form.h"
 
 #include <signal.h>

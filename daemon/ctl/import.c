@@ -1,5 +1,5 @@
-/* qrgatectl import: a file of declarations or revocations into the register. Rows are read into memory first and written in
- * short transactions, so that neither a slow pipe nor a long file keeps the gate from deciding. */
+/* qrgatectl import: a file of declarations or revocations into the register. Rows are read into memory first and
+ * written in short transactions, so that neither a slow pipe nor a long file keeps the gate from deciding. */
 #include <errno.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -171,8 +171,9 @@ static enum ctl_exit fail_header(struct import *import, const char *name)
                         "%s:1: '%s': fields must be separated by commas; save it as CSV with commas", import->name,
                         buffer);
     if (import->kind == ROW_REVOCATION)
-        return ctl_fail(import->ctl, CTL_FAILED, "%s:1: '%s': the first line must be token_id,revoked_at or these and lifted",
-                        import->name, buffer);
+        return ctl_fail(import->ctl, CTL_FAILED,
+                        "%s:1: '%s': the first line must be token_id,revoked_at or these and lifted", import->name,
+                        buffer);
     return ctl_fail(import->ctl, CTL_FAILED,
                     "%s:1: '%s': the first line must be subject,status,declared_at or more of the columns that "
                     "`qrgatectl import --help` lists, each once (names are never kept: take such columns out)",

@@ -4,9 +4,12 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "daemon/credential/token.h"
 #include "daemon/ctl/ctl.h"
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
+
+#define ALLOWED_OPERAND ALLOWED_TOKEN_ID ", or the token itself, from QG1: on"
 
 enum { LIFT, AT };
 static const struct ctl_option OPTIONS[] = {
@@ -16,13 +19,14 @@ static const struct ctl_option OPTIONS[] = {
     { NULL, NULL, false, NULL },
 };
 
-/* The id of a code is made of its own bytes: no key is needed for it, so a token of a lost or retired key can be revoked. */
-static enum ctl_exit read_id_of_code(struct ctl *ctl, uint8_t ret_id[CREDENTIAL_TOKEN_ID_BYTES])
+/* The id of a code is made of its own bytes: no key is needed for it, so a token of a lost or retired key can be
+ * revoked. */
+static enum ctl_exit read_id_of_code(struct ctl *ctl, const char *code, uint8_t ret_id[CREDENTIAL_TOKEN_ID_BYTES])
 {
     static const uint8_t none[CREDENTIAL_TOKEN_ID_BYTES];
     const struct credential_trust trust = { .explain = true };
     struct credential credential;
-    credential_read((const uint8_t *)ctl->operand, strlen(ctl->operand), &trust, &credential);
+    credential_read((const uint8_t *)code, strlen(code), &trust, &credential);
     memcpy(ret_id, credential.token_id, CREDENTIAL_TOKEN_ID_BYTES);
     const bool found = memcmp(ret_id, none, sizeof(none)) != 0;
     char detail[sizeof(credential.detail)];
@@ -30,19 +34,30 @@ static enum ctl_exit read_id_of_code(struct ctl *ctl, uint8_t ret_id[CREDENTIAL_
     sodium_memzero(&credential, sizeof(credential)); /* a name and a number */
     if (found)
         return CTL_OK;
-    return ctl_fail(ctl, CTL_FAILED, "the code can't be read as a token: %s; give all of it, in single quotes, from QG1: on",
+    return ctl_fail(ctl, CTL_FAILED,
+                    "the code can't be read as a token: %s; give all of it, in single quotes, from QG1: on",
                     detail[0] ? detail : "it has no id");
 }
 
 static enum ctl_exit read_operand(struct ctl *ctl, struct revocation *ret)
 {
-    char buffer[80];
-    if (strncmp(ctl->operand, "QG1:", 4) == 0)
-        return read_id_of_code(ctl, ret->token_id);
-    if (parse_token_id(ctl->operand, ret->token_id))
-        return CTL_OK;
-    return ctl_fail(ctl, CTL_USAGE, "'%s': " ALLOWED_TOKEN_ID ", or the token itself, from QG1: on",
-                    printable(ctl->operand, buffer, sizeof(buffer)));
+    const bool from_stdin = strcmp(ctl->operand, "-") == 0;
+    const char *text = ctl->operand;
+    char line[TOKEN_TEXT_BYTES + 2] = "", buffer[80];
+    if (from_stdin && !fgets(line, sizeof(line), stdin))
+        return ctl_fail(ctl, CTL_FAILED, "stdin: no line could be read; " ALLOWED_OPERAND);
+    if (from_stdin) {
+        line[strcspn(line, "\r\n")] = '\0';
+        text = line;
+    }
+    enum ctl_exit result = CTL_OK;
+    if (strncmp(text, "QG1:", 4) == 0)
+        result = read_id_of_code(ctl, text, ret->token_id);
+    else if (!parse_token_id(text, ret->token_id))
+        result = ctl_fail(ctl, from_stdin ? CTL_FAILED : CTL_USAGE, "'%s': " ALLOWED_OPERAND,
+                          printable(text, buffer, sizeof(buffer)));
+    sodium_memzero(line, sizeof(line));
+    return result;
 }
 
 static enum ctl_exit read_time(struct ctl *ctl, int64_t *ret_s)
@@ -78,7 +93,9 @@ static enum ctl_exit write_revocation(struct ctl *ctl, const struct revocation *
         result = ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s%s", strerror(-error),
                           error == -EBUSY ? "; another program holds it: try again" : "");
     else if (!taken)
-        result = ctl_fail(ctl, CTL_FAILED, "the register has a newer entry for this token; nothing was changed");
+        result = ctl_fail(ctl, CTL_FAILED,
+                          "the register has a newer entry for this token, or a revocation of the same second; nothing "
+                          "was changed");
     if (!sqlite3_get_autocommit(db))
         (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
     register_writer_close(&writer);
@@ -106,8 +123,9 @@ const struct ctl_command CTL_REVOKE = {
     .name = "revoke",
     .operand = "TOKEN_ID|CODE",
     .summary = "Put a token onto the list of those that no longer open",
-    .details = "TOKEN_ID is what `qrgatectl token show` prints; CODE is the token's text, QG1:... in single quotes. A lane\n"
-               "denies a revoked token whatever its status. `qrgatectl import --revocations` takes many.\n",
+    .details = "TOKEN_ID is what `qrgatectl token show` prints; CODE is the token's text, QG1:... in single quotes, or -\n"
+               "to read it from standard input (it then stands in no history). A lane denies a revoked token whatever its\n"
+               "status. `qrgatectl import --revocations` takes many.\n",
     .options = OPTIONS,
     .run = run,
 };

@@ -1,5 +1,5 @@
-/* Rows of an import -> declarations and revocations: CSV by the names of its first line, and lines of JSON. No file is opened
- * and no database known here; a row's mistake is told, not printed. qrgatectl import, and its fuzzer. */
+/* Rows of an import -> declarations and revocations: CSV by the names of its first line, and lines of JSON. No file
+ * is opened and no database known here; a row's mistake is told, not printed. qrgatectl import, and its fuzzer. */
 #ifndef CTL_ROWS_H
 #define CTL_ROWS_H
 

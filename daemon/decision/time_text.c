@@ -1,5 +1,5 @@
-/* Times as text, read character by character: a stranger's file may hold a million of them. Called by qrgatectl and by the
- * reader of MQTT messages. */
+/* Times as text, read character by character: a stranger's file may hold a million of them. Called by qrgatectl and
+ * by the reader of MQTT messages. */
 #include "daemon/decision/time_text.h"
 
 #include <stdio.h>

@@ -14,7 +14,7 @@ static const char ERASE_EVENTS[] =
 static const char *const ERASE_REST[] = {
     "DELETE FROM presence WHERE person IN " ALL_HASHES,
     "DELETE FROM declaration WHERE person IN " ALL_HASHES,
-    "DELETE FROM identity WHERE person = " WHO,
+    ("DELETE FROM identity WHERE person = " WHO),
 };
 
 static int run_for_person(sqlite3 *db, const char *sql, const char *person)

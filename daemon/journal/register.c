@@ -2,8 +2,8 @@
  * and by qrgatectl, each with a writer on its own connection.
  *
  * A person is known by the hash of the number first declared, and only the other numbers have a row in `identity`: so a
- * register of people with one number each is one table. A hash with a row there is never a person, so that one look-up
- * leads from any number to its person. */
+ * register of people with one number each is one table. A hash with a row there is never a person and has no declaration,
+ * so that one look-up leads from any number to its person; and whoever has such numbers has a declaration. */
 #include "daemon/journal/register.h"
 
 #include <errno.h>
@@ -37,7 +37,8 @@ static const char *const SQL[REGISTER_STATEMENT_COUNT] = {
         "(excluded.revoked_at_s = revocation.revoked_at_s AND excluded.lifted <= revocation.lifted)",
     [REGISTER_REVOKED] = "SELECT 1 FROM revocation WHERE token_id = ?1 AND lifted = 0",
     [REGISTER_FORGET] = "DELETE FROM declaration WHERE person = ?1",
-    [REGISTER_HAS_IDENTITIES] = "SELECT 1 FROM identity WHERE person = ?1 LIMIT 1",
+    [REGISTER_HAS_NUMBERS] = "SELECT 1 FROM declaration WHERE person = ?1 AND has_numbers = 1",
+    [REGISTER_SET_HAS_NUMBERS] = "UPDATE declaration SET has_numbers = 1 WHERE person = ?1 AND has_numbers = 0",
     /* ?1 was a person, ?2 is the one who now is both. REPLACE: the newer row takes the place of the older one whole. */
     [REGISTER_MOVE] =
         "INSERT OR REPLACE INTO declaration (person, source, " REGISTER_ROW_COLUMNS ") "
@@ -163,8 +164,6 @@ static int look_up(struct register_writer *writer, struct number *number)
         result = find_bound(writer, number->hash, number->person);
         number->bound = result == 1;
     }
-    if (result == 0) /* their declaration may be gone */
-        result = exists(writer->statements[REGISTER_HAS_IDENTITIES], number->hash);
     number->known = result == 1;
     return result < 0 ? result : 0;
 }
@@ -196,7 +195,7 @@ static int choose_person(struct register_writer *writer, const struct numbers *n
             if (numbers->all[j].known && strcmp(numbers->all[j].person, number->person) != 0 &&
                 same_kind(numbers->all[j].text, number->text))
                 return -EEXIST;
-        const int has_others = number->bound ? 1 : exists(writer->statements[REGISTER_HAS_IDENTITIES], number->hash);
+        const int has_others = number->bound ? 1 : exists(writer->statements[REGISTER_HAS_NUMBERS], number->hash);
         if (has_others < 0)
             return has_others;
         if (has_others == 1 && settled && strcmp(settled->person, number->person) != 0)
@@ -210,19 +209,22 @@ static int choose_person(struct register_writer *writer, const struct numbers *n
     return 0;
 }
 
-/* The hash was perhaps a person of its own: what was known under it is the person's now, where it is newer. */
-static int bind_number(struct register_writer *writer, const char *hash, const char *person)
+/* The hash was perhaps a person of its own, or shown before anybody knew whose it is: what is known under it is the
+ * person's now, where it is newer. */
+static int bind_number(struct register_writer *writer, const struct number *number, const char *person)
 {
     static const struct {
         enum register_statement statement;
-        bool both;
+        bool both, of_known;
     } steps[] = {
-        { REGISTER_BIND_IDENTITY, true },  { REGISTER_MOVE, true },           { REGISTER_FORGET, false },
-        { REGISTER_MOVE_PRESENCE, true },  { REGISTER_FORGET_PRESENCE, false },
+        { REGISTER_BIND_IDENTITY, true, false }, { REGISTER_MOVE, true, true },
+        { REGISTER_FORGET, false, true },        { REGISTER_MOVE_PRESENCE, true, false },
+        { REGISTER_FORGET_PRESENCE, false, false },
     };
     int error = 0;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == 0; i++)
-        error = run_with(writer->statements[steps[i].statement], hash, steps[i].both ? person : NULL);
+        if (number->known || !steps[i].of_known)
+            error = run_with(writer->statements[steps[i].statement], number->hash, steps[i].both ? person : NULL);
     return error;
 }
 
@@ -257,6 +259,7 @@ int register_write(struct register_writer *writer, const struct declared *declar
 {
     struct numbers numbers;
     const char *person;
+    bool bound = false;
     int error = declared_valid(declared) ? 0 : -EINVAL;
     *ret_taken = false;
     if (error < 0)
@@ -269,10 +272,14 @@ int register_write(struct register_writer *writer, const struct declared *declar
     if (error == 0)
         error = choose_person(writer, &numbers, &person);
     for (int i = 0; i < numbers.count && numbers.count > 1 && error == 0; i++)
-        if (!numbers.all[i].bound && strcmp(numbers.all[i].hash, person) != 0)
-            error = bind_number(writer, numbers.all[i].hash, person);
+        if (!numbers.all[i].bound && strcmp(numbers.all[i].hash, person) != 0) {
+            error = bind_number(writer, &numbers.all[i], person);
+            bound = true;
+        }
     if (error == 0)
         error = upsert(writer, person, declared, ret_taken);
+    if (error == 0 && bound)
+        error = run_with(writer->statements[REGISTER_SET_HAS_NUMBERS], person, NULL);
     return error;
 }
 

@@ -18,8 +18,8 @@ void register_person(const uint8_t site_key[32], const char *subject, char ret_p
 
 enum register_statement {
     REGISTER_IDENTITY, REGISTER_BIND_IDENTITY, REGISTER_DECLARE, REGISTER_FIND, REGISTER_REVOKE, REGISTER_REVOKED,
-    REGISTER_FORGET /* the declaration of a hash that became another person's number */, REGISTER_HAS_IDENTITIES,
-    REGISTER_MOVE /* that declaration, where it is newer */, REGISTER_MOVE_PRESENCE, REGISTER_FORGET_PRESENCE,
+    REGISTER_FORGET /* the declaration of a hash that became another person's number */, REGISTER_HAS_NUMBERS,
+    REGISTER_SET_HAS_NUMBERS, REGISTER_MOVE /* that declaration, where it is newer */, REGISTER_MOVE_PRESENCE, REGISTER_FORGET_PRESENCE,
     REGISTER_STATEMENT_COUNT
 };
 /* The statements prepared once. */

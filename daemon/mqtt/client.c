@@ -32,6 +32,7 @@ struct subscription {
 
 struct mqtt_client {
     struct mqtt_settings settings;
+    struct topics topics;
     struct line *line;
     struct ring ring;
     struct inbox inbox;
@@ -79,6 +80,7 @@ int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *
         return r;
     }
     client->settings = *settings;
+    client->topics = *topics;
     r = ring_init(&client->ring);
     if (r < 0) {
         (void)snprintf(why, why_bytes, "mqtt: %s", strerror(-r));
@@ -89,7 +91,7 @@ int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *
         (void)snprintf(why, why_bytes, "mqtt: %s", strerror(-r));
         goto fail_inbox;
     }
-    r = line_open(&client->settings, topics, &client->ring, &client->inbox, &client->line, why, why_bytes);
+    r = line_open(&client->settings, &client->topics, &client->ring, &client->inbox, &client->line, why, why_bytes);
     if (r < 0)
         goto fail_line;
     client->attempt_at_us = 1; /* the first attempt at once */

@@ -57,8 +57,7 @@ struct mqtt_event {
 struct mqtt_client;
 
 /* Connects nothing yet, mqtt_client_tick() does. The will (retained "offline" on `availability`) is the broker's to publish
- * when the link dies. Errors: a password file that can't be read, a CA file that isn't there, no memory. `topics` is
- * borrowed. */
+ * when the link dies. Errors: a password file that can't be read, a CA file that isn't there, no memory. */
 int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *topics, struct mqtt_client **ret_client,
                      char *why, size_t why_bytes);
 /* eventfd, readable when mqtt_client_take() or mqtt_client_receive() has something new. */

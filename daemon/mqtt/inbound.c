@@ -1,5 +1,5 @@
-/* Messages from the broker, and the lines of qrgatectl's JSON files: a table of members for each of the three kinds. Main
- * thread in qrgated. */
+/* Messages from the broker, and the lines of qrgatectl's JSON files: a table of members for each of the three kinds.
+ * Main thread in qrgated. */
 #include "daemon/mqtt/inbound.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/credential/subject.h"
+#include "daemon/credential/utf8.h"
 #include "daemon/decision/time_text.h"
 #include "daemon/mqtt/json_read.h"
 
@@ -71,7 +72,13 @@ static void find_transaction(struct json_object *root, char ret_transaction[INBO
 
 bool inbound_group_valid(const char *group, size_t length_bytes)
 {
-    return json_read_is_word(group, length_bytes, CREDENTIAL_GROUP_BYTES - 1, "_.-");
+    if (length_bytes < 1 || length_bytes >= CREDENTIAL_GROUP_BYTES || group[0] == ' ' ||
+        group[length_bytes - 1] == ' ' || !utf8_plain((const uint8_t *)group, length_bytes))
+        return false;
+    for (size_t i = 0; i < length_bytes; i++)
+        if ((unsigned char)group[i] < 0x80 && !json_read_is_word(&group[i], 1, 1, "_.- "))
+            return false;
+    return true;
 }
 
 /* ---- a declaration ----------------------------------------------------------------------------------------------- */
@@ -218,7 +225,7 @@ static const char *take_group(void *userdata, struct json_object *value)
     size_t length_bytes;
     const char *text = json_read_text(value, &length_bytes);
     if (!text || !inbound_group_valid(text, length_bytes))
-        return "allowed are 1 to 32 of A-Z a-z 0-9 _ . -";
+        return "allowed are 1 to 32 bytes of letters, digits, _ . - and spaces between them";
     (void)strcpy(message->declared->declaration.group, text);
     return NULL;
 }

@@ -24,7 +24,7 @@ int json_read_refuse(char *why, size_t why_bytes, const char *format, ...)
 static const char *shown(const char *text, bool personal, char buffer[VALUE_SHOWN_CHARS + 4])
 {
     size_t used = 0;
-    for (; text[used] != '\0' && used < VALUE_SHOWN_CHARS; used++) {
+    for (; used < VALUE_SHOWN_CHARS && text[used] != '\0'; used++) {
         const char c = text[used];
         buffer[used] = c < 0x20 || c > 0x7e ? '?' : personal && c >= '0' && c <= '9' ? '*' : c;
     }
@@ -45,8 +45,8 @@ static int refuse_member(const struct json_read_member *member, struct json_obje
 
 /* ---- the JSON itself --------------------------------------------------------------------------------------------- */
 
-/* Walks over the text once, knowing only strings and brackets. *ret_members: how many the outermost object is written with, if
- * it is JSON at all. */
+/* Walks over the text once, knowing only strings and brackets. *ret_members: how many the outermost object is written
+ * with, if it is JSON at all. */
 static bool scan(const char *text, size_t length_bytes, int *ret_members)
 {
     bool in_string = false;

@@ -1,6 +1,7 @@
-/* Strangers' JSON, one object read by a table of its members. json-c does the reading; what its strict mode lets through is
- * refused here: a member that comes twice (it keeps the last), control characters inside a text, "\u0000" (it ends a name
- * early), names in single quotes. A number with a fraction is simply no integer. Used by inbound.c. json-c allocates within a call, bounded by the text's length. */
+/* Strangers' JSON, one object read by a table of its members. json-c does the reading; what its strict mode lets
+ * through is refused here: a member that comes twice (it keeps the last), control characters inside a text, "\u0000"
+ * (it ends a name early), names in single quotes. A number with a fraction is simply no integer. Used by inbound.c.
+ * json-c allocates within a call, bounded by the text's length. */
 #ifndef MQTT_JSON_READ_H
 #define MQTT_JSON_READ_H
 
@@ -25,8 +26,9 @@ struct json_read_member {
 struct json_object *json_read(const char *text, size_t length_bytes, size_t most_bytes, int *ret_error, char *why,
                               size_t why_bytes);
 void json_read_free(struct json_object *object); /* accepts NULL */
-/* Each member to its row of the table. *ret_seen: bit i = members[i] was there. 0, or -EBADMSG with `why` = member, value (cut,
- * printable), what is allowed. Members that aren't in the table: ignored with `others_too`, else refused. */
+/* Each member to its row of the table. *ret_seen: bit i = members[i] was there. 0, or -EBADMSG with `why` =
+ * member, value (cut, printable), what is allowed. Members that aren't in the table: ignored with `others_too`,
+ * else refused. */
 int json_read_members(struct json_object *object, const struct json_read_member *members, int count, bool others_too,
                       void *userdata, unsigned *ret_seen, char *why, size_t why_bytes);
 /* -EBADMSG, for return. */

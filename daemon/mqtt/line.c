@@ -54,9 +54,9 @@ struct line {
     struct line_order current; /* the line's thread */
     uint64_t attempt;        /* the line's thread: the epoch that counts */
     pthread_mutex_t lock;    /* of what follows */
-    pthread_cond_t ordered;
+    pthread_cond_t changed;
     int first, count;
-    bool ending;
+    bool ending, ended;
     struct line_order orders[LINE_ORDERS_MAX];
 };
 
@@ -347,7 +347,7 @@ static void *run(void *userdata)
     (void)pthread_mutex_lock(&line->lock);
     for (;;) {
         while (line->count == 0 && !line->ending)
-            (void)pthread_cond_wait(&line->ordered, &line->lock);
+            (void)pthread_cond_wait(&line->changed, &line->lock);
         if (line->ending)
             break;
         copy_order(&line->current, &line->orders[line->first]);
@@ -361,6 +361,10 @@ static void *run(void *userdata)
     (void)MQTTAsync_setConnectionLostCallback(line->paho, NULL, NULL);
     (void)MQTTAsync_setDisconnected(line->paho, NULL, NULL);
     MQTTAsync_destroy(&line->paho);
+    (void)pthread_mutex_lock(&line->lock);
+    line->ended = true;
+    (void)pthread_cond_signal(&line->changed);
+    (void)pthread_mutex_unlock(&line->lock);
     return NULL;
 }
 
@@ -411,20 +415,27 @@ static int create_first(struct line *line, char *why, size_t why_bytes)
 
 static int start_thread(struct line *line, char *why, size_t why_bytes)
 {
-    int r = -pthread_mutex_init(&line->lock, NULL);
+    pthread_condattr_t clock;
+    int r = -pthread_condattr_init(&clock);
     if (r < 0)
         goto fail;
-    r = -pthread_cond_init(&line->ordered, NULL);
+    r = -pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    if (r == 0)
+        r = -pthread_cond_init(&line->changed, &clock);
+    (void)pthread_condattr_destroy(&clock);
     if (r < 0)
-        goto fail_cond;
+        goto fail;
+    r = -pthread_mutex_init(&line->lock, NULL);
+    if (r < 0)
+        goto fail_lock;
     r = -pthread_create(&line->thread, NULL, run, line);
     if (r == 0) {
         (void)pthread_setname_np(line->thread, "mqtt"); /* only for top */
         return 0;
     }
-    (void)pthread_cond_destroy(&line->ordered);
-fail_cond:
     (void)pthread_mutex_destroy(&line->lock);
+fail_lock:
+    (void)pthread_cond_destroy(&line->changed);
 fail:
     (void)snprintf(why, why_bytes, "mqtt: its thread can't start: %s", strerror(-r));
     return r;
@@ -489,7 +500,7 @@ bool line_order(struct line *line, const struct line_order *order)
     room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX);
     if (room) {
         copy_order(&line->orders[(line->first + line->count++) % LINE_ORDERS_MAX], order);
-        (void)pthread_cond_signal(&line->ordered);
+        (void)pthread_cond_signal(&line->changed);
     }
     (void)pthread_mutex_unlock(&line->lock);
     return room;
@@ -503,13 +514,18 @@ uint64_t line_retained_ignored(const struct line *line)
 bool line_close(struct line *line, int64_t deadline_us)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline_us / 1000000), .tv_nsec = (long)(deadline_us % 1000000) * 1000};
+    bool ended;
+    int r = 0;
     (void)pthread_mutex_lock(&line->lock);
     line->ending = true;
-    (void)pthread_cond_signal(&line->ordered);
+    (void)pthread_cond_signal(&line->changed);
+    while (!line->ended && r == 0)
+        r = pthread_cond_timedwait(&line->changed, &line->lock, &until);
+    ended = line->ended;
     (void)pthread_mutex_unlock(&line->lock);
-    if (pthread_clockjoin_np(line->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (!ended || pthread_join(line->thread, NULL) != 0)
         return false;
-    (void)pthread_cond_destroy(&line->ordered);
+    (void)pthread_cond_destroy(&line->changed);
     (void)pthread_mutex_destroy(&line->lock);
     explicit_bzero(line->password, sizeof line->password);
     free(line);

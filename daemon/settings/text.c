@@ -5,8 +5,9 @@
 
 #include "daemon/settings/keys.h"
 
-/* The largest sensible file has some 500: 64 schedule rows of five keys, 128 holidays and every key once. */
-enum { SETTINGS_IN_FILE_MAX = 2000 };
+/* The largest sensible file has some 700 values and groups: 64 schedule rows of five keys, 128 holidays, every key once. The
+ * table's largest group has some 20 keys and lies three deep. */
+enum { SETTINGS_IN_FILE_MAX = 2000, SETTINGS_IN_GROUP_MAX = 64, GROUPS_DEEP_MAX = 8 };
 
 enum state { PLAIN, TEXT, LINE_COMMENT, BLOCK_COMMENT };
 
@@ -15,6 +16,7 @@ struct scan {
     enum state state;
     int line, settings;
     int begun_at; /* line of the text or comment we are in */
+    int depth, in_group[GROUPS_DEEP_MAX + 1]; /* settings so far in each group we are in */
 };
 
 static const char name_start[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*";
@@ -42,6 +44,21 @@ static const char *check_number(struct scan *scan, const char *at)
     return end;
 }
 
+static void count(struct scan *scan, char sign)
+{
+    struct settings_walk *walk = scan->walk;
+    if (sign == '}' && scan->depth > 0)
+        scan->depth--;
+    else if (sign == '{' && scan->depth == GROUPS_DEEP_MAX)
+        settings_mistake(walk, scan->line, "more than %d groups within each other; is this the right file?", GROUPS_DEEP_MAX);
+    else if (sign == '{')
+        scan->in_group[++scan->depth] = 0;
+    else if ((sign == '=' || sign == ':') && ++scan->in_group[scan->depth] == SETTINGS_IN_GROUP_MAX + 1)
+        settings_mistake(walk, scan->line, "more than %d settings in one group; is this the right file?", SETTINGS_IN_GROUP_MAX);
+    if (strchr("=:,([{", sign) != NULL && ++scan->settings == SETTINGS_IN_FILE_MAX + 1)
+        settings_mistake(walk, scan->line, "more than %d settings; is this the right file?", SETTINGS_IN_FILE_MAX);
+}
+
 static const char *scan_plain(struct scan *scan, const char *at)
 {
     scan->begun_at = scan->line;
@@ -56,8 +73,8 @@ static const char *scan_plain(struct scan *scan, const char *at)
         return check_number(scan, at);
     else if (strchr(name_start, *at) != NULL)
         return at + strspn(at, name_rest);
-    else if (strchr("=:,([{", *at) != NULL && ++scan->settings == SETTINGS_IN_FILE_MAX + 1)
-        settings_mistake(scan->walk, scan->line, "more than %d settings; is this the right file?", SETTINGS_IN_FILE_MAX);
+    else
+        count(scan, *at);
     return at + 1;
 }
 

@@ -50,8 +50,8 @@ static int add_key(const char *path, struct loading *loading)
     const size_t kid_bytes = strlen(file.kid);
     for (size_t i = 0; i < trust->count; i++)
         if (trust->keys[i].kid_bytes == kid_bytes && memcmp(trust->keys[i].kid, file.kid, kid_bytes) == 0) {
-            (void)fprintf(loading->errors, "%s: kid '%s' is in another file of this folder too; each key needs its own\n",
-                          path, file.kid);
+            (void)fprintf(loading->errors,
+                          "%s: kid '%s' is in another file of this folder too; each key needs its own\n", path, file.kid);
             return -EINVAL;
         }
     if (trust->count == CREDENTIAL_TRUST_KEYS_MAX) {
@@ -157,8 +157,9 @@ static int add_open_file(const char *path, int fd, struct loading *loading)
     struct stat info;
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size <= 0 ||
         info.st_size > CERTIFICATE_FILE_MAX_BYTES) {
-        (void)fprintf(loading->errors, "%s: must be a file of 1 to %d bytes with certificates; remove it or put one there\n",
-                      path, CERTIFICATE_FILE_MAX_BYTES);
+        (void)fprintf(loading->errors,
+                      "%s: must be a file of 1 to %d bytes with certificates; remove it or put one there\n", path,
+                      CERTIFICATE_FILE_MAX_BYTES);
         return -EINVAL;
     }
     uint8_t *bytes = malloc((size_t)info.st_size);
@@ -181,8 +182,8 @@ static int add_certificates(const char *path, struct loading *loading)
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         const int error = -errno;
-        (void)fprintf(loading->errors, "%s: can't be opened: %s; give qrgate the right to read it, or remove it\n", path,
-                      strerror(-error));
+        (void)fprintf(loading->errors, "%s: can't be opened: %s; give qrgate the right to read it, or remove it\n",
+                      path, strerror(-error));
         return error;
     }
     const int result = add_open_file(path, fd, loading);
@@ -197,7 +198,8 @@ static int add_entry(const char *folder, const char *name, struct loading *loadi
     char path[PATH_BYTES];
     const int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
     if (length <= 0 || (size_t)length >= sizeof(path)) {
-        (void)fprintf(loading->errors, "%s: the path is too long; up to %d bytes are allowed\n", folder, PATH_BYTES - 1);
+        (void)fprintf(loading->errors, "%s: the path is too long; up to %d bytes are allowed\n", folder,
+                      PATH_BYTES - 1);
         return -ENAMETOOLONG;
     }
     return is_certificate_name(name) ? add_certificates(path, loading) : add_key(path, loading);

@@ -1,4 +1,5 @@
 """qrgatectl, the built program, on databases of its own. QRGATECTL names it (default: build/qrgatectl)."""
+import fcntl
 import hashlib
 import hmac
 import json
@@ -6,19 +7,22 @@ import os
 import pathlib
 import pty
 import re
+import select
 import sqlite3
 import stat
 import struct
 import subprocess
+import termios
 import time
 
+import jsonschema
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CTL = pathlib.Path(os.environ.get("QRGATECTL", ROOT / os.environ.get("QRG_BUILD", "build") / "qrgatectl")).resolve()
 SUBJECT = "cccd:022199012345"
 HEADER = "subject,status,declared_at\n"
-COMMANDS = ["declare", "import", "key new", "key site", "token issue", "events", "verify"]
+COMMANDS = ["declare", "import", "export", "revoke", "key new", "key site", "token issue", "events", "verify"]
 
 
 class Site:
@@ -78,7 +82,7 @@ def test_version_and_help(site):
     (["declare"], "--subject cccd:NUMBER is missing; see: qrgatectl declare --help"),
     (["declare", "--subject"], "a value is missing after '--subject'"),
     (["declare", "--subject="], "an empty value for"),
-    (["import"], "FILE.csv is missing"),
+    (["import"], "FILE is missing"),
     (["import", "a.csv", "b.csv"], "one word too many: 'b.csv'"),
     (["events", "--json=yes"], "no value is allowed with"),
     (["events", "--limit", "-5"], "--limit '-5': allowed is a number"),
@@ -140,7 +144,7 @@ def test_declare_times(site, text, at_s):
 @pytest.mark.parametrize("option, value", [
     ("--subject", "022199012345"), ("--subject", "cccd:02219901234"), ("--subject", "cccd:0221990123456"),
     ("--subject", "cccd:02219901234x"), ("--subject", "CCCD:022199012345"),
-    ("--status", "blue"), ("--status", "Green"), ("--status", "expired"), ("--status", "none"), ("--status", "revoked"),
+    ("--status", "blue"), ("--status", "Green"), ("--status", "expired"), ("--status", "none"),
     ("--at", "yesterday"), ("--at", "2026"), ("--at", "20260921"), ("--at", "2026-09-21"),
     ("--at", "2026-02-30T00:00Z"),
     ("--at", "2026-09-21T24:00Z"), ("--at", "2026-09-21T21:13:20+7"), ("--at", "2026-09-21T21:13:20 +07:00"),
@@ -150,6 +154,138 @@ def test_declare_refuses(site, option, value):
     words = {"--subject": SUBJECT, "--status": "green", option: value}
     said = site.run("declare", *[w for pair in words.items() for w in pair], status=2).stderr
     assert f"{option} '{value}': " in said
+    assert not site.database.exists()
+
+
+ANSWERS = ("SELECT status, symptoms, contacts, travelled, symptoms_at_s, contact_at_s, travel_at_s, declared_by, grp "
+           "FROM declaration")
+
+
+def test_declare_answers(site):
+    site.run("declare", "--subject", SUBJECT, "--symptoms", "fever,sore_throat", "--contact", "patient", "--travelled",
+             "--symptoms-at", 1700000000, "--contact-at", "2023-11-14T22:13:21Z", "--travel-at", 1700000002, "--by", "self",
+             "--group", "staff")
+    assert site.rows(ANSWERS) == [("none", "fever,sore_throat", "patient", 1, 1700000000, 1700000001, 1700000002, "self",
+                                   "staff")]
+    done = site.run("declare", "--subject", SUBJECT, "--symptoms", "none")
+    assert done.stdout.startswith("declared by the answers at ")
+    assert site.rows(ANSWERS) == [("none", "", "", 0, 0, 0, 0, "guard", "")]
+    for status in "white", "revoked":
+        site.run("declare", "--subject", SUBJECT, "--status", status)
+        assert site.rows(ANSWERS)[0][0] == status
+
+
+def test_declare_several_numbers_of_one_person(site):
+    site.run("declare", "--subject", SUBJECT + ",bhyt:DN4790123456789", "--status", "yellow")
+    site.run("declare", "--subject", "bhyt:0123456789", "--status", "red")  # the same card's number in its new form
+    assert [row[:2] for row in site.rows()] == [(site.person(), "red")]
+    site.run("declare", "--subject", "cmnd:100200300,qid:7", "--status", "green")
+    said = site.run("declare", "--subject", SUBJECT + ",cmnd:100200300", "--status", "green", status=1).stderr
+    assert "belong to different people" in said and "allowed are numbers of one person" in said
+    assert len(site.rows()) == 2
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--status", "green"], "--subject cccd:NUMBER is missing"),
+    (["--subject", SUBJECT], "status is missing; it may be left out when"),
+    (["--subject", SUBJECT, "--by", "self"], "status is missing"),
+    (["--subject", SUBJECT + ",x"], "allowed are 1 to 4 numbers"),
+    (["--subject", "qid:1,qid:2,qid:3,qid:4,qid:5"], "allowed are 1 to 4 numbers"),
+    (["--subject", SUBJECT, "--symptoms", "fever,plague"], "--symptoms 'fever,plague': allowed are fever"),
+    (["--subject", SUBJECT, "--contact", "fever"], "--contact 'fever': allowed are patient"),
+    (["--subject", SUBJECT, "--symptoms", "none", "--symptoms-at", "1700000000"], "symptoms_at: allowed only with"),
+    (["--subject", SUBJECT, "--status", "red", "--travel-at", "1700000000"], "travel_at: allowed only with"),
+    (["--subject", SUBJECT, "--travelled", "--travel-at", "soon"], "--travel-at 'soon': allowed is 2026-01-31T08:30"),
+    (["--subject", SUBJECT, "--status", "red", "--by", "nurse"], "--by 'nurse': allowed are self, guard"),
+    (["--subject", SUBJECT, "--status", "red", "--group", "a/b"], "--group 'a/b': allowed are 1 to 32"),
+])
+def test_declare_refuses_answers(site, words, said):
+    assert said in site.run("declare", *words, status=2).stderr
+    assert not site.database.exists()
+
+
+class Form:
+    """qrgatectl declare on a terminal of its own, answered as a person would: after the question, not before."""
+
+    def __init__(self, site, *words):
+        self.main, child = pty.openpty()
+        self.process = subprocess.Popen([str(CTL), "--database", str(site.database), "--site-key", str(site.key), *words,
+                                         "declare"], stdin=child, stdout=child, stderr=child, start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(child)
+        self.shown, self.seen = "", 0
+
+    def until(self, text):
+        """Reads on until `text` is shown after what was seen before; the time is a bound."""
+        deadline = time.monotonic() + 20
+        while text not in self.shown[self.seen:]:
+            assert select.select([self.main], [], [], max(0, deadline - time.monotonic()))[0], (text, self.shown)
+            try:
+                self.shown += os.read(self.main, 4096).decode()
+            except OSError:  # the other end is closed
+                raise AssertionError((text, self.shown)) from None
+        self.seen += self.shown[self.seen:].index(text) + len(text)
+
+    def say(self, question, answer):
+        self.until(question)
+        os.write(self.main, answer.encode())
+
+    def end(self):
+        code = self.process.wait(20)
+        try:
+            while more := os.read(self.main, 4096):
+                self.shown += more.decode()
+        except OSError:
+            pass
+        os.close(self.main)
+        return code
+
+
+NUMBER, SIGNS, WITH, WHEN = "numbers of one person: ", "signs [none]: ", "contacts [none]: ", "last [now]: "
+GONE = "(y/n) [n]: "
+COLOUR, BY, GROUP, AT, WRITE = "colour [answers]: ", "by [guard]: ", "group [none]: ", "at [now]: ", "it (y/n) [y]: "
+
+
+def test_the_form_asks_until_it_is_right(site):
+    form = Form(site)
+    for question, answer in [
+            (NUMBER, "\n"), (NUMBER, "12\n"), (NUMBER, "x" * 300 + "\n"), (NUMBER, "022199012345  DN4790123456789\n"),
+            (SIGNS, "7\n"), (SIGNS, "1, sore_throat\n"), (WHEN, "tomorrow\n"), (WHEN, "2023-11-14T22:13:20Z\n"),
+            (WITH, "\n"), (GONE, "maybe\n"), (GONE, "c\n"), (WHEN, "\n"), (COLOUR, "blue\n"), (COLOUR, "\n"),
+            (BY, "self\n"), (GROUP, "a/b\n"), (GROUP, "ca-1\n"), (AT, "\n"), (WRITE, "\n")]:
+        form.say(question, answer)
+    assert form.end() == 0 and "declared by the answers at " in form.shown, form.shown
+    assert "allowed are 1 to 4 numbers" in form.shown
+    assert "sốt/fever" in form.shown and "Triệu chứng / signs" in form.shown
+    assert site.rows(ANSWERS) == [("none", "fever,sore_throat", "", 1, 1700000000, 0, 0, "self", "ca-1")]
+    assert site.rows()[0][0] == site.person()
+
+
+def test_the_form_shows_the_derived_status_before_writing(site):
+    config = site.folder / "lane.conf"
+    config.write_bytes((ROOT / "config" / "qrgate.conf").read_bytes())
+    for signs, status in ("3\n", "red"), ("\n", "green"):
+        form = Form(site, "--config", str(config))
+        form.say(NUMBER, "022199012345\n")
+        form.say(SIGNS, signs)
+        if signs != "\n":
+            form.say(WHEN, "\n")
+        for question in WITH, GONE, COLOUR, BY, GROUP, AT:
+            form.say(question, "\n")
+        form.until("status: ")
+        form.say(WRITE, "n\n")
+        assert form.end() == 1 and "nothing was written" in form.shown
+        shown = re.search(r"status: (\w+)", form.shown)[1]
+        assert (shown == "green") == (status == "green"), form.shown  # which colour it becomes is the site's policy
+    assert not site.database.exists()
+
+
+@pytest.mark.parametrize("key", ["\x04", "\x03"], ids=["end of file", "Ctrl-C"])
+def test_the_form_ends_cleanly(site, key):
+    form = Form(site)
+    form.say(NUMBER, "022199012345\n")
+    form.say(SIGNS, key)
+    assert form.end() == 1 and "the form was not finished; nothing was written" in form.shown, form.shown
     assert not site.database.exists()
 
 
@@ -218,7 +354,7 @@ def test_import_lists_bad_rows_and_takes_the_rest(site):
     lines = done.stderr.splitlines()
     assert [int(line.split(":")[1]) for line in lines] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
     assert all(line.startswith(f"{path}:") for line in lines)
-    assert lines[0] == f"{path}:3: status 'blue': allowed are green, yellow, red"
+    assert lines[0] == f"{path}:3: status 'blue': allowed are green, yellow, red, white, revoked"
     assert "subject '022199012345': allowed is cccd:" in lines[1]
     assert "declared_at 'soon': allowed is 2026-01-31T08:30" in lines[2]
     assert "2 fields" in lines[3] and "4 fields" in lines[4]
@@ -239,6 +375,144 @@ def test_import_reads_rfc4180(site):
     assert done.stdout == "3 rows taken, 2 bad\n"
     assert f"{path}:4: status 'gr\"een'" in done.stderr
     assert f"{path}:5: status 'gr?een'" in done.stderr
+
+
+def test_import_of_all_columns(site):
+    now = int(time.time())
+    path = site.csv("group,by,travel_at,contact_at,symptoms_at,travelled,contacts,symptoms,declared_at,status,person,"
+                    "identities,subject\n"
+                    f"staff,guard,1700000003,1700000002,1700000001,yes,patient symptoms,fever;cough,{now},yellow,,,"
+                    f"{subject(1)}\n"
+                    f",,,,,no,,,{now},,,{subject(2)} bhyt:DN4790123456789,\n"
+                    f",,,,,,none,none,{now},,{'a' * 32},,\n"
+                    f",,,,,,,,{now},green,,,\n"                                   # 5: whose
+                    f",,,,,,,,{now},green,{'a' * 32},,{subject(3)}\n"             # 6: twice whose
+                    f",,,,,,,,{now},,,,{subject(4)}\n"                            # 7: nothing answered
+                    f",,1700000000,,,no,,,{now},,,,{subject(5)}\n"                # 8
+                    f",,,,,2,,,{now},,,,{subject(6)}\n"                           # 9
+                    f",,,,,no,,,,,,,{subject(7)}\n"                               # 10
+                    f",,,,{now + 9999},no,,fever,{now},,,,{subject(8)}\n"         # 11
+                    f"=1,,,,,no,,,{now},,,,{subject(9)}\n")                      # 12
+    done = site.run("import", path, status=3)
+    assert done.stdout == "3 rows taken, 8 bad\n"
+    lines = [line.removeprefix(f"{path}:") for line in done.stderr.splitlines()]
+    for line, said in zip(lines, ["5: whose: allowed is one of subject, identities, person", "6: whose: ",
+                                  "7: status is missing", "8: travel_at: allowed only with travelled", "9: travelled '2': allowed are yes, no",
+                                  "10: declared_at is missing", "11: symptoms_at '", "12: group '=1': allowed are"],
+                          strict=True):
+        assert line.startswith(said), line
+    rows = dict((row[0], row[1:]) for row in site.rows("SELECT person, " + ANSWERS.removeprefix("SELECT ")))
+    assert rows == {site.person(subject(1)): ("yellow", "fever,cough", "patient,symptoms", 1, 1700000001, 1700000002,
+                                              1700000003, "guard", "staff"),
+                    site.person(subject(2)): ("none", "", "", 0, 0, 0, 0, "self", ""),
+                    "a" * 32: ("none", "", "", 0, 0, 0, 0, "self", "")}
+
+
+def test_numbers_of_different_people_cost_their_row_alone(site):
+    path = site.csv("identities,status,declared_at\n"
+                    f"{subject(1)} qid:1,green,1700000000\n"
+                    f"{subject(2)} qid:2,green,1700000000\n"
+                    "qid:1 qid:2,red,1700000001\n"
+                    f"{subject(3)} qid:3,green,1700000000\n")
+    done = site.run("import", path, status=3)
+    assert done.stdout == "3 rows taken, 1 bad\n"
+    assert done.stderr.startswith(f"{path}:4: identities: these numbers belong to different people")
+    assert [row[1] for row in site.rows()] == ["green"] * 3
+
+
+def line(**members):
+    return json.dumps({"subject": SUBJECT, "declared_at": 1700000000, "status": "green"} | members) + "\n"
+
+
+def test_import_of_json_lines(site):
+    path = site.csv("\ufeff" + line() + "\r\n \n" + line(subject=subject(2), status="blue") + "nonsense\n"
+                    + line(group="x" * 3000) + line(subject=subject(3), symptoms=["cough"], by="guard").rstrip(),
+                    "people.jsonl")
+    done = site.run("import", path, status=3)
+    assert done.stdout == "2 rows taken, 3 bad\n"
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"{path}:4: status 'blue': allowed are green, yellow, red, white, revoked"
+    assert lines[1].startswith(f"{path}:5: not JSON") and f"{path}:6: " in lines[2] and "2048" in lines[2]
+    assert {row[0] for row in site.rows()} == {site.person(), site.person(subject(3))}
+    assert {row[3] for row in site.rows()} == {"import"}
+    renamed = site.csv(path.read_bytes(), "people.txt")
+    assert site.run("import", renamed, "--format", "jsonl", status=3).stdout == done.stdout
+    assert site.run("import", "-", "--format", "jsonl", stdin=line()).stdout == "1 rows taken\n"
+    assert "--format 'xml': allowed are csv, jsonl" in site.run("import", path, "--format", "xml", status=2).stderr
+
+
+TOKEN_ID = "00112233445566778899aabbccddeeff"
+WHO, WHEN_DECLARED = {"subject": SUBJECT}, {"declared_at": 1700000000}
+DECLARATIONS = [  # what the schema and the reader must judge alike
+    (True, {"status": "green"}), (True, {"symptoms": []}), (True, {"contacts": ["patient"]}),
+    (True, {"travelled": False}),
+    (True, {"status": "revoked", "schema": "qrgate/declaration/1", "transaction_id": "a-B_9" * 12}),
+    (True, {"status": "white", "by": "guard", "group": "a.B-c_9", "travelled": True, "travel_at": 1700000000}),
+    (True, {"status": "red", "symptoms": ["fever"], "symptoms_at": "2023-11-15t05:13:20.5+07:00"}),
+    (True, {"status": "green", "subject": None, "person": "0" * 32}),
+    (True, {"status": "green", "subject": None,
+            "identities": ["qid:1", "bhyt:DN4790123456789", "badge:a", "hc1:" + "a" * 32]}),
+    (True, {"status": "green", "subject": "cmnd:100200300"}), (True, {"status": "green", "group": "Ca sáng"}),
+    (True, {"status": "green", "declared_at": 946684800}),
+    (True, {"status": "green", "declared_at": "2024-02-29T23:59:59Z"}),
+    (False, {}), (False, {"by": "self"}), (False, {"status": "blue"}), (False, {"status": "expired"}),
+    (False, {"status": "none"}),
+    (False, {"status": 1}), (False, {"status": "green", "declared_at": None}),
+    (False, {"status": "green", "subject": None}),
+    (False, {"status": "green", "person": "0" * 32}), (False, {"status": "green", "identities": ["qid:1"]}),
+    (False, {"status": "green", "subject": "cccd:1"}), (False, {"status": "green", "subject": "x:1"}),
+    (False, {"status": "green", "subject": None, "identities": []}),
+    (False, {"status": "green", "subject": None, "identities": ["qid:1", "qid:1"]}),
+    (False, {"status": "green", "subject": None, "identities": ["qid:1", "qid:2", "qid:3", "qid:4", "qid:5"]}),
+    (False, {"status": "green", "subject": None, "identities": "qid:1"}),
+    (False, {"status": "green", "subject": None, "person": "A" * 32}),
+    (False, {"status": "green", "declared_at": 946684799}), (False, {"status": "green", "declared_at": 7289654400}),
+    (False, {"status": "green", "declared_at": "1700000000"}),
+    (False, {"status": "green", "declared_at": 1700000000.5}),
+    (False, {"status": "green", "declared_at": "2023-11-14T22:13:20"}),
+    (False, {"status": "green", "declared_at": "2023-04-31T00:00:00Z"}),
+    (False, {"status": "green", "declared_at": "2023-11-14 22:13:20Z"}),
+    (False, {"status": "green", "declared_at": True}),
+    (False, {"status": "green", "declared_at": "2023-11-14T22:13:60Z"}),
+    (False, {"status": "green", "declared_at": "2201-01-01T00:00:00Z"}),
+    (False, {"symptoms": ["plague"]}), (False, {"symptoms": ["fever", "fever"]}), (False, {"symptoms": "fever"}),
+    (False, {"contacts": ["fever"]}), (False, {"travelled": "yes"}), (False, {"travelled": 1}),
+    (False, {"symptoms": [], "symptoms_at": 1700000000}), (False, {"status": "red", "contact_at": 1700000000}),
+    (False, {"travelled": False, "travel_at": 1700000000}), (False, {"status": "green", "by": "nurse"}),
+    (False, {"status": "green", "group": ""}), (False, {"status": "green", "group": "a*"}),
+    (False, {"status": "green", "group": "x" * 33}),
+    (False, {"status": "green", "schema": "qrgate/declaration/2"}),
+    (False, {"status": "green", "transaction_id": "a b"}),
+    (False, {"status": "green", "transaction_id": "x" * 65}), (False, {"status": "green", "name": "Thử"}),
+    (False, {"status": "green", "group": {}}), (False, {"status": "green", "group": " a"}),
+    (False, {"status": "green", "group": "a "}),
+    (False, {"status": "green", "group": "\x7f"}), (False, {"status": "green", "group": '"'}),
+    (False, {"status": "green", "group": "a,b"}),
+]
+REVOCATIONS = [
+    (True, {}), (True, {"lifted": True, "schema": "qrgate/revocation/1", "transaction_id": "r"}),
+    (True, {"revoked_at": "2023-11-14T22:13:20Z", "lifted": False}),
+    (False, {"token_id": None}), (False, {"revoked_at": None}), (False, {"token_id": TOKEN_ID.upper()}),
+    (False, {"token_id": "0" * 32}),
+    (False, {"token_id": TOKEN_ID + "0"}), (False, {"revoked_at": "soon"}), (False, {"lifted": "no"}),
+    (False, {"lifted": 0}),
+    (False, {"subject": SUBJECT}), (False, {"schema": "qrgate/declaration/1"}),
+]
+
+
+@pytest.mark.parametrize("kind, base, samples, more", [
+    ("declaration", WHO | WHEN_DECLARED, DECLARATIONS, []),
+    ("revocation", {"token_id": TOKEN_ID, "revoked_at": 1700000000}, REVOCATIONS, ["--revocations"])])
+def test_schema_and_reader_agree(site, kind, base, samples, more):
+    schema = json.loads((ROOT / "config" / "schemas" / f"{kind}.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    messages = [{name: value for name, value in (base | change).items() if value is not None} for _, change in samples]
+    path = site.csv("".join(json.dumps(message) + "\n" for message in messages), "samples.jsonl")
+    refused = {int(said.split(":")[1]) for said in site.run("import", *more, path, status=3).stderr.splitlines()}
+    for number, ((good, _), message) in enumerate(zip(samples, messages, strict=True), 1):
+        assert validator.is_valid(message) == good, message
+        assert (number not in refused) == good, message
 
 
 def test_unclosed_quote_costs_few_rows(site):
@@ -267,6 +541,11 @@ def test_import_of_hostile_bytes(site):
 ])
 def test_import_header(site, text, said):
     assert said in site.run("import", site.csv(text), status=1).stderr
+
+
+@pytest.mark.parametrize("text", ["declared_at,status\n", "subject,declared_at\n", "subject,declared_at,by\n"])
+def test_import_header_lacks_a_column(site, text):
+    assert "the first line must be" in site.run("import", site.csv(text), status=1).stderr
 
 
 def test_import_missing_file(site):
@@ -326,6 +605,141 @@ def test_progress_bar_only_on_a_terminal(site):
     os.close(main)
     assert done.returncode == 0 and "%" in shown and "#" in shown
     assert site.run("import", path).stderr == ""
+
+
+# ---- export ----------------------------------------------------------------------------------------------------------
+
+EVERYTHING = ("SELECT person, status, declared_at_s, symptoms, contacts, travelled, symptoms_at_s, contact_at_s, "
+              "travel_at_s, declared_by, grp FROM declaration ORDER BY person")
+
+
+@pytest.fixture
+def filled(site):
+    lines = [line(subject=subject(1)), line(subject=subject(2), status="revoked", by="guard", group="Ca sáng 1"),
+             line(subject=subject(3), symptoms=["fever", "tiredness"], contacts=["patient", "symptoms"], travelled=True,
+                  symptoms_at=1699999999, contact_at=1699999998, travel_at=1699999997),
+             json.dumps({"subject": subject(4), "declared_at": 1700000000, "symptoms": []}) + "\n",
+             json.dumps({"identities": [subject(5), "qid:5"], "declared_at": 1700000000, "travelled": True}) + "\n"]
+    site.run("import", site.csv("".join(lines), "people.jsonl"))
+    return site
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_what_is_exported_is_imported_again(filled, tmp_path, form):
+    out = tmp_path / f"out.{form}"
+    assert filled.run("export", "--format", form, "--out", out).stdout == "5 rows written\n"
+    text = out.read_text()
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600 and "cccd" not in text and filled.person(subject(3)) in text
+    assert filled.run("export", "--format", form).stdout == text
+    (tmp_path / "other").mkdir()
+    other = Site(tmp_path / "other")
+    assert other.run("import", out).stdout == "5 rows taken\n"
+    assert other.rows(EVERYTHING) == filled.rows(EVERYTHING)
+    assert other.run("export", "--format", form).stdout == text
+    if form == "jsonl":
+        validator = jsonschema.Draft202012Validator(json.loads((ROOT / "config/schemas/declaration.json").read_text()))
+        assert all(validator.is_valid(json.loads(row)) for row in text.splitlines())
+
+
+def test_an_export_that_fails_leaves_the_old_file(filled, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    with sqlite3.connect(filled.database) as db:
+        db.execute("UPDATE declaration SET grp = ? WHERE person = ?", ["=1,2", filled.person(subject(5))])
+    assert "a row holds a value that qrgate never wrote" in filled.run("export", "--out", out, status=1).stderr
+    assert out.read_text() == "old" and not list(tmp_path.glob("out.csv.*"))
+    assert "nowhere" in filled.run("export", "--out", "nowhere/out.csv", status=1).stderr
+    assert "--format 'xml'" in filled.run("export", "--format", "xml", status=2).stderr
+
+
+def test_export_needs_a_register(site):
+    assert str(site.database) in site.run("export", status=1).stderr
+    assert not site.database.exists()
+
+
+def test_export_onto_a_full_disk_is_an_error(filled):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([str(CTL), "--database", str(filled.database), "export"], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=20)
+    assert done.returncode == 1 and "written" in done.stderr
+
+
+def test_export_shows_progress_on_a_terminal_alone(site):
+    site.run("import", site.csv(HEADER + "".join(f"{subject(i)},green,1700000000\n" for i in range(6000))))
+    main, child = pty.openpty()
+    done = subprocess.run([str(CTL), "--database", str(site.database), "export"], stderr=child, stdout=subprocess.PIPE,
+                          timeout=60)
+    os.close(child)
+    shown = os.read(main, 65536).decode()
+    os.close(main)
+    assert done.returncode == 0 and "100%" in shown and "#" in shown and done.stdout.count(b"\n") == 6001
+    assert site.run("export").stderr == ""
+
+
+# ---- revoked tokens --------------------------------------------------------------------------------------------------
+
+def revoked(site):
+    return site.rows("SELECT hex(token_id), revoked_at_s, lifted, source FROM revocation ORDER BY token_id")
+
+
+def test_revoke_by_id(site):
+    assert site.run("revoke", TOKEN_ID, "--at", 1700000000).stdout == f"revoked {TOKEN_ID} at 2023-11-14T22:13:20Z\n"
+    assert revoked(site) == [(TOKEN_ID.upper(), 1700000000, 0, "manual")]
+    assert "newer entry" in site.run("revoke", TOKEN_ID, "--lift", "--at", 1699999999, status=1).stderr
+    assert site.run("revoke", TOKEN_ID, "--lift", "--at", 1700000001).stdout.startswith("lifted the revocation of ")
+    assert revoked(site) == [(TOKEN_ID.upper(), 1700000001, 1, "manual")]
+
+
+@pytest.mark.parametrize("words, status, said", [
+    ([TOKEN_ID[:-1]], 2, "allowed are the 32 hex digits"), ([TOKEN_ID.upper()], 2, "allowed are"),
+    (["0" * 32], 2, "allowed are"),
+    (["QG1:"], 1, "can't be read as a token"), (["QG1:AAAA"], 1, "can't be read as a token"),
+    ([TOKEN_ID, "--at", "soon"], 2, "--at 'soon'"), ([TOKEN_ID, "--at", "7000000000"], 2, "in the future"),
+    ([], 2, "is missing"),
+])
+def test_revoke_refuses(site, words, status, said):
+    assert said in site.run("revoke", *words, status=status).stderr
+    assert not site.database.exists()
+
+
+def test_revoke_by_the_token_itself(site):
+    new_key(site)
+    code = issue(site).stdout[:-1]
+    site.run("revoke", code, "--at", 1700000000)
+    message = base45(code[4:])
+    (token_id, _, lifted, source), = revoked(site)
+    # First half of SHA-256 over the Sig_structure: the protected header and the claims, which are the two byte strings.
+    parts, at = [], message.index(b"\x84") + 1
+    for _ in range(2):
+        size, head = (message[at] - 0x40, 1) if message[at] < 0x58 else (message[at + 1], 2)
+        parts.append(message[at:at + head + size])
+        at += head + size + (1 if not parts[1:] else 0)  # between them an empty map
+    to_be_signed = b"\x84\x6aSignature1" + parts[0] + b"\x40" + parts[1]
+    assert (token_id.lower(), lifted, source) == (hashlib.sha256(to_be_signed).hexdigest()[:32], 0, "manual")
+    site.run("revoke", "-", "--lift", stdin=code + "\n")
+    assert revoked(site)[0][2] == 1
+
+
+def test_lists_of_revoked_tokens(site, tmp_path):
+    path = site.csv("revoked_at,token_id,lifted\n1700000000," + TOKEN_ID + ",\n1700000000," + "1" * 32 + ",yes\n"
+                    "soon," + "2" * 32 + ",\n1700000000,x,\n1700000000,,\n")
+    done = site.run("import", "--revocations", path, status=3)
+    assert done.stdout == "2 revocations taken, 3 bad\n"
+    columns = [said.split(": ")[1].split(" ")[0] for said in done.stderr.splitlines()]
+    assert columns == ["revoked_at", "token_id", "token_id"]
+    assert revoked(site) == [(TOKEN_ID.upper(), 1700000000, 0, "import"), ("1" * 32, 1700000000, 1, "import")]
+    older = site.csv(f"token_id,revoked_at\n{TOKEN_ID},1600000000\n")
+    said = site.run("import", "--revocations", older).stdout
+    assert said == "0 revocations taken, 1 left out because the register has a newer entry\n"
+    for form in "csv", "jsonl":
+        out = tmp_path / f"tokens.{form}"
+        site.run("export", "--revocations", "--format", form, "--out", out)
+        (tmp_path / form).mkdir()
+        other = Site(tmp_path / form)
+        assert other.run("import", "--revocations", out).stdout == "2 revocations taken\n"
+        assert revoked(other) == revoked(site)
+    said = site.run("import", "--revocations", site.csv(HEADER), status=1).stderr
+    assert "the first line must be token_id,revoked_at" in said
 
 
 # ---- keys and tokens -------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-/* Fuzzes the reader of MQTT messages and of JSON lines: each input as a declaration, a revocation and a passage. What was
- * taken must be well-formed, and the same again when written and read. */
+/* Fuzzes the reader of MQTT messages and of JSON lines: each input as a declaration, a revocation and a passage. What
+ * was taken must be well-formed, and the same again when written and read. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

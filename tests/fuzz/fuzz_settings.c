@@ -3,7 +3,6 @@
  * Built and run by run.sh. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <sanitizer/allocator_interface.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +15,8 @@ enum { SAID_MAX_BYTES = 32768, BLOCKS = 1 << 14 /* a power of two */, PROBES = 6
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 FILE *fopen(const char *path, const char *mode);
 int __lsan_is_turned_off(void);
+int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void *, size_t),
+                                              void (*freed)(const volatile void *));
 
 static bool reading; /* settings_read() is under way */
 

@@ -10,6 +10,14 @@
 enum { INPUT_MAX_BYTES = 1 << 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* a target's, where it has one */
+const char *__asan_default_options(void);
+
+/* The leak check at exit opens files, and behind the wall it would wait for ever; libFuzzer's run looks for leaks. */
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
 
 struct input {
     uint8_t *bytes; /* of its exact size, so that a sanitizer sees a byte too far */
@@ -62,6 +70,8 @@ int main(int argc, char **argv)
             return 1;
         }
     }
+    if (LLVMFuzzerInitialize != NULL && LLVMFuzzerInitialize(&argc, &argv) != 0)
+        return 1;
     if (wall() != 0) {
         (void)fprintf(stderr, "runner: the kernel takes no seccomp filter\n");
         return 1;

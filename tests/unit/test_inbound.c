@@ -1,5 +1,5 @@
-/* Messages from the broker: declarations, revocations, passages; and what they share with command line and CSV: the forms of
- * a number and of a time. */
+/* Messages from the broker: declarations, revocations, passages; and what they share with command line and CSV: the
+ * forms of a number and of a time. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -321,6 +321,10 @@ static void bad_declarations(void **state)
         { "{" WHOSE "," WHEN ",\"status\":\"green\",\"group\":\"\"}", "1 to 32" },
         { "{" WHOSE "," WHEN ",\"status\":\"green\",\"group\":\"a,b\"}", "1 to 32" },
         { "{" WHOSE "," WHEN ",\"status\":\"green\",\"group\":\"123456789012345678901234567890123\"}", "1 to 32" },
+        { "{" WHOSE "," WHEN ",\"status\":\"green\",\"group\":\"\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1"
+          "\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\u00e1\"}",
+          "1 to 32" },
+        { "{" WHOSE "," WHEN ",\"status\":\"green\",\"group\":\"a\\u202eb\"}", "group 'a???b'" },
         { "{" WHOSE "," WHEN ",\"status\":\"green\",\"schema\":\"qrgate/declaration/2\"}", "schema 'qrgate/declaration/2'" },
         { "{" WHOSE "," WHEN ",\"status\":\"green\",\"transaction_id\":\"a b\"}", "transaction_id 'a b': allowed" },
         { "{" WHOSE "," WHEN ",\"status\":\"green\",\"transaction_id\":\"\"}", "transaction_id ''" },

@@ -287,9 +287,9 @@ static void test_no_key_is_left_untested(void **state)
 struct refusal {
     const char *path, *value, *said; /* said: behind "test.conf:2: PATH = VALUE: " */
 };
+#define NUMBER(path, value, allowed) {path, value, "allowed is a whole number from " allowed}
 #define WHOLE(path, below, above, allowed)                                                                             \
-    {path, below, "allowed is a whole number from " allowed}, {path, above, "allowed is a whole number from " allowed},   \
-        {path, "true", "allowed is a whole number from " allowed}
+    NUMBER(path, below, allowed), NUMBER(path, above, allowed), NUMBER(path, "true", allowed)
 #define WORD(path, value, words) {path, value, "allowed is one of \"" words "\" (in quotes)"}
 #define WORDS(path, words) WORD(path, "\"opne\"", words), WORD(path, "\"\"", words), WORD(path, "1", words)
 #define BOOLEAN(path) {path, "1", "allowed are true and false"}, {path, "\"true\"", "allowed are true and false"}
@@ -455,18 +455,21 @@ static void test_texts(void **state)
 
         (void)snprintf(value, sizeof value, "\"%0*d\"", (int)key->bytes, 7);
         write_file(f, key->path, value, "");
-        (void)snprintf(said, sizeof said, "test.conf:2: %s = \"%.*s\": allowed is a text in quotes of at most %zu bytes\n",
+        (void)snprintf(said, sizeof said, "test.conf:2: %s = \"%.*s\": allowed is a text in quotes of at most %zu "
+                                          "bytes\n",
                        key->path, key->bytes < 60 ? (int)key->bytes : 60, value + 1, key->bytes - 1);
         refused(f, f->text, said);
 
         write_file(f, key->path, "\"a\\x1b[31mb\"", "");
         if (key->is_name)
             (void)snprintf(said, sizeof said,
-                           "test.conf:2: %s = \"a?[31mb\": allowed are 1 to %zu letters a-z A-Z, digits, - and _\n", key->path,
+                           "test.conf:2: %s = \"a?[31mb\": allowed are 1 to %zu letters a-z A-Z, digits, - and "
+                           "_\n", key->path,
                            key->bytes - 1);
         else
             (void)snprintf(said, sizeof said,
-                           "test.conf:2: %s = \"a?[31mb\": allowed is a text in UTF-8 without control characters\n", key->path);
+                           "test.conf:2: %s = \"a?[31mb\": allowed is a text in UTF-8 without control "
+                           "characters\n", key->path);
         refused(f, f->text, said);
     }
 }
@@ -484,7 +487,8 @@ static void test_names(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         (void)snprintf(value, sizeof value, "\"%s\"", bad[i]);
         write_file(f, "mqtt.prefix", value, "");
-        (void)snprintf(said, sizeof said, "test.conf:2: mqtt.prefix = %s: allowed are 1 to 32 letters a-z A-Z, digits, - and _\n",
+        (void)snprintf(said, sizeof said, "test.conf:2: mqtt.prefix = %s: allowed are 1 to 32 letters a-z A-Z, digits, "
+                                          "- and _\n",
                        value);
         refused(f, f->text, said);
     }
@@ -499,7 +503,8 @@ static void test_a_message_shows_whole_characters(void **state)
         (void)strcat(value, "đ");
     (void)strcat(value, "\"");
     write_file(f, "clock.trust", value, "");
-    (void)snprintf(said, sizeof said, "test.conf:2: clock.trust = \"%.59s\": allowed is one of \"ntp|always\" (in quotes)\n", value + 1);
+    (void)snprintf(said, sizeof said, "test.conf:2: clock.trust = \"%.59s\": allowed is one of \"ntp|always\" (in "
+                                      "quotes)\n", value + 1);
     refused(f, f->text, said);
 }
 
@@ -526,13 +531,19 @@ static void test_products(void **state)
                   "\"13\",\"14\",\"15\",\"16\",\"17\" ]; };",
             "test.conf:2: certificate.products: 17 entries; allowed are up to 16: leave out what is over\n");
     refused(f, FIRST "certificate = { products = \"EU/1/20/1528\"; };",
-            "test.conf:2: certificate.products = \"EU/1/20/1528\": allowed is a list of up to 16 products: [ \"EU/1/20/1528\", … ]\n");
-    refused(f, FIRST "certificate = { products = ( \"a\",\n 7,\n \"\",\n { b = 1; },\n \"0123456789012345678901234567890123456789\" ); };",
-            "test.conf:3: certificate.products: entry 2, 7: allowed is a product's code in quotes of 1 to 39 bytes, like \"EU/1/20/1528\"\n"
-            "test.conf:4: certificate.products: entry 3, \"\": allowed is a product's code in quotes of 1 to 39 bytes, like \"EU/1/20/1528\"\n"
-            "test.conf:5: certificate.products: entry 4, a group or list: allowed is a product's code in quotes of 1 to 39 bytes, like "
+            "test.conf:2: certificate.products = \"EU/1/20/1528\": allowed is a list of up to 16 products: [ "
+            "\"EU/1/20/1528\", … ]\n");
+    refused(f, FIRST "certificate = { products = ( \"a\",\n 7,\n \"\",\n { b = 1; },\n "
+                     "\"0123456789012345678901234567890123456789\" ); };",
+            "test.conf:3: certificate.products: entry 2, 7: allowed is a product's code in quotes of 1 to 39 bytes, "
+            "like \"EU/1/20/1528\"\n"
+            "test.conf:4: certificate.products: entry 3, \"\": allowed is a product's code in quotes of 1 to 39 bytes, "
+            "like \"EU/1/20/1528\"\n"
+            "test.conf:5: certificate.products: entry 4, a group or list: allowed is a product's code in quotes of 1 to "
+            "39 bytes, like "
             "\"EU/1/20/1528\"\n"
-            "test.conf:6: certificate.products: entry 5, \"0123456789012345678901234567890123456789\": allowed is a product's code in quotes of "
+            "test.conf:6: certificate.products: entry 5, \"0123456789012345678901234567890123456789\": allowed is a "
+            "product's code in quotes of "
             "1 to 39 bytes, like \"EU/1/20/1528\"\n");
 }
 
@@ -546,13 +557,18 @@ static void test_holidays(void **state)
     assert_int_equal(schedule->holidays[1], 20454);
     assert_int_equal(schedule->holidays[2], 20698);
     refused(f, FIRST "schedule = { holidays = [ \"2026-01-01\",\n \"2026-02-29\",\n \"1.5.2026\",\n \"2026-01-01\" ]; };",
-            "test.conf:3: schedule.holidays: entry 2, \"2026-02-29\": allowed is a day in quotes as YYYY-MM-DD, like \"2026-02-17\"\n"
-            "test.conf:4: schedule.holidays: entry 3, \"1.5.2026\": allowed is a day in quotes as YYYY-MM-DD, like \"2026-02-17\"\n"
-            "test.conf:5: schedule.holidays: entry 4, \"2026-01-01\": allowed is each day once; this one stands there already\n");
+            "test.conf:3: schedule.holidays: entry 2, \"2026-02-29\": allowed is a day in quotes as YYYY-MM-DD, like "
+            "\"2026-02-17\"\n"
+            "test.conf:4: schedule.holidays: entry 3, \"1.5.2026\": allowed is a day in quotes as YYYY-MM-DD, like "
+            "\"2026-02-17\"\n"
+            "test.conf:5: schedule.holidays: entry 4, \"2026-01-01\": allowed is each day once; this one stands there "
+            "already\n");
     refused(f, FIRST "schedule = { holidays = [ 20260101 ]; };",
-            "test.conf:2: schedule.holidays: entry 1, 20260101: allowed is a day in quotes as YYYY-MM-DD, like \"2026-02-17\"\n");
+            "test.conf:2: schedule.holidays: entry 1, 20260101: allowed is a day in quotes as YYYY-MM-DD, like "
+            "\"2026-02-17\"\n");
     refused(f, FIRST "schedule = {\n holidays = { }; };",
-            "test.conf:3: schedule.holidays = a group or list: allowed is a list of up to 128 days: [ \"2026-02-17\", … ]\n");
+            "test.conf:3: schedule.holidays = a group or list: allowed is a list of up to 128 days: [ \"2026-02-17\", … "
+            "]\n");
 }
 
 /* 128 days and not one more. */
@@ -569,7 +585,8 @@ static void test_how_many_holidays(void **state)
             accepted(f, f->text);
             assert_int_equal(f->settings.journal.policy.schedule.holidays_count, HOLIDAYS_MAX);
         } else {
-            refused(f, f->text, "test.conf:2: schedule.holidays: 129 entries; allowed are up to 128: leave out what is over\n");
+            refused(f, f->text, "test.conf:2: schedule.holidays: 129 entries; allowed are up to 128: leave out what is "
+                                "over\n");
         }
     }
 }
@@ -578,7 +595,8 @@ static void test_schedule_rows(void **state)
 {
     struct fixture *f = *state;
     const struct schedule *schedule = &f->settings.journal.policy.schedule;
-    accepted(f, FIRST "schedule = { rows = ( { }, { group = \"ca đêm\"; days = \"mon,wed-fri\"; from = \"21:30\"; to = \"06:30\";\n"
+    accepted(f, FIRST "schedule = { rows = ( { }, { group = \"ca đêm\"; days = \"mon,wed-fri\"; from = \"21:30\"; to = "
+                      "\"06:30\";\n"
                       " on_holidays = true; } ); };");
     assert_int_equal(schedule->count, 2);
     assert_string_equal(schedule->rows[0].group, "*");
@@ -599,17 +617,21 @@ static void test_schedule_rows_refused(void **state)
     static const struct {
         const char *row, *said;
     } bad[] = {
-        {"group = \"\";", "schedule.rows.group = \"\": allowed is \"*\", or a group's name of 1 to 32 bytes without * and without "
+        {"group = \"\";", "schedule.rows.group = \"\": allowed is \"*\", or a group's name of 1 to 32 bytes without * "
+                          "and without "
                          "spaces at its ends"},
-        {"group = \"a*\";", "schedule.rows.group = \"a*\": allowed is \"*\", or a group's name of 1 to 32 bytes without * and without "
+        {"group = \"a*\";", "schedule.rows.group = \"a*\": allowed is \"*\", or a group's name of 1 to 32 bytes without "
+                            "* and without "
                            "spaces at its ends"},
-        {"group = \" a\";", "schedule.rows.group = \" a\": allowed is \"*\", or a group's name of 1 to 32 bytes without * and without "
+        {"group = \" a\";", "schedule.rows.group = \" a\": allowed is \"*\", or a group's name of 1 to 32 bytes without "
+                            "* and without "
                            "spaces at its ends"},
         {"group = \"012345678901234567890123456789012\";",
          "schedule.rows.group = \"012345678901234567890123456789012\": allowed is a text in quotes of at most 32 bytes"},
         {"days = \"mo-fr\";",
          "schedule.rows.days = \"mo-fr\": allowed is days like \"mon-fri\", \"sat,sun\", \"mon,wed-fri\" or \"daily\""},
-        {"days = \"\";", "schedule.rows.days = \"\": allowed is days like \"mon-fri\", \"sat,sun\", \"mon,wed-fri\" or \"daily\""},
+        {"days = \"\";", "schedule.rows.days = \"\": allowed is days like \"mon-fri\", \"sat,sun\", \"mon,wed-fri\" or "
+                         "\"daily\""},
         {"from = \"24:00\";", "schedule.rows.from = \"24:00\": allowed is a time from \"00:00\" to \"23:59\""},
         {"from = \"6:00\";", "schedule.rows.from = \"6:00\": allowed is a time from \"00:00\" to \"23:59\""},
         {"from = 600;", "schedule.rows.from = 600: allowed is a text in quotes of at most 15 bytes"},
@@ -625,11 +647,14 @@ static void test_schedule_rows_refused(void **state)
         refused(f, text, said);
     }
     refused(f, FIRST "schedule = { rows = (\n 7,\n \"mon-fri\" ); };",
-            "test.conf:3: schedule.rows: entry 1, 7: allowed is a row { group = \"*\"; days = \"mon-fri\"; from = \"06:00\"; to = \"22:00\"; }\n"
-            "test.conf:4: schedule.rows: entry 2, \"mon-fri\": allowed is a row { group = \"*\"; days = \"mon-fri\"; from = \"06:00\"; to = "
+            "test.conf:3: schedule.rows: entry 1, 7: allowed is a row { group = \"*\"; days = \"mon-fri\"; from = "
+            "\"06:00\"; to = \"22:00\"; }\n"
+            "test.conf:4: schedule.rows: entry 2, \"mon-fri\": allowed is a row { group = \"*\"; days = \"mon-fri\"; "
+            "from = \"06:00\"; to = "
             "\"22:00\"; }\n");
     refused(f, FIRST "schedule = { rows = { group = \"*\"; }; };",
-            "test.conf:2: schedule.rows = a group or list: allowed is a list of up to 64 rows: ( { group = \"*\"; days = \"mon-fri\"; "
+            "test.conf:2: schedule.rows = a group or list: allowed is a list of up to 64 rows: ( { group = \"*\"; days "
+            "= \"mon-fri\"; "
             "from = \"06:00\"; to = \"22:00\"; }, … )\n");
 }
 
@@ -639,7 +664,8 @@ static void test_how_many_rows(void **state)
     for (int most = SCHEDULE_ROWS_MAX; most <= SCHEDULE_ROWS_MAX + 1; most++) {
         size_t used = (size_t)snprintf(f->text, TEXT_MAX, FIRST "schedule = { rows = (");
         for (int i = 0; i < most; i++)
-            used += (size_t)snprintf(f->text + used, TEXT_MAX - used, "%s { group = \"g%d\"; days = \"daily\"; from = \"00:00\"; to = \"24:00\"; on_holidays = true; }",
+            used += (size_t)snprintf(f->text + used, TEXT_MAX - used, "%s { group = \"g%d\"; days = \"daily\"; from = "
+                                                                      "\"00:00\"; to = \"24:00\"; on_holidays = true; }",
                                      i ? "," : "", i);
         (void)snprintf(f->text + used, TEXT_MAX - used, " ); };");
         if (most == SCHEDULE_ROWS_MAX) {
@@ -658,15 +684,19 @@ static void test_unknown_and_moved_keys(void **state)
 {
     struct fixture *f = *state;
     refused(f, FIRST "policy = { validity_s = 3600; };",
-            "test.conf:2: policy.validity_s: this key has moved: write it as declaration.validity_s (the same values are allowed)\n");
+            "test.conf:2: policy.validity_s: this key has moved: write it as declaration.validity_s (the same values "
+            "are allowed)\n");
     refused(f, FIRST "policy = { revoked = \"open\"; };\nlock = 5;\nsiet = 1;",
-            "test.conf:2: policy.revoked: unknown key; the keys are in the commented qrgate.conf (qrgated --keys lists them)\n"
+            "test.conf:2: policy.revoked: unknown key; the keys are in the commented qrgate.conf (qrgated --keys lists "
+            "them)\n"
             "test.conf:3: lock: allowed is a group { … } here\n"
             "test.conf:4: siet: unknown key; the keys are in the commented qrgate.conf (qrgated --keys lists them)\n");
-    refused(f, FIRST "declaration = { on = [ \"fever\" ]; };", "test.conf:2: declaration.on: allowed is a group { … } here\n");
+    refused(f, FIRST "declaration = { on = [ \"fever\" ]; };", "test.conf:2: declaration.on: allowed is a group { … } "
+                                                               "here\n");
     refused(f, FIRST "mqtt = { port = 1; port = 2; };",
             "test.conf:2: duplicate setting name; libconfig syntax is  key = value;  and  group = { … };\n");
-    refused(f, FIRST "mqtt = = { };", "test.conf:2: syntax error; libconfig syntax is  key = value;  and  group = { … };\n");
+    refused(f, FIRST "mqtt = = { };", "test.conf:2: syntax error; libconfig syntax is  key = value;  and  group = { … "
+                                      "};\n");
 }
 
 static void test_what_one_key_alone_cannot_say(void **state)
@@ -678,16 +708,20 @@ static void test_what_one_key_alone_cannot_say(void **state)
             "test.conf:2: site and lane are required: site = \"factory-2\"; lane = \"lane1\";\n");
     refused(f, "site = \"s\"; lane = \"l\"; camera = {\n driver = \"replay\"; };",
             "test.conf:2: camera.driver = \"replay\" needs camera.replay.folder\n"
-            "test.conf: lines.driver = \"gpiod\" needs lines.relay.line, or at a checkpoint without a turnstile lines.buzzer.line\n");
+            "test.conf: lines.driver = \"gpiod\" needs lines.relay.line, or at a checkpoint without a turnstile "
+            "lines.buzzer.line\n");
     refused(f, FIRST "antipassback = { seconds = 60;\n presence = \"hold\"; };\noccupancy = { limit = 200; };",
-            "test.conf:3: antipassback.presence needs to know which way this lane leads: add direction = \"in\"; or \"out\"\n"
+            "test.conf:3: antipassback.presence needs to know which way this lane leads: add direction = \"in\"; or "
+            "\"out\"\n"
             "test.conf:4: occupancy.limit needs to know which way this lane leads: add direction = \"in\"; or \"out\"\n");
     accepted(f, FIRST "direction = \"out\"; antipassback = { presence = \"hold\"; }; occupancy = { limit = 200; };");
     accepted(f, FIRST "antipassback = { seconds = 60; presence = \"open\"; }; occupancy = { limit = 0; };");
     refused(f, FIRST "certificate = { vaccination_from_days = 271; recovery_until_days = 10; };",
-            "test.conf: certificate.vaccination_until_days must not be less than vaccination_from_days (0 = no bound): no vaccination "
+            "test.conf: certificate.vaccination_until_days must not be less than vaccination_from_days (0 = no bound): "
+            "no vaccination "
             "would count\n"
-            "test.conf:2: certificate.recovery_until_days must not be less than recovery_from_days (0 = no bound): no recovery would "
+            "test.conf:2: certificate.recovery_until_days must not be less than recovery_from_days (0 = no bound): no "
+            "recovery would "
             "count\n");
     accepted(f, FIRST "certificate = { vaccination_from_days = 270; recovery_until_days = 11; };");
 }
@@ -895,7 +929,8 @@ static void test_numbers_do_not_wrap(void **state)
     refused(f, FIRST "mqtt = { port = 0x10000075b; };",
             "test.conf:2: 0x10000075b: the number is too large; no key takes more than 2147483647\n");
     refused(f, FIRST "mqtt = { port = 99999999999999999999999999999999999999999999999999L; };",
-            "test.conf:2: 9999999999999999999999999999999999999999: the number is too large; no key takes more than 2147483647\n");
+            "test.conf:2: 9999999999999999999999999999999999999999: the number is too large; no key takes more than "
+            "2147483647\n");
     refused(f, FIRST "mqtt = {\n port = -4294965413; };",
             "test.conf:3: 4294965413: the number is too large; no key takes more than 2147483647\n");
     accepted(f, FIRST "mqtt = { port = 0x75b; keepalive_s = 30L; }; # 99999999999\n /* 99999999999 */ trust = { folder = "
@@ -919,7 +954,8 @@ static void test_texts_that_are_no_configuration(void **state)
     struct fixture *f = *state;
     static const char nul[] = FIRST "\0mqtt = 3;";
     assert_int_equal(read_bytes(f, nul, sizeof nul - 1), -EINVAL);
-    assert_string_equal(f->said, "test.conf:1: a NUL byte in it; a configuration is text: give the right file with --config\n");
+    assert_string_equal(f->said, "test.conf:1: a NUL byte in it; a configuration is text: give the right file with "
+                                 "--config\n");
     assert_int_equal(read_bytes(f, "", 0), -EINVAL);
     assert_non_null(strstr(f->said, "site and lane are required"));
     accepted(f, FIRST "# a comment that no newline ends");
@@ -932,14 +968,22 @@ static void test_texts_that_are_no_configuration(void **state)
     assert_string_equal(f->said, "test.conf: more than 65536 bytes; is this the right file?\n");
 }
 
-/* libconfig looks each name up among all before it, and keeps some 100 bytes for each. */
+/* libconfig looks each name up among those before it in its group, and keeps some 100 bytes for each. */
 static void test_a_flood_of_settings_is_refused_unparsed(void **state)
 {
     struct fixture *f = *state;
     size_t used = 0;
-    for (int i = 0; i < 7000; i++)
-        used += (size_t)snprintf(f->text + used, TEXT_MAX - used, "a%d=1;", i);
-    refused(f, f->text, "test.conf:1: more than 2000 settings; is this the right file?\n");
+    for (int i = 0; i < 65; i++)
+        used += (size_t)snprintf(f->text + used, TEXT_MAX - used, "a%d %c 1;", i, i % 2 ? '=' : ':');
+    refused(f, f->text, "test.conf:1: more than 64 settings in one group; is this the right file?\n");
+    used = 0;
+    for (int i = 0; i < 65; i++) /* groups beside each other are counted each for itself, but they are keys of the root */
+        used += (size_t)snprintf(f->text + used, TEXT_MAX - used, "a%d = { b = 1; c = 2; };\n", i);
+    refused(f, f->text, "test.conf:65: more than 64 settings in one group; is this the right file?\n");
+    refused(f, "a={a={a={a={a={a={a={a={a={a=1;};};};};};};};};};",
+            "test.conf:1: more than 8 groups within each other; is this the right file?\n");
+    assert_int_equal(read_text(f, "a={a={a={a={a={a={a={a={a=1;};};};};};};};};}}"), -EINVAL);
+    assert_null(strstr(f->said, "within each other"));
     memset(f->text, '(', 60000);
     f->text[60000] = '\0';
     refused(f, f->text, "test.conf:1: more than 2000 settings; is this the right file?\n");
@@ -980,7 +1024,8 @@ static void test_files(void **state)
     assert_int_equal(load(f, "config/qrgate.conf"), 0);
     assert_string_equal(f->said, "");
     assert_int_equal(load(f, "/tmp/there is no such file"), -ENOENT);
-    assert_string_equal(f->said, "/tmp/there is no such file: No such file or directory; give the right file with --config, or let the "
+    assert_string_equal(f->said, "/tmp/there is no such file: No such file or directory; give the right file with "
+                                 "--config, or let the "
                                  "qrgate user read it\n");
     assert_int_equal(load(f, "/tmp"), -EISDIR);
     assert_int_equal(load(f, "/dev/zero"), -EINVAL); /* endless */

@@ -22,7 +22,8 @@
 #endif
 #define HC1 TESTS_DATA "/credentials/hc1"
 
-enum { FILE_BYTES = 8192, SAID_BYTES = 8192, PATH_BYTES = 512, FIRST_S = 1767225600 /* 2026-01-01 */, LAST_S = 1830297600 /* 2028-01-01 */ };
+enum { FILE_BYTES = 8192, SAID_BYTES = 8192, PATH_BYTES = 512, FIRST_S = 1767225600 /* 2026-01-01 */,
+       LAST_S = 1830297600 /* 2028-01-01 */ };
 
 static size_t read_file(const char *path, uint8_t bytes[FILE_BYTES])
 {
