@@ -72,6 +72,10 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libqrgate.a
 $(BUILD)/publisher_driver: $(BUILD)/obj/tests/e2e/publisher_driver.o $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+$(BUILD)/bench_%: $(BUILD)/obj/tests/bench/bench_%.o $(BUILD)/libqrgate.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -85,7 +89,7 @@ check: deps ## everything: lint, unit and end-to-end tests (also sanitized), the
 
 # ---- its parts ------------------------------------------------------------------------------------------------------
 units: $(UNITS)
-everything: all units $(BUILD)/publisher_driver
+everything: all units $(BUILD)/publisher_driver $(BENCHES)
 unit: units ## unit tests (cmocka)
 	$(Q)set -e; for t in $(UNITS); do $$t; done
 e2e: everything ## end-to-end tests: the real binary, a real broker (pytest)
@@ -108,7 +112,7 @@ FUZZ_SECONDS ?= 600
 fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600, shared by the targets)
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz SANITIZER=address,undefined,fuzzer-no-link build/fuzz/libqrgate.a
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) build/fuzz $(ALL_CFLAGS) build/fuzz/libqrgate.a $(LIBS)
-bench: all ## sizes, start-up time and the time from frame to relay
+bench: all $(BENCHES) ## codes, register and journal, sizes, start-up, and the time from frame to relay
 	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
 
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration

@@ -2,8 +2,10 @@
  * numbers of the list for names, bare digits for a card's number. Called by qrgatectl declare. */
 #include "daemon/ctl/form.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ANSWER_BYTES = 256, ALLOWED_BYTES = 256 };
 #define SEPARATORS " ,;"
@@ -12,6 +14,7 @@ struct form {
     const struct ctl *ctl;
     struct declared *declared;
     bool confirmed;
+    sigset_t waiting; /* the signals held back while it waits for a key: all but SIGINT */
     char allowed[ALLOWED_BYTES]; /* for texts made on the spot */
 };
 
@@ -235,17 +238,28 @@ static void wake(int signal_number)
     (void)signal_number; /* it is enough that reading ends */
 }
 
+/* One byte from the terminal. False: the input ended, or Ctrl-C, which is let in only here: else one that comes between two
+ * looks would be lost. */
+static bool read_byte(const struct form *form, char *ret)
+{
+    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    return ppoll(&input, 1, NULL, &form->waiting) == 1 && read(STDIN_FILENO, ret, 1) == 1;
+}
+
 /* One line without its end and without spaces around it. False: the input ended. A line too long is read to its end and
  * given as "?", which nothing allows. */
-static bool read_answer(char ret[ANSWER_BYTES])
+static bool read_answer(const struct form *form, char ret[ANSWER_BYTES])
 {
     size_t used = 0;
-    int c;
-    while ((c = getc(stdin)) != EOF && c != '\n')
+    char c;
+    while (true) {
+        if (!read_byte(form, &c))
+            return false;
+        if (c == '\n')
+            break;
         if (used < ANSWER_BYTES && (used > 0 || c != ' '))
-            ret[used++] = (char)c;
-    if (c == EOF)
-        return false;
+            ret[used++] = c;
+    }
     if (used == ANSWER_BYTES) {
         ret[0] = '?';
         used = 1;
@@ -266,7 +280,7 @@ static bool ask(struct form *form, const struct question *question)
         if (question->standard)
             (void)printf(" [%s]", question->standard);
         (void)printf(": ");
-        if (fflush(stdout) != 0 || !read_answer(answer))
+        if (fflush(stdout) != 0 || !read_answer(form, answer))
             return false;
         if (answer[0] == '\0' && !question->standard)
             continue;
@@ -280,14 +294,19 @@ static bool ask(struct form *form, const struct question *question)
 /* Ctrl-C ends the reading instead of the program, so that the end is told. */
 static bool ask_all(struct form *form, const struct question *questions, size_t count)
 {
-    struct sigaction old, woken = { .sa_handler = wake };
-    bool answered = true;
-    const bool caught = sigemptyset(&woken.sa_mask) == 0 && sigaction(SIGINT, &woken, &old) == 0;
+    struct sigaction old_action = { .sa_handler = SIG_DFL }, action = { .sa_handler = wake };
+    sigset_t interrupt, old_mask;
+    if (sigemptyset(&interrupt) < 0 || sigaddset(&interrupt, SIGINT) < 0 || sigemptyset(&action.sa_mask) < 0 ||
+        sigprocmask(SIG_BLOCK, &interrupt, &old_mask) < 0)
+        return false;
+    bool answered = sigaction(SIGINT, &action, &old_action) == 0;
+    form->waiting = old_mask;
+    (void)sigdelset(&form->waiting, SIGINT); /* a number that exists */
     for (size_t i = 0; i < count && answered; i++)
         if (!questions[i].asked || questions[i].asked(form->declared))
             answered = ask(form, &questions[i]);
-    if (caught)
-        (void)sigaction(SIGINT, &old, NULL); /* it was taken before */
+    (void)sigaction(SIGINT, &old_action, NULL); /* both were taken before */
+    (void)sigprocmask(SIG_SETMASK, &old_mask, NULL);
     if (!answered)
         (void)printf("\n");
     return answered;

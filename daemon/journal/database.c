@@ -78,7 +78,8 @@ static const char *const MIGRATIONS[] = {
     "  event_id TEXT NOT NULL,"
     "  own_at_us INTEGER NOT NULL,"      /* last passage at this lane, 0 = none … */
     "  own_direction TEXT NOT NULL,"     /* … and the direction the lane had then */
-    "  was_inside INTEGER CHECK (was_inside IN (0, 1))," /* before event_id: should it turn out that nobody went through */
+    /* before event_id: should it turn out that nobody went through */
+    "  was_inside INTEGER CHECK (was_inside IN (0, 1)),"
     "  was_at_us INTEGER NOT NULL,"
     "  was_own_at_us INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"

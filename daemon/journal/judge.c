@@ -50,7 +50,8 @@ int64_t judge_skew_us(const struct judge *judge)
 
 bool judge_clock(const struct judge *judge, struct event *event)
 {
-    const int64_t behind_us = saturated_difference(judge->newest_at_us, event->at_us), tolerated_us = judge_skew_us(judge);
+    const int64_t behind_us = saturated_difference(judge->newest_at_us, event->at_us);
+    const int64_t tolerated_us = judge_skew_us(judge);
     if (judge->newest_at_us == INT64_MIN || behind_us <= tolerated_us)
         return false;
     const int64_t waited_us = saturated_difference(judge->newest_monotonic_us, event->monotonic_us);

@@ -8,7 +8,9 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-enum presence_statement { PRESENCE_FIND, PRESENCE_WRITE, PRESENCE_COUNT, PRESENCE_DATA_VERSION, PRESENCE_STATEMENT_COUNT };
+enum presence_statement {
+    PRESENCE_FIND, PRESENCE_WRITE, PRESENCE_COUNT, PRESENCE_DATA_VERSION, PRESENCE_STATEMENT_COUNT
+};
 
 struct presence_table {
     struct sqlite3 *db;

@@ -130,7 +130,8 @@ static int prepare_event(const struct journal_request *request, const struct pol
         memcpy(ret->event_id, given->event_id, sizeof(ret->event_id));
     } else {
         *ret = *given;
-        ret->direction = event_is_verdict(ret->kind) || event_is_passage(ret->kind) ? policy->direction : DIRECTION_NONE;
+        const bool of_a_person = event_is_verdict(ret->kind) || event_is_passage(ret->kind);
+        ret->direction = of_a_person ? policy->direction : DIRECTION_NONE;
     }
     return event_valid(ret) ? 0 : -EINVAL;
 }

@@ -392,6 +392,11 @@ bool mqtt_client_all_received(struct mqtt_client *client)
     return inbox_empty(&client->inbox);
 }
 
+uint64_t mqtt_client_heard(const struct mqtt_client *client)
+{
+    return line_heard(client->line);
+}
+
 uint64_t mqtt_client_retained_ignored(const struct mqtt_client *client)
 {
     return line_retained_ignored(client->line);

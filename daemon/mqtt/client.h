@@ -76,6 +76,7 @@ bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_m
 void mqtt_client_stop_receiving(struct mqtt_client *client);
 bool mqtt_client_all_received(struct mqtt_client *client);
 bool mqtt_client_subscribed(const struct mqtt_client *client, enum inbound_topic topic); /* on this connection, QoS 1 */
+uint64_t mqtt_client_heard(const struct mqtt_client *client); /* messages that came at all, this lane's own passages too */
 uint64_t mqtt_client_retained_ignored(const struct mqtt_client *client);
 /* Breaks the connection; MQTT_LOST follows, then the next attempt. */
 void mqtt_client_reset(struct mqtt_client *client);

@@ -23,12 +23,12 @@ int json_read_refuse(char *why, size_t why_bytes, const char *format, ...)
 /* A stranger's text made fit for a log line. */
 static const char *shown(const char *text, bool personal, char buffer[VALUE_SHOWN_CHARS + 4])
 {
-    size_t used = 0;
-    for (; used < VALUE_SHOWN_CHARS && text[used] != '\0'; used++) {
-        const char c = text[used];
-        buffer[used] = c < 0x20 || c > 0x7e ? '?' : personal && c >= '0' && c <= '9' ? '*' : c;
+    const size_t length = strnlen(text, VALUE_SHOWN_CHARS);
+    for (size_t i = 0; i < length; i++) {
+        const char c = text[i];
+        buffer[i] = c < 0x20 || c > 0x7e ? '?' : personal && c >= '0' && c <= '9' ? '*' : c;
     }
-    (void)strcpy(buffer + used, text[used] != '\0' ? "..." : "");
+    (void)strcpy(buffer + length, text[length] != '\0' ? "..." : "");
     return buffer;
 }
 

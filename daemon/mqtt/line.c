@@ -23,10 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A declaration has 2 KiB at the most, and longer ones must still be answerable. One message at a time: with the next one
+/* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
+ * message it didn't send for its size as unacknowledged until the next connection. One message at a time: with the next one
  * already in the socket, Paho's receiving thread would hold its lock again before anybody else got it, and in a flood results
  * would hardly leave; so there is the time of a round trip for them. */
-enum { EPOCHS = 8, RECEIVE_MAX_BYTES = 65536, RECEIVE_AT_ONCE = 1 };
+enum { EPOCHS = 8, RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1 };
 
 /* The context of an attempt's callbacks: a late answer from an old connection is known by its number. Eight are enough, as
  * at least the shortest wait lies between two attempts. */
@@ -48,7 +49,7 @@ struct line {
     struct inbox *inbox;
     char uri[160], password[160];
     struct epoch epochs[EPOCHS];
-    atomic_uint_fast64_t retained_ignored;
+    atomic_uint_fast64_t retained_ignored, heard;
     pthread_t thread;
     MQTTAsync paho;          /* the line's thread */
     struct line_order current; /* the line's thread */
@@ -149,6 +150,7 @@ static int on_message(void *context, char *topic, int topic_length, MQTTAsync_me
     size_t length = topic_length > 0 ? (size_t)topic_length : strlen(topic);
     char lane[TOPIC_LANE_BYTES] = "";
     enum inbound_topic which;
+    atomic_fetch_add(&line->heard, 1);
     /* Retained means said once upon a time, perhaps long ago: nothing acts on it. */
     if (topics_recognise(line->topics, topic, length, &which, lane)) {
         if (message->retained) {
@@ -310,7 +312,7 @@ static void carry_out_subscribe(struct line *line, struct epoch *epoch, bool wan
     options.onSuccess5 = on_subscribed;
     options.onFailure5 = on_not_subscribed;
     options.context = &epoch->subscriptions[line->current.index];
-    options.subscribeOptions.noLocal = 1;
+    /* Not "no local": our own passages coming back show that the road in is open (publisher.c). */
     options.subscribeOptions.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
     options.subscribeOptions.retainHandling = 2;    /* and old ones aren't sent at all */
     rc = MQTTAsync_subscribe(line->paho, filter, 1, &options);
@@ -504,6 +506,11 @@ bool line_order(struct line *line, const struct line_order *order)
     }
     (void)pthread_mutex_unlock(&line->lock);
     return room;
+}
+
+uint64_t line_heard(const struct line *line)
+{
+    return atomic_load(&line->heard);
 }
 
 uint64_t line_retained_ignored(const struct line *line)

@@ -37,6 +37,7 @@ int line_open(const struct mqtt_settings *settings, const struct topics *topics,
 /* False: no room, LINE_ORDERS_MAX wait. The last of them are kept for all but publishes. */
 bool line_order(struct line *line, const struct line_order *order);
 uint64_t line_retained_ignored(const struct line *line); /* messages that came as retained: nothing acts on those */
+uint64_t line_heard(const struct line *line);            /* messages that came at all, this lane's own passages too */
 /* Ends Paho and the thread, within the time. False: Paho is busy, perhaps in a name look-up. Then everything that was
  * borrowed must stay, for its threads may still call back; the process is about to end. */
 bool line_close(struct line *line, int64_t deadline_us /* CLOCK_MONOTONIC */);

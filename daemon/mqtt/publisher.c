@@ -48,6 +48,8 @@ struct publisher {
     bool has_sensor, keeps_session;
     bool refusal_told[INBOUND_TOPIC_COUNT], retained_told;
     int64_t complained_us;
+    int64_t echo_wait_us, echo_due_us; /* 0: no passage of ours is on its way back */
+    uint64_t heard_before;
     struct mqtt_counts counts, counts_told;
     struct lane_state state;
     bool state_known;
@@ -99,6 +101,7 @@ static void init_pumps(struct publisher *p, const struct mqtt_settings *settings
     p->has_sensor = settings->has_sensor;
     p->keeps_session = settings->session_expiry_s > 0 && (settings->follow || settings->declarations);
     p->complained_us = INT64_MIN / 2; /* long ago */
+    p->echo_wait_us = 3 * outbox.ack_timeout_us;
 }
 
 static void init_info(struct publisher *p, const struct mqtt_settings *settings)
@@ -178,6 +181,7 @@ static void not_connected(struct publisher *p, const char *what, const char *tex
     outbox_disconnected(&p->outbox);
     intake_disconnected(&p->intake);
     p->counts.presence_shared = false;
+    p->echo_due_us = 0;
     if (strcmp(p->last_failure, text) != 0)
         (void)fprintf(stderr, "<4>mqtt: %s: %s; trying again\n", what, text);
     (void)snprintf(p->last_failure, sizeof p->last_failure, "%s", text);
@@ -282,6 +286,24 @@ static void publish_retained(struct publisher *p)
     }
 }
 
+/* Our own passages come back by the subscription. A broker may stop sending and say nothing (mosquitto 2.0.11 after a message
+ * larger than we take): then the other lanes aren't heard either, and a new connection mends it. */
+static void expect_echo(struct publisher *p, const struct event *event)
+{
+    if (p->echo_due_us != 0 || message_topic(event->kind) != TOPIC_PASSAGE ||
+        !mqtt_client_subscribed(p->client, INBOUND_PASSAGE))
+        return;
+    p->heard_before = mqtt_client_heard(p->client);
+    p->echo_due_us = p->now_us + p->echo_wait_us;
+}
+
+static bool deaf(struct publisher *p)
+{
+    if (p->echo_due_us != 0 && mqtt_client_heard(p->client) != p->heard_before)
+        p->echo_due_us = 0;
+    return p->echo_due_us != 0 && p->now_us >= p->echo_due_us;
+}
+
 static void publish_rows(struct publisher *p)
 {
     char text[MESSAGE_BYTES];
@@ -293,6 +315,8 @@ static void publish_rows(struct publisher *p)
                                                  (uint64_t)event->seq);
         if (r < 0)
             outbox_acked(&p->outbox, event->seq, OUTBOX_ACK_LOST, p->now_us, next_random(p));
+        else
+            expect_echo(p, event);
     }
 }
 
@@ -309,6 +333,17 @@ static void publish_results(struct publisher *p)
         if (r < 0)
             intake_acked(&p->intake, place, OUTBOX_ACK_LOST, p->now_us);
     }
+}
+
+static void reset_where_stuck(struct publisher *p)
+{
+    bool stuck = outbox_stuck(&p->outbox, p->now_us) || intake_stuck(&p->intake, p->now_us);
+    if (!stuck && !deaf(p))
+        return;
+    p->reset_asked = true;
+    (void)fprintf(stderr, "<4>mqtt: the broker %s; connecting anew\n", stuck ? "doesn't acknowledge"
+                      : "sends nothing, not even this lane's own passages");
+    mqtt_client_reset(p->client);
 }
 
 static bool counts_changed(const struct publisher *p)
@@ -331,11 +366,8 @@ void publisher_dispatch(struct publisher *p, int64_t now_us)
     publish_retained(p);
     publish_rows(p);
     publish_results(p);
-    if ((outbox_stuck(&p->outbox, now_us) || intake_stuck(&p->intake, now_us)) && !p->reset_asked) {
-        p->reset_asked = true;
-        (void)fprintf(stderr, "<4>mqtt: the broker doesn't acknowledge; connecting anew\n");
-        mqtt_client_reset(p->client);
-    }
+    if (!p->reset_asked)
+        reset_where_stuck(p);
     take_events(p); /* what publishing found out at once */
 }
 
@@ -352,6 +384,8 @@ int64_t publisher_deadline_us(const struct publisher *p)
     intake_us = intake_deadline_us(&p->intake, p->connected && !p->reset_asked, may_ask);
     if (intake_us < at_us)
         at_us = intake_us;
+    if (p->echo_due_us != 0 && !p->reset_asked && p->echo_due_us < at_us)
+        at_us = p->echo_due_us;
     if (may_ask && p->look_again && p->now_us < at_us)
         at_us = p->now_us;
     for (int i = 0; i < RETAINED_COUNT && p->connected; i++)

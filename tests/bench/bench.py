@@ -1,17 +1,45 @@
 #!/usr/bin/python3
 """`make bench`: sizes at rest, start to READY, last byte of a frame to the relay edge. Prints, asserts nothing about speed."""
 import argparse
+import datetime
 import pathlib
 import re
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "data"))
+import demo  # noqa: E402
 import gate  # noqa: E402
+import make_hc1  # noqa: E402
 
 
 def resident_kb(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def codes(folder, build):
+    """Recognise, parse, verify: one code of each kind."""
+    lane = gate.Lane(folder / "codes", build, 1)
+    now = datetime.datetime.now(make_hc1.UTC)
+    ministry, rsa = (make_hc1.Signer(key, since=now - datetime.timedelta(9), until=now + datetime.timedelta(9))
+                     for key in (make_hc1.ec_key(1), make_hc1.RSA.key))
+    (lane.trust / "ministry.pem").write_text(ministry.pem + rsa.pem)
+    phone = lane.ctl("token", "provision", "--subject", "badge:0300", "--valid", "1d").stdout.strip()
+    samples = {
+        "citizen card": demo.PEOPLE["green"], "personal code 1405": demo.PERSONAL_CODE, "insurance card": demo.INSURANCE_CARD,
+        "place code": "https://tokhaiyte.vn/?page=Group.checkin&groupId=0123456789abcdef01234567",
+        "site token": lane.issuer()("cccd:022199012345", "green"),
+        "rotating token": lane.ctl("token", "rotate-demo", "--once", "--code", phone).stdout.strip(),
+        "certificate ES256": demo.certificate(ministry, now, "v"), "certificate PS256": demo.certificate(rsa, now, "v"),
+    }
+    arguments = []
+    for label, payload in samples.items():
+        path = lane.folder / label.replace(" ", "-")
+        path.write_bytes(payload.encode())
+        arguments.append(f"{label}={path}")
+    subprocess.run([pathlib.Path(build) / "bench_codes", lane.trust, lane.folder / "site.key", *arguments], check=True)
 
 
 def main():
@@ -20,6 +48,8 @@ def main():
     parser.add_argument("--passages", type=int, default=200)
     arguments = parser.parse_args()
     with gate.throw_away_folder("qrgate-bench-") as folder:
+        codes(pathlib.Path(folder), arguments.build)
+        subprocess.run([pathlib.Path(arguments.build) / "bench_journal", pathlib.Path(folder) / "bench.db"], check=True)
         broker = gate.Broker(folder)
         subscriber = gate.Subscriber(broker.port)
         lane = gate.Lane(folder, arguments.build, broker.port, size=(1280, 720), hold_ms=150, gap_ms=100, leave_ms=300,

@@ -14,7 +14,7 @@
 #include "daemon/journal/database.h"
 #include "daemon/journal/worker.h"
 
-enum { SMALL = 10000, LARGE = 1000000, PER_TRANSACTION = 10000, LOOK_UPS = 100000, DECISIONS = 1000 };
+enum { SMALL = 10000, LARGE = 1000000, PER_TRANSACTION = 10000, LOOK_UPS = 50000, ROUNDS = 7, DECISIONS = 1000 };
 enum { NUMBERS_EVERY = 4 }; /* every fourth person has a second number */
 
 static const uint8_t SITE_KEY[32] = { 1, 2, 3 };
@@ -74,8 +74,9 @@ static int import_people(struct register_writer *writer, int64_t persons)
     return error;
 }
 
-/* As a decision does it, inside a transaction: who is it, and what did they declare. Nanoseconds each. */
-static int look_up(struct register_writer *writer, int64_t persons, int count, double *ret_ns)
+/* As a decision does it, inside a transaction: who is it, and what did they declare. Nanoseconds each; the best of several
+ * rounds, for the machine does other things too. */
+static int look_up(struct register_writer *writer, int64_t persons, bool by_second_number, double *ret_ns)
 {
     struct credential credential = { .kind = CREDENTIAL_CCCD };
     struct declaration declaration;
@@ -83,27 +84,31 @@ static int look_up(struct register_writer *writer, int64_t persons, int count, d
     bool conflict;
     uint64_t random = 88172645463325252u; /* any but 0: the same people in every run */
     int error = database_run(writer->db, "BEGIN");
-    const int64_t began_ns = now_ns();
-    for (int i = 0; i < count && error == 0; i++) {
-        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-        const int64_t who = (int64_t)(random % (uint64_t)persons);
-        if (who % NUMBERS_EVERY == 0 && i % 2 == 0)
-            alias_of(who, credential.subject);
-        else
-            subject_of(who, credential.subject);
-        error = register_identify(writer, &credential, person, &conflict);
-        if (error == 0)
-            error = register_find(writer, person, &declaration);
-        if (error == 0 && !declaration.found)
-            error = -ENOENT;
+    *ret_ns = 1e18;
+    for (int round = 0; round < ROUNDS && error == 0; round++) {
+        const int64_t began_ns = now_ns();
+        for (int i = 0; i < LOOK_UPS && error == 0; i++) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            const int64_t who = (int64_t)(random % (uint64_t)persons);
+            if (by_second_number)
+                alias_of(who - who % NUMBERS_EVERY, credential.subject);
+            else
+                subject_of(who, credential.subject);
+            error = register_identify(writer, &credential, person, &conflict);
+            if (error == 0)
+                error = register_find(writer, person, &declaration);
+            if (error == 0 && !declaration.found)
+                error = -ENOENT;
+        }
+        const double ns = (double)(now_ns() - began_ns) / LOOK_UPS;
+        *ret_ns = ns < *ret_ns ? ns : *ret_ns;
     }
-    *ret_ns = (double)(now_ns() - began_ns) / count;
     const int end_error = database_run(writer->db, "COMMIT");
     return error < 0 ? error : end_error;
 }
 
 /* Imports, then looks up on a connection as the daemon's: with its small cache. */
-static int measure_register(const char *path, int64_t persons, double *ret_ns)
+static int measure_register(const char *path, int64_t persons, double ret_ns[2])
 {
     struct register_writer writer = { .db = NULL };
     char why[512];
@@ -131,14 +136,15 @@ static int measure_register(const char *path, int64_t persons, double *ret_ns)
     if (error == 0)
         error = register_writer_open(db, SITE_KEY, &writer);
     if (error == 0)
-        error = look_up(&writer, persons, LOOK_UPS, ret_ns); /* the first round fills the page cache */
+        error = look_up(&writer, persons, false, &ret_ns[0]);
     if (error == 0)
-        error = look_up(&writer, persons, LOOK_UPS, ret_ns);
+        error = look_up(&writer, persons, true, &ret_ns[1]);
     register_writer_close(&writer);
     (void)sqlite3_close(db);
     if (error < 0)
         return failed("look-up", error);
-    (void)printf("look-up with %lld people: %.0f ns\n", (long long)persons, *ret_ns);
+    (void)printf("look-up with %lld people: %.0f ns; by a second number %.0f ns\n", (long long)persons, ret_ns[0],
+                 ret_ns[1]);
     return 0;
 }
 
@@ -203,7 +209,7 @@ int main(int argc, char **argv)
     static struct journal_settings settings;
     static struct journal_request request;
     char path[JOURNAL_PATH_BYTES];
-    double small_ns = 0, large_ns = 0;
+    double small_ns[2] = { 0 }, large_ns[2] = { 0 };
     const long long persons = argc == 3 ? strtoll(argv[2], NULL, 10) : LARGE;
     if (argc < 2 || argc > 3 || strlen(argv[1]) > sizeof(path) - 16 || persons < 1 || persons > 100000000) {
         (void)fprintf(stderr, "usage: bench_journal FILE [PERSONS, 1 to 100000000]\n");
@@ -212,14 +218,15 @@ int main(int argc, char **argv)
     if (sodium_init() < 0)
         return 1;
     (void)snprintf(path, sizeof(path), "%s.small", argv[1]);
-    int error = measure_register(path, SMALL, &small_ns);
+    int error = measure_register(path, SMALL, small_ns);
     remove_database(path);
     (void)snprintf(path, sizeof(path), "%s.large", argv[1]);
     if (error == 0)
-        error = measure_register(path, persons, &large_ns);
+        error = measure_register(path, persons, large_ns);
     remove_database(path);
     if (error == 0)
-        (void)printf("look-up, %lld people to %d: ratio %.2f\n", persons, (int)SMALL, large_ns / small_ns);
+        (void)printf("look-up, %lld people to %d: ratio %.2f; by a second number %.2f\n", persons, (int)SMALL,
+                     large_ns[0] / small_ns[0], large_ns[1] / small_ns[1]);
     (void)snprintf(path, sizeof(path), "%s.journal", argv[1]);
     if (error == 0)
         error = measure_decisions(path, &settings, &request);
