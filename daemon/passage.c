@@ -259,8 +259,11 @@ static void talk_to_journal(struct passage *p, int64_t now_us)
         if (submitted)
             pending_offered(&p->pending);
     }
-    if (!p->publisher_asking && publisher_wants(p->publisher, &p->request))
+    if (!p->publisher_asking && publisher_wants(p->publisher, &p->request)) {
+        if (p->request.op == JOURNAL_FOLLOW) /* so that another lane's clock can be held against ours */
+            stamp(p, &p->request.event, now_us);
         submit(p, p->request.op, TAG_PUBLISHER, &p->publisher_asking);
+    }
     if (!p->ping_asked && now_us >= p->ping_due_us) {
         submit(p, JOURNAL_PING, TAG_PING, &p->ping_asked);
         p->ping_due_us = now_us + (int64_t)PING_EVERY_MS * 1000;
