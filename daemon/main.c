@@ -179,12 +179,14 @@ static int run_loop(struct daemon *d)
 static void finish_recording(struct daemon *d)
 {
     int64_t until_us = clock_monotonic_us() + (int64_t)STOP_WAIT_MS * 1000;
+    bool settled = publisher_settle(d->publisher); /* what the broker was told is here reaches the register */
     passage_note(&d->passage, EVENT_STOP, "stopped", clock_monotonic_us());
-    while (!passage_all_recorded(&d->passage) && clock_monotonic_us() < until_us) {
+    while ((!passage_all_recorded(&d->passage) || !settled) && clock_monotonic_us() < until_us) {
         struct pollfd journal = {.fd = journal_fd(d->journal), .events = POLLIN};
         passage_advance(&d->passage, clock_monotonic_us());
         if (poll(&journal, 1, 50) > 0)
             passage_answers(&d->passage, clock_monotonic_us());
+        settled = publisher_settle(d->publisher);
     }
 }
 

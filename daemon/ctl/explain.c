@@ -237,7 +237,7 @@ static void print_health(const struct health_certificate *h)
         line_time("sampled", h->sampled_at_s);
         break;
     case HEALTH_RECOVERY:
-        (void)printf("  %-13s\n", "recovery");
+        (void)puts("  recovery");
         line_date("positive on", h->first_positive_s);
         line_date("from", h->from_s);
         line_date("until", h->until_s);
@@ -268,7 +268,7 @@ static void print_verdict(const struct explained *one)
     if (c->fault != CREDENTIAL_OK && c->subject[0] != '\0')
         (void)printf("  %-13s nothing above is proven\n", "note");
     if (c->fault == CREDENTIAL_OK && verdict->reason == REASON_NO_DECLARATION) {
-        (void)printf("  %-13s asks the register, as this code carries no declaration; with none there: %s (%s)\n",
+        (void)printf("  %-13s asks the register; nothing declared there means %s (%s)\n",
                      "the gate", action, reason);
         return;
     }
@@ -316,7 +316,7 @@ static void print_plain(const struct explain *explain)
 
 /* ---- all codes --------------------------------------------------------------------------------------------------- */
 
-static enum ctl_exit explain_all(struct explain *explain, FILE *in)
+static enum ctl_exit explain_all(struct explain *explain, const char *name, FILE *in)
 {
     const bool null_ends = explain->ctl->values[NUL_SEPARATED] != NULL, as_json = explain->ctl->values[JSON] != NULL;
     static const int LIMIT = CREDENTIAL_PAYLOAD_MAX_BYTES + 1; /* one more: too long is told from as long as may be */
@@ -339,9 +339,11 @@ static enum ctl_exit explain_all(struct explain *explain, FILE *in)
         length = 0;
     } while (c != EOF);
     if (ferror(in))
-        return ctl_fail(explain->ctl, CTL_FAILED, "the codes can't be read: %s", strerror(errno));
+        return ctl_fail(explain->ctl, CTL_FAILED, "%s: can't be read: %s", name, strerror(errno));
     if (explain->number == 0)
         return ctl_fail(explain->ctl, CTL_FAILED, "no code was given; try: echo 'QG1:…' | qrgatectl code explain");
+    if (fflush(stdout) != 0 || ferror(stdout)) /* here, for a refused code must not hide it */
+        return ctl_fail(explain->ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
     return explain->refused > 0 ? CTL_SOME_BAD : CTL_OK;
 }
 
@@ -392,7 +394,7 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result == CTL_OK && from_stdin && isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
         (void)fprintf(stderr, "Paste or scan codes, one a line; Ctrl-D ends.\n");
     if (result == CTL_OK)
-        result = explain_all(explain, in);
+        result = explain_all(explain, from_stdin ? "standard input" : ctl->operand, in);
     if (in && in != stdin)
         (void)fclose(in); /* only read */
     trust_folder_free(&explain->settings.journal.trust);
@@ -405,10 +407,10 @@ const struct ctl_command CTL_CODE_EXPLAIN = {
     .name = "code explain",
     .operand = "[FILE]",
     .summary = "Say what a code holds, which checks it passes, and why a gate would refuse it",
-    .details = "Reads codes from FILE or standard input, one a line, and takes them apart with the gate's own code: kind,\n"
-               "fields, warnings, each check and its result, and what the rules of the configuration say at that time.\n"
-               "The register isn't asked. What a code says whose key is unknown or whose signature fails is shown here\n"
-               "for help, though the gate believes none of it.\n",
+    .details = "Reads codes from FILE or standard input, one a line, and takes them apart with the gate's own code:\n"
+               "kind, fields, warnings, each check and its result, and what the rules of the configuration say at\n"
+               "that time. The register isn't asked. What a code says whose key is unknown or whose signature fails\n"
+               "is shown for help, though the gate believes none of it. In full: man 7 qrgate-codes\n",
     .options = OPTIONS,
     .run = run,
 };

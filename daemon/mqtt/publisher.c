@@ -19,6 +19,7 @@
 #endif
 
 enum { STATE_EVERY_US = 1000000, COUNTS_EVERY_US = 10000000, RETAINED_RETRY_US = 5000000, COMPLAIN_EVERY_US = 10000000 };
+#define ECHO_WAIT_MAX_US INT64_C(3600000000)
 
 /* The retained messages; a row's tag is its seq, these and the results have numbers that no seq reaches. */
 enum retained { RETAINED_AVAILABILITY, RETAINED_INFO, RETAINED_STATE, RETAINED_COUNT };
@@ -48,8 +49,9 @@ struct publisher {
     bool has_sensor, keeps_session;
     bool refusal_told[INBOUND_TOPIC_COUNT], retained_told;
     int64_t complained_us;
-    int64_t echo_wait_us, echo_due_us; /* 0: no passage of ours is on its way back */
+    int64_t echo_usual_us, echo_wait_us, echo_due_us; /* due 0: no passage of ours is on its way back */
     uint64_t heard_before;
+    bool deaf;
     struct mqtt_counts counts, counts_told;
     struct lane_state state;
     bool state_known;
@@ -101,7 +103,7 @@ static void init_pumps(struct publisher *p, const struct mqtt_settings *settings
     p->has_sensor = settings->has_sensor;
     p->keeps_session = settings->session_expiry_s > 0 && (settings->follow || settings->declarations);
     p->complained_us = INT64_MIN / 2; /* long ago */
-    p->echo_wait_us = 3 * outbox.ack_timeout_us;
+    p->echo_usual_us = p->echo_wait_us = 3 * outbox.ack_timeout_us;
 }
 
 static void init_info(struct publisher *p, const struct mqtt_settings *settings)
@@ -286,8 +288,9 @@ static void publish_retained(struct publisher *p)
     }
 }
 
-/* Our own passages come back by the subscription. A broker may stop sending and say nothing (mosquitto 2.0.11 after a message
- * larger than we take): then the other lanes aren't heard either, and a new connection mends it. */
+/* Our own passages come back by the subscription. A broker may grant that and send nothing: mosquitto for want of rights, and
+ * 2.0.11 also after a message larger than we take. Then the other lanes aren't heard either; a new connection mends the
+ * latter, and is tried ever more rarely. */
 static void expect_echo(struct publisher *p, const struct event *event)
 {
     if (p->echo_due_us != 0 || message_topic(event->kind) != TOPIC_PASSAGE ||
@@ -297,11 +300,16 @@ static void expect_echo(struct publisher *p, const struct event *event)
     p->echo_due_us = p->now_us + p->echo_wait_us;
 }
 
-static bool deaf(struct publisher *p)
+static void listen_for_echo(struct publisher *p)
 {
-    if (p->echo_due_us != 0 && mqtt_client_heard(p->client) != p->heard_before)
-        p->echo_due_us = 0;
-    return p->echo_due_us != 0 && p->now_us >= p->echo_due_us;
+    if ((p->echo_due_us == 0 && !p->deaf) || mqtt_client_heard(p->client) == p->heard_before)
+        return;
+    p->echo_due_us = 0;
+    p->echo_wait_us = p->echo_usual_us;
+    if (p->deaf) {
+        p->deaf = false;
+        state_changed(p);
+    }
 }
 
 static void publish_rows(struct publisher *p)
@@ -338,11 +346,17 @@ static void publish_results(struct publisher *p)
 static void reset_where_stuck(struct publisher *p)
 {
     bool stuck = outbox_stuck(&p->outbox, p->now_us) || intake_stuck(&p->intake, p->now_us);
-    if (!stuck && !deaf(p))
+    if (!stuck && (p->echo_due_us == 0 || p->now_us < p->echo_due_us))
         return;
+    if (stuck) {
+        (void)fprintf(stderr, "<4>mqtt: the broker doesn't acknowledge; connecting anew\n");
+    } else {
+        (void)fprintf(stderr, "<4>mqtt: the broker sends nothing, not even this lane's own passages; let this client read "
+                      "\"%s\". Connecting anew\n", p->topics.filter[INBOUND_PASSAGE]);
+        p->deaf = true;
+        p->echo_wait_us = p->echo_wait_us < ECHO_WAIT_MAX_US / 2 ? 2 * p->echo_wait_us : ECHO_WAIT_MAX_US;
+    }
     p->reset_asked = true;
-    (void)fprintf(stderr, "<4>mqtt: the broker %s; connecting anew\n", stuck ? "doesn't acknowledge"
-                      : "sends nothing, not even this lane's own passages");
     mqtt_client_reset(p->client);
 }
 
@@ -366,6 +380,7 @@ void publisher_dispatch(struct publisher *p, int64_t now_us)
     publish_retained(p);
     publish_rows(p);
     publish_results(p);
+    listen_for_echo(p);
     if (!p->reset_asked)
         reset_where_stuck(p);
     take_events(p); /* what publishing found out at once */
@@ -461,7 +476,7 @@ bool publisher_settle(struct publisher *p)
 
 bool publisher_connected(const struct publisher *p)
 {
-    return p->client != NULL && p->connected && mqtt_client_subscribed(p->client, INBOUND_PASSAGE);
+    return p->client != NULL && p->connected && !p->deaf && mqtt_client_subscribed(p->client, INBOUND_PASSAGE);
 }
 
 void publisher_row_committed(struct publisher *p)

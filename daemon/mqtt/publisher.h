@@ -30,7 +30,7 @@ void publisher_state(struct publisher *publisher, const struct lane_state *state
 /* More for the retained `info` than version, site, lane and Paho, which are known: lines, libraries (appended). */
 void publisher_info(struct publisher *publisher, const struct lane_info *more);
 int64_t publisher_unsent_rows(const struct publisher *publisher); /* as of the journal's last answer */
-/* Connected, and the other lanes' passages are heard. */
+/* Connected, and the other lanes' passages are heard: subscribed to, and nothing speaks against it. */
 bool publisher_connected(const struct publisher *publisher);
 /* For the end: takes nothing more from the broker, and is true once all that was taken is in the journal. Call until then,
  * carrying requests and answers on. */
