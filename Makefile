@@ -118,7 +118,7 @@ bench: all $(BENCHES) ## codes, register and journal, sizes, start-up, and the t
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust \
 	  $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d \
-	  $(DESTDIR)$(prefix)/share/qrgate/schemas
+	  $(DESTDIR)$(prefix)/share/qrgate/schemas $(addprefix $(DESTDIR)$(prefix)/share/man/man,5 7 8)
 	install -m 0755 $(BUILD)/qrgated $(DESTDIR)$(prefix)/sbin/
 	install -m 0755 $(BUILD)/qrgatectl $(DESTDIR)$(prefix)/bin/
 	install -m 0755 $(BUILD)/qrgate-safe $(DESTDIR)$(prefix)/libexec/
@@ -127,11 +127,12 @@ install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an exam
 	install -m 0644 systemd/qrgate.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf
 	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
 	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
+	for page in config/man/*.[578]; do install -m 0644 $$page $(DESTDIR)$(prefix)/share/man/man$${page##*.}/ || exit 1; done
 	install -m 0644 config/qrgate.conf $(DESTDIR)$(sysconfdir)/qrgate/qrgate.conf.example
 	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }
 uninstall: ## removes the programs and the unit; configuration and journal stay
 	rm -f $(DESTDIR)$(prefix)/sbin/qrgated $(DESTDIR)$(prefix)/bin/qrgatectl $(DESTDIR)$(prefix)/libexec/qrgate-safe \
 	  $(DESTDIR)$(prefix)/lib/systemd/system/qrgated@.service $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
-	  $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
+	  $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf $(foreach p,$(wildcard config/man/*.[578]),$(DESTDIR)$(prefix)/share/man/man$(lastword $(subst ., ,$p))/$(notdir $p))
 clean: ## removes build/
 	rm -rf build

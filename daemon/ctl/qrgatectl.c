@@ -286,7 +286,7 @@ int main(int argc, char **argv)
         result = sodium_init() < 0 ? ctl_fail(&ctl, CTL_FAILED, "libsodium can't start: no source of random numbers")
                                    : ctl.command->run(&ctl);
     }
-    if ((fflush(stdout) != 0 || ferror(stdout)) && result == CTL_OK)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && (result == CTL_OK || result == CTL_SOME_BAD))
         result = ctl_fail(&ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
     return (int)result;
 }
