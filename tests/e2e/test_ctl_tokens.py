@@ -161,8 +161,8 @@ def test_trust_installs_once(office):
 def test_trust_says_that_lanes_must_be_told(office):
     key = office.key()
     said = office.run("key", "trust", "--trust", office.trust, key.with_suffix(".pub")).stdout
-    assert "reload" in said and "restart" in said
-    assert "reload" in office.retire("site1").stdout and "reload" in office.retire("site1", "--remove").stdout
+    assert "systemctl restart" in said
+    assert "restart" in office.retire("site1").stdout and "restart" in office.retire("site1", "--remove").stdout
 
 
 def test_no_more_keys_than_a_lane_takes(office):
