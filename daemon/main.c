@@ -20,10 +20,14 @@
 enum { EXIT_USAGE = 2, STOP_WAIT_MS = 2000, STATE_EVERY_MS = 1000, CAMERA_GRACE_MS = 2000 };
 
 struct daemon {
-    struct settings settings;
+    const char *config_path;
+    struct settings *settings; /* what counts: one of the two */
+    struct settings two[2];
+    bool reloading;            /* the other one is with the journal */
     struct supervisor eye;
     struct watchdog watchdog;
     struct lines *lines;
+    struct relay_guard *guard;
     struct journal *journal;
     struct publisher *publisher;
     struct passage passage;
@@ -41,6 +45,8 @@ static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us);
         if (d->eye.message.kind == LINK_SEEN)
             passage_seen(&d->passage, &d->eye.message, now_us);
+        else if (d->eye.message.kind == LINK_UNREADABLE)
+            passage_unreadable(&d->passage, &d->eye.message, now_us);
         else if (d->eye.message.kind == LINK_CAMERA)
             (void)fprintf(stderr, "<%d>camera: %s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_text);
     }
@@ -54,7 +60,7 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *data)
     int r;
     (void)source, (void)events;
     while ((r = lines_read_edge(d->lines, fd, &edge)) > 0)
-        passage_edge(&d->passage, &edge);
+        passage_edge(&d->passage, &edge, clock_monotonic_us());
     if (r < 0)
         d->passage.lines_error = r;
     return 0;
@@ -76,14 +82,55 @@ static int on_publisher(sd_event_source *source, int fd, uint32_t events, void *
     return 0;
 }
 
+/* SIGHUP: what may change while people pass, changes at once; else nothing does, and every key that is in the way is named.
+ * The journal takes its part first, between two decisions; its answer ends the reload. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+    struct daemon *d = data;
+    struct settings *fresh = d->settings == &d->two[0] ? &d->two[1] : &d->two[0];
+    (void)source, (void)info;
+    if (d->reloading) {
+        (void)fprintf(stderr, "<4>reload: the one before is still under way; send SIGHUP again later\n");
+        return 0;
+    }
+    if (settings_load(d->config_path, fresh, stderr) != 0 || settings_load_keys(fresh, false, stderr) != 0 ||
+        settings_reload(d->settings, fresh, stderr) != 0 || passage_reload_journal(&d->passage, &fresh->journal) != 0) {
+        (void)fprintf(stderr, "<3>reload: refused, see above; the gate goes on as before\n");
+        settings_free_keys(fresh);
+        return 0;
+    }
+    d->reloading = true;
+    return 0;
+}
+
+static void finish_reload(struct daemon *d)
+{
+    struct settings *fresh = d->settings == &d->two[0] ? &d->two[1] : &d->two[0], *old = d->settings;
+    int error = 0;
+    if (!d->reloading || !passage_journal_reloaded(&d->passage, &error))
+        return;
+    d->reloading = false;
+    if (error == 0) {
+        passage_reconfigure(&d->passage, fresh);
+        supervisor_set_hang_ms(&d->eye, fresh->hang_ms);
+        d->settings = fresh;
+        settings_free_keys(old);
+        (void)fprintf(stderr, "<5>reload: the new configuration counts\n");
+    } else {
+        settings_free_keys(fresh);
+        (void)fprintf(stderr, "<3>reload: the journal refused (%s); the gate goes on as before\n", strerror(-error));
+    }
+}
+
 static void publish_state(struct daemon *d)
 {
     struct lane_state state = {
         .camera_open = d->eye.camera_open,
-        .clock_trusted = d->settings.clock_trust == SETTINGS_CLOCK_ALWAYS || clock_synchronised(),
+        .clock_trusted = d->settings->clock_trust == SETTINGS_CLOCK_ALWAYS || clock_synchronised(),
         .journal_ok = !d->passage.alarms[ALARM_JOURNAL_FAILING],
-        .out_of_order = d->passage.lane.out_of_order,
+        .out_of_order = d->passage.lane.mode == LANE_OUT_OF_ORDER,
     };
+    (void)snprintf(state.mode, sizeof state.mode, "%s", lane_mode_name(d->passage.lane.mode));
     (void)snprintf(state.camera, sizeof state.camera, "%s", d->eye.camera_text);
     publisher_state(d->publisher, &state);
 }
@@ -92,6 +139,7 @@ static void publish_state(struct daemon *d)
 static void tick(struct daemon *d)
 {
     int64_t now_us = clock_monotonic_us();
+    finish_reload(d);
     supervisor_tick(&d->eye, now_us);
     if (d->eye.pid == 0 || !d->eye.heard)
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us); /* its keeper is at work, which is what is vouched for */
@@ -122,13 +170,18 @@ static uint64_t wait_us(struct daemon *d)
 static int open_devices(struct daemon *d)
 {
     char why[256] = "";
-    int r = d->settings.lines_driver == SETTINGS_LINES_SIM
-                ? lines_sim_open(&d->settings.lines, STDOUT_FILENO, &d->lines, why, sizeof why)
-                : lines_gpiod_open(&d->settings.lines, &d->lines, why, sizeof why);
+    int r = d->settings->lines_driver == SETTINGS_LINES_SIM
+                ? lines_sim_open(&d->settings->lines, STDOUT_FILENO, &d->lines, why, sizeof why)
+                : lines_gpiod_open(&d->settings->lines, &d->lines, why, sizeof why);
     if (r == 0)
-        r = journal_open(&d->settings.journal, &d->journal, why, sizeof why);
+        r = relay_guard_open(d->lines, d->settings->lane_settings.wiring == LANE_FAIL_SAFE, &d->guard);
+    d->settings->journal.opened_monotonic_us = clock_monotonic_us();
+    d->settings->journal.opened_at_us = clock_unix_us();
+    d->settings->journal.opened_clock_trusted = d->settings->clock_trust == SETTINGS_CLOCK_ALWAYS || clock_synchronised();
     if (r == 0)
-        r = publisher_open(&d->settings.mqtt, &d->publisher, why, sizeof why);
+        r = journal_open(&d->settings->journal, &d->journal, why, sizeof why);
+    if (r == 0)
+        r = publisher_open(&d->settings->mqtt, &d->publisher, why, sizeof why);
     if (r < 0)
         (void)fprintf(stderr, "<2>qrgated: %s\n", why);
     return r;
@@ -148,14 +201,14 @@ static int watch_descriptors(struct daemon *d)
     }
     if (r >= 0)
         r = sd_event_add_io(d->loop, NULL, journal_fd(d->journal), EPOLLIN, on_journal, d);
-    if (r >= 0 && d->settings.mqtt.enabled)
+    if (r >= 0 && d->settings->mqtt.enabled)
         r = sd_event_add_io(d->loop, NULL, publisher_fd(d->publisher), EPOLLIN, on_publisher, d);
     if (r >= 0)
         r = sd_event_add_io(d->loop, NULL, d->eye.epoll_fd, EPOLLIN, on_eye, d);
     if (r >= 0)
         r = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
     if (r >= 0)
-        r = sd_event_add_signal(d->loop, NULL, SIGHUP, NULL, NULL);
+        r = sd_event_add_signal(d->loop, NULL, SIGHUP, on_reload, d);
     return r >= 0 ? sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) : r;
 }
 
@@ -166,6 +219,7 @@ static int run_loop(struct daemon *d)
         if (d->passage.lines_error < 0) {
             (void)fprintf(stderr, "<1>lines: lost (%s); ending, so that a restart can find them again\n",
                           strerror(-d->passage.lines_error));
+            passage_line_lost(&d->passage, clock_monotonic_us());
             return d->passage.lines_error;
         }
         int r = sd_event_run(d->loop, wait_us(d));
@@ -190,7 +244,7 @@ static void finish_recording(struct daemon *d)
     }
 }
 
-static int run(struct daemon *d, const char *config_path)
+static int run(struct daemon *d)
 {
     uint64_t watchdog_us = 0;
     int64_t now_us = d->camera_open_us = clock_monotonic_us();
@@ -199,17 +253,17 @@ static int run(struct daemon *d, const char *config_path)
     (void)sigemptyset(&blocked);
     (void)sigaddset(&blocked, SIGTERM);
     (void)sigaddset(&blocked, SIGINT);
-    (void)sigaddset(&blocked, SIGHUP); /* a clean end too, until there is a reload: its default would cut a pulse unseen */
+    (void)sigaddset(&blocked, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &blocked, NULL); /* before any thread: all inherit it, the loop reads them */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sd_watchdog_enabled(0, &watchdog_us);
     watchdog_init(&d->watchdog, (int64_t)watchdog_us, now_us);
-    r = supervisor_init(&d->eye, config_path, d->settings.hang_ms, now_us);
+    r = supervisor_init(&d->eye, d->config_path, d->settings->hang_ms, now_us);
     if (r == 0)
         r = open_devices(d);
     if (r < 0)
         goto out;
-    passage_init(&d->passage, &d->settings, d->lines, d->journal, d->publisher, &d->watchdog, now_us);
+    passage_init(&d->passage, d->settings, d->lines, d->guard, d->journal, d->publisher, &d->watchdog, now_us);
     r = sd_event_new(&d->loop);
     if (r >= 0)
         r = watch_descriptors(d);
@@ -219,13 +273,13 @@ static int run(struct daemon *d, const char *config_path)
     (void)snprintf(info.version, sizeof info.version, "%s", QRGATE_VERSION);
     (void)snprintf(info.lines, sizeof info.lines, "%s", lines_describe(d->lines));
     publisher_info(d->publisher, &info);
-    (void)fprintf(stderr, "<6>qrgated %s: %s/%s, %s\n", QRGATE_VERSION, d->settings.site, d->settings.lane,
+    (void)fprintf(stderr, "<6>qrgated %s: %s/%s, %s\n", QRGATE_VERSION, d->settings->site, d->settings->lane,
                   lines_describe(d->lines));
     passage_note(&d->passage, EVENT_START, "qrgated " QRGATE_VERSION, now_us);
     (void)sd_notify(0, "READY=1");
     r = run_loop(d);
     (void)sd_notify(0, "STOPPING=1");
-    passage_outputs_inactive(&d->passage);
+    passage_stop(&d->passage, clock_monotonic_us());
     supervisor_close(&d->eye);
     finish_recording(d);
     (void)fprintf(stderr, "<6>frame to relay: %" PRIu64 " grants, p50 %" PRId64 " us, p99 %" PRId64 " us\n",
@@ -235,8 +289,10 @@ out:
     supervisor_close(&d->eye);
     publisher_close(d->publisher);
     journal_close(d->journal);
+    relay_guard_close(d->guard);
     lines_close(d->lines);
-    settings_free_keys(&d->settings);
+    settings_free_keys(&d->two[0]);
+    settings_free_keys(&d->two[1]);
     (void)sd_event_unref(d->loop);
     return r < 0 ? 1 : 0;
 }
@@ -276,17 +332,19 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
-    if (sodium_init() < 0 || settings_load(config, &d.settings, stderr) != 0)
+    d.config_path = config;
+    d.settings = &d.two[0];
+    if (sodium_init() < 0 || settings_load(config, d.settings, stderr) != 0)
         return 1;
     if (eye && prctl(PR_SET_NAME, "qrgated-eye") != 0) /* else top shows the link it was started by */
         return 1;
     if (eye)
-        return eye_run(&d.settings.eye, LINK_FD); /* no key was read in this process */
-    if (settings_load_keys(&d.settings, !check, stderr) != 0)
+        return eye_run(&d.settings->eye, LINK_FD); /* no key was read in this process */
+    if (settings_load_keys(d.settings, !check, stderr) != 0)
         return 1;
     if (check) {
         (void)printf("%s: all right\n", config);
         return 0;
     }
-    return run(&d, config);
+    return run(&d);
 }

@@ -1,6 +1,7 @@
 /* One person's way through: read this file from passage_seen() down. Main thread. */
 #include "daemon/passage.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,36 +10,54 @@
 #include "daemon/health/clock.h"
 
 enum { STALE_SEEN_US = 1000000 };
-enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_FIRST_QUESTION = 16, PING_EVERY_MS = 1000 };
+enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_RELOAD = 4, TAG_FIRST_QUESTION = 16, PING_EVERY_MS = 1000 };
 
 static const enum line_out wire_of[LANE_OUTPUT_COUNT] = {
-    [LANE_RELAY] = LINE_RELAY,           [LANE_BUZZER] = LINE_BUZZER,     [LANE_LAMP_GREEN] = LINE_LAMP_GREEN,
-    [LANE_LAMP_AMBER] = LINE_LAMP_AMBER, [LANE_LAMP_RED] = LINE_LAMP_RED,
+    [LANE_RELAY] = LINE_RELAY,           [LANE_RELAY_OUT] = LINE_RELAY_OUT,   [LANE_BUZZER] = LINE_BUZZER,
+    [LANE_LAMP_GREEN] = LINE_LAMP_GREEN, [LANE_LAMP_AMBER] = LINE_LAMP_AMBER, [LANE_LAMP_RED] = LINE_LAMP_RED,
 };
 static const char *const alarm_names[PASSAGE_ALARM_COUNT] = {
     [ALARM_CAMERA_LOST] = "camera_lost", [ALARM_JOURNAL_FAILING] = "journal_failing"};
+static const enum lane_fault fault_of[PASSAGE_ALARM_COUNT] = {
+    [ALARM_CAMERA_LOST] = LANE_FAULT_CAMERA, [ALARM_JOURNAL_FAILING] = LANE_FAULT_JOURNAL};
+static const enum event_kind kind_of_effect[LANE_EFFECT_COUNT] = {
+    [LANE_OVERRIDE] = EVENT_OVERRIDE,       [LANE_COMPLETED] = EVENT_COMPLETED,     [LANE_NOT_USED] = EVENT_NOT_USED,
+    [LANE_INTERRUPTED] = EVENT_INTERRUPTED, [LANE_ALARM_BEGIN] = EVENT_ALARM_BEGIN, [LANE_ALARM_END] = EVENT_ALARM_END,
+};
 
-void passage_init(struct passage *p, const struct settings *settings, struct lines *lines, struct journal *journal,
-                  struct publisher *publisher, struct watchdog *watchdog, int64_t now_us)
+void passage_init(struct passage *p, const struct settings *settings, struct lines *lines, struct relay_guard *guard,
+                  struct journal *journal, struct publisher *publisher, struct watchdog *watchdog, int64_t now_us)
 {
-    bool pressed = false;
     memset(p, 0, sizeof *p);
     p->settings = settings;
     p->lines = lines;
+    p->guard = guard;
     p->journal = journal;
     p->publisher = publisher;
     p->watchdog = watchdog;
     p->next_tag = TAG_FIRST_QUESTION;
-    lane_init(&p->lane, &settings->lane_settings);
-    p->lines_error = lines_get(lines, LINE_BUTTON, &pressed);
-    debounce_init(&p->button, pressed, now_us); /* held down at start: no press until it was released */
+    for (int i = 0; i < LINE_IN_COUNT && p->lines_error == 0; i++) {
+        bool active = false;
+        p->lines_error = lines_get(lines, (enum line_in)i, &active);
+        debounce_init(&p->inputs[i], active, now_us);
+    }
+    const struct lane_at_start start = {.button = p->inputs[LINE_BUTTON].level, .sensor = p->inputs[LINE_ROTATION].level,
+                                        .fire = p->inputs[LINE_FIRE].level, .tamper = p->inputs[LINE_TAMPER].level,
+                                        .service = p->inputs[LINE_SERVICE].level};
+    lane_init(&p->lane, &settings->lane_settings, &start, now_us); /* its first effects are taken with the first input */
+}
+
+static void new_event_id(char ret_id[JOURNAL_ID_BYTES])
+{
+    uint8_t random[16];
+    randombytes_buf(random, sizeof random);
+    (void)sodium_bin2hex(ret_id, JOURNAL_ID_BYTES, random, sizeof random);
 }
 
 static void stamp(const struct passage *p, struct event *event, int64_t now_us)
 {
-    uint8_t random[16];
-    randombytes_buf(random, sizeof random);
-    (void)sodium_bin2hex(event->event_id, sizeof event->event_id, random, sizeof random);
+    if (event->event_id[0] == '\0')
+        new_event_id(event->event_id);
     event->monotonic_us = now_us;
     event->at_us = clock_unix_us() - (clock_monotonic_us() - now_us);
     event->clock_trusted = p->settings->clock_trust == SETTINGS_CLOCK_ALWAYS || clock_synchronised();
@@ -67,20 +86,32 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
     record(p, &event);
 }
 
-void passage_alarm(struct passage *p, enum passage_alarm alarm, bool on, int64_t now_us)
+/* What the lane wants on its wires. */
+static void drive_outputs(struct passage *p, int64_t now_us)
 {
-    struct event event = {.kind = on ? EVENT_ALARM_BEGIN : EVENT_ALARM_END, .reason = REASON_NONE};
-    bool any = false;
-    if (p->alarms[alarm] == on)
+    bool wanted[LANE_OUTPUT_COUNT];
+    if (p->stopping)
         return;
-    p->alarms[alarm] = on;
-    stamp(p, &event, now_us);
-    (void)snprintf(event.alarm, sizeof event.alarm, "%s", alarm_names[alarm]);
-    record(p, &event);
-    (void)fprintf(stderr, "<%d>alarm: %s %s\n", on ? 4 : 5, alarm_names[alarm], on ? "begins" : "ends");
-    for (int i = 0; i < PASSAGE_ALARM_COUNT; i++)
-        any = any || p->alarms[i];
-    lane_set_out_of_order(&p->lane, any);
+    lane_outputs(&p->lane, now_us, wanted);
+    const int64_t until_us = lane_is_open(&p->lane, now_us) ? lane_relay_until_us(&p->lane) : 0;
+    const bool bound_moved = until_us != p->relay_until_us; /* a pulse became a hold-open, say */
+    p->relay_until_us = until_us;
+    for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
+        const bool is_relay = i == LANE_RELAY || i == LANE_RELAY_OUT;
+        if (wanted[i] == p->levels[i] && !(is_relay && bound_moved))
+            continue;
+        int r = is_relay ? relay_guard_set(p->guard, wire_of[i], wanted[i], until_us)
+                         : lines_set(p->lines, wire_of[i], wanted[i]);
+        if (r < 0) {
+            p->lines_error = r;
+            continue;
+        }
+        p->levels[i] = wanted[i];
+        if (is_relay && p->relay_cause_us != 0 && lane_is_open(&p->lane, now_us)) {
+            latency_add(&p->frame_to_relay, clock_monotonic_us() - p->relay_cause_us);
+            p->relay_cause_us = 0;
+        }
+    }
 }
 
 static void show(struct passage *p, const char *kind, enum reason reason, const char *event_id)
@@ -88,6 +119,81 @@ static void show(struct passage *p, const char *kind, enum reason reason, const 
     char text[128];
     (void)snprintf(text, sizeof text, "%s %s %s", kind, reason_name(reason), event_id);
     lines_show(p->lines, text);
+}
+
+/* What the lane made of an input becomes a row of the journal. */
+static void take_effect(struct passage *p, const struct lane_effect *effect)
+{
+    struct event event = {.kind = kind_of_effect[effect->kind], .reason = REASON_NONE};
+    const bool is_alarm = effect->kind == LANE_ALARM_BEGIN || effect->kind == LANE_ALARM_END;
+    if (effect->kind == LANE_MUSTER) {
+        publisher_muster(p->publisher);
+        return;
+    }
+    /* Cut by fire, and nobody saw whether they went: better on the muster list than missing from it. */
+    if (effect->kind == LANE_INTERRUPTED && p->lane.emergency && !p->settings->lane_settings.has_sensor)
+        return;
+    memcpy(event.event_id, effect->event_id, sizeof event.event_id);
+    memcpy(event.bound_event_id, effect->bound_event_id, sizeof event.bound_event_id);
+    stamp(p, &event, effect->at_us);
+    if (is_alarm)
+        (void)snprintf(event.alarm, sizeof event.alarm, "%s", lane_alarm_name(effect->alarm));
+    if (effect->kind == LANE_OVERRIDE)
+        event.reason = REASON_BUTTON;
+    if (effect->guard != LANE_GUARD_UNKNOWN)
+        (void)snprintf(event.detail, sizeof event.detail, "guard %s", effect->guard == LANE_GUARD_A ? "A" : "B");
+    else if (effect->turns > 0)
+        (void)snprintf(event.detail, sizeof event.detail, "%s%s%d turns", effect->detail, effect->detail[0] ? ", " : "", effect->turns);
+    else
+        (void)snprintf(event.detail, sizeof event.detail, "%s", effect->detail ? effect->detail : "");
+    record(p, &event);
+    if (is_alarm)
+        (void)fprintf(stderr, "<%d>alarm: %s %s%s%s\n", effect->kind == LANE_ALARM_BEGIN ? 4 : 5, event.alarm,
+                      effect->kind == LANE_ALARM_BEGIN ? "begins" : "ends", event.detail[0] ? ": " : "", event.detail);
+    else
+        show(p, event_kind_name(event.kind), event.reason, event.event_id);
+}
+
+/* Every input goes this way: into the machine, its wishes onto the wires, then its effects to be recorded. */
+static int tell_lane(struct passage *p, const struct lane_input *input)
+{
+    struct lane_effect effect;
+    int r = lane_input(&p->lane, input);
+    drive_outputs(p, input->at_us);
+    if (p->lane.effects_lost > 0)
+        (void)fprintf(stderr, "<2>lane: effects were lost; this is a mistake of qrgate, please report it\n");
+    while (lane_take_effect(&p->lane, &effect))
+        take_effect(p, &effect);
+    return r;
+}
+
+void passage_alarm(struct passage *p, enum passage_alarm alarm, bool on, int64_t now_us)
+{
+    struct event event = {.kind = on ? EVENT_ALARM_BEGIN : EVENT_ALARM_END, .reason = REASON_NONE};
+    const struct lane_input input = {.kind = LANE_IN_FAULT, .at_us = now_us, .fault = fault_of[alarm], .on = on};
+    if (p->alarms[alarm] == on)
+        return;
+    p->alarms[alarm] = on;
+    stamp(p, &event, now_us);
+    (void)snprintf(event.alarm, sizeof event.alarm, "%s", alarm_names[alarm]);
+    record(p, &event);
+    (void)fprintf(stderr, "<%d>alarm: %s %s\n", on ? 4 : 5, alarm_names[alarm], on ? "begins" : "ends");
+    (void)tell_lane(p, &input); /* a fault is never refused */
+}
+
+static int open_questions(const struct passage *p)
+{
+    int open = 0;
+    for (int i = 0; i < PASSAGE_OPEN_QUESTIONS_MAX; i++)
+        open += p->questions[i].used && !p->questions[i].late;
+    return open;
+}
+
+void passage_unreadable(struct passage *p, const struct link_message *seen, int64_t now_us)
+{
+    const struct lane_input input = {.kind = LANE_IN_UNREADABLE, .at_us = now_us};
+    if (now_us - seen->sent_at_us <= STALE_SEEN_US)
+        (void)tell_lane(p, &input);
 }
 
 /* 1. A code is in view. Asked once; while it stays in view it is the same showing. */
@@ -104,14 +210,17 @@ void passage_seen(struct passage *p, const struct link_message *seen, int64_t no
     for (int i = 0; i < PASSAGE_OPEN_QUESTIONS_MAX && question == NULL; i++)
         if (!p->questions[i].used)
             question = &p->questions[i];
-    if (question == NULL || !lane_can_open(&p->lane)) {
+    if (question == NULL || !lane_can_open(&p->lane, open_questions(p))) {
+        const struct lane_input wait = {.kind = LANE_IN_MUST_WAIT, .at_us = now_us};
         repeat_forget(&p->repeat, digest); /* asked again at its next sighting */
+        (void)tell_lane(p, &wait);
         return;
     }
     memset(request, 0, offsetof(struct journal_request, payload));
     request->op = JOURNAL_DECIDE;
     request->tag = p->next_tag;
     stamp(p, &request->event, now_us);
+    request->lock_down = p->lane.lock_down;
     request->utc_offset_s = utc_offset_s(request->event.at_us);
     request->presence_shared = publisher_connected(p->publisher);
     request->payload_bytes = seen->length_bytes;
@@ -130,7 +239,8 @@ static void fail_question(struct passage *p, struct passage_question *question, 
     const struct verdict failed = {.action = VERDICT_DENY, .reason = REASON_JOURNAL_FAILED, .status = STATUS_NONE};
     question->late = true;
     repeat_forget(&p->repeat, question->digest); /* held there, it is tried again */
-    lane_verdict(&p->lane, &failed, "", now_us);
+    const struct lane_input input = {.kind = LANE_IN_VERDICT, .at_us = now_us, .verdict = failed};
+    (void)tell_lane(p, &input);
     show(p, "failed", REASON_JOURNAL_FAILED, "-");
     passage_alarm(p, ALARM_JOURNAL_FAILING, true, now_us);
 }
@@ -162,10 +272,11 @@ static void decided(struct passage *p, const struct journal_answer *answer, int6
         }
         return;
     }
-    lane_verdict(&p->lane, &answer->verdict, answer->event.event_id, now_us);
+    const struct lane_input input = {.kind = LANE_IN_VERDICT, .at_us = now_us, .verdict = answer->verdict,
+                                     .event_id = answer->event.event_id, .direction = answer->event.direction};
     if (answer->verdict.action == VERDICT_OPEN)
         p->relay_cause_us = question->captured_at_us;
-    passage_advance(p, now_us); /* the relay first, the telling after */
+    (void)tell_lane(p, &input); /* the relay first, the telling after */
     show(p, event_kind_name(answer->event.kind), answer->event.reason, answer->event.event_id);
 }
 
@@ -179,12 +290,18 @@ void passage_answers(struct passage *p, int64_t now_us)
             passage_alarm(p, ALARM_JOURNAL_FAILING, false, now_us);
         if (answer.tag == TAG_PING) {
             p->ping_asked = false;
+        } else if (answer.tag == TAG_RELOAD) {
+            p->reload_answered = true;
+            p->reload_error = answer.error;
         } else if (answer.tag == TAG_PUBLISHER) {
             p->publisher_asking = false;
             publisher_answer(p->publisher, &answer);
         } else if (answer.tag == TAG_PENDING) {
             pending_answer(&p->pending, answer.error, now_us);
-            if (answer.error != 0)
+            if (answer.error == -EEXIST || answer.error == -EINVAL) /* this one event, not the disk */
+                (void)fprintf(stderr, "<3>journal: refused %s (%s); please report it\n", event_kind_name(answer.event.kind),
+                              answer.error == -EEXIST ? "its passage has an end already" : "not an event");
+            else if (answer.error != 0)
                 passage_alarm(p, ALARM_JOURNAL_FAILING, true, now_us);
         } else {
             decided(p, &answer, now_us);
@@ -194,44 +311,43 @@ void passage_answers(struct passage *p, int64_t now_us)
     }
 }
 
-/* The guard decides: at once, whatever the journal or the eye are doing; recorded as soon as the disk answers. */
-static void pressed(struct passage *p, int64_t now_us)
+/* The guard decides: at once, whatever the journal or the eye are doing; recorded as soon as the disk answers. So do the
+ * arm, the fire alarm, the cabinet and the technician. */
+static void line_settled(struct passage *p, enum line_in line, int64_t happened_us, int64_t now_us)
 {
-    struct event event = {.kind = EVENT_OVERRIDE, .reason = REASON_BUTTON};
-    lane_button(&p->lane, now_us, event.bound_event_id);
-    passage_advance(p, now_us);
-    stamp(p, &event, now_us);
-    record(p, &event);
-    show(p, event_kind_name(event.kind), event.reason, event.event_id);
-}
-
-void passage_edge(struct passage *p, const struct line_edge *edge)
-{
-    if (edge->line == LINE_BUTTON)
-        debounce_edge(&p->button, edge->active, edge->at_us);
-}
-
-/* 3. What the lane wants on its wires. */
-static void drive_outputs(struct passage *p, int64_t now_us)
-{
-    bool wanted[LANE_OUTPUT_COUNT];
-    if (p->stopping)
-        return;
-    lane_outputs(&p->lane, now_us, wanted);
-    for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
-        if (wanted[i] == p->levels[i])
-            continue;
-        int r = lines_set(p->lines, wire_of[i], wanted[i]);
-        if (r < 0) {
-            p->lines_error = r;
-            continue;
-        }
-        p->levels[i] = wanted[i];
-        if (i == LANE_RELAY && wanted[i] && p->relay_cause_us != 0) {
-            latency_add(&p->frame_to_relay, clock_monotonic_us() - p->relay_cause_us);
-            p->relay_cause_us = 0;
-        }
+    static const enum lane_input_kind kind_of[LINE_IN_COUNT] = {
+        [LINE_BUTTON] = LANE_IN_BUTTON, [LINE_ROTATION] = LANE_IN_SENSOR,  [LINE_FIRE] = LANE_IN_FIRE,
+        [LINE_TAMPER] = LANE_IN_TAMPER, [LINE_GUARD] = LANE_IN_TIME /* only asked */, [LINE_SERVICE] = LANE_IN_SERVICE,
+    };
+    const bool has_guards = p->settings->lines.in[LINE_GUARD].name[0] != '\0';
+    char event_id[JOURNAL_ID_BYTES];
+    struct lane_input input = {.kind = kind_of[line], .at_us = now_us, .on = p->inputs[line].level, .event_id = event_id,
+                               .direction = p->settings->journal.policy.direction, .happened_us = happened_us};
+    new_event_id(event_id);
+    if (has_guards)
+        input.guard = p->inputs[LINE_GUARD].level ? LANE_GUARD_B : LANE_GUARD_A;
+    if (line == LINE_SERVICE && input.on && p->lane.emergency) { /* the technician's key resets an emergency that is over */
+        const struct lane_input reset = {.kind = LANE_IN_FIRE_RESET, .at_us = now_us};
+        (void)tell_lane(p, &reset); /* refused while there is fire */
     }
+    (void)tell_lane(p, &input);
+}
+
+static void settle(struct passage *p, enum line_in line, int64_t until_us, int64_t now_us)
+{
+    const int debounce_ms = p->settings->lane_settings.debounce_ms;
+    struct debounce *d = &p->inputs[line];
+    if (debounce_settle(d, until_us, debounce_ms))
+        line_settled(p, line, d->raw_since_us + (int64_t)debounce_ms * 1000, now_us);
+}
+
+/* What was steady before this edge counts first: a loop that was held up must not lose a whole press or turn. */
+void passage_edge(struct passage *p, const struct line_edge *edge, int64_t now_us)
+{
+    if ((unsigned)edge->line >= LINE_IN_COUNT)
+        return;
+    settle(p, edge->line, edge->at_us, now_us);
+    debounce_edge(&p->inputs[edge->line], edge->active, edge->at_us);
 }
 
 static void submit(struct passage *p, enum journal_op op, uint64_t tag, bool *outstanding)
@@ -272,12 +388,12 @@ static void talk_to_journal(struct passage *p, int64_t now_us)
 
 void passage_advance(struct passage *p, int64_t now_us)
 {
-    int debounce_ms = p->settings->lane_settings.debounce_ms;
-    drive_outputs(p, now_us);
-    if (debounce_settle(&p->button, now_us, debounce_ms) && p->button.level)
-        pressed(p, now_us);
+    const struct lane_input time = {.kind = LANE_IN_TIME, .at_us = now_us};
+    drive_outputs(p, now_us); /* a relay that is late goes off before anything else */
+    for (int i = 0; i < LINE_IN_COUNT; i++)
+        settle(p, (enum line_in)i, now_us, now_us);
+    (void)tell_lane(p, &time);
     talk_to_journal(p, now_us);
-    drive_outputs(p, now_us); /* a deadline may have changed the lamps */
 }
 
 static void sooner(int64_t *next_us, int64_t candidate_us)
@@ -289,7 +405,8 @@ static void sooner(int64_t *next_us, int64_t candidate_us)
 int64_t passage_next_us(const struct passage *p, int64_t now_us)
 {
     int64_t next_us = lane_next_us(&p->lane, now_us);
-    sooner(&next_us, debounce_next_us(&p->button, p->settings->lane_settings.debounce_ms));
+    for (int i = 0; i < LINE_IN_COUNT; i++)
+        sooner(&next_us, debounce_next_us(&p->inputs[i], p->settings->lane_settings.debounce_ms));
     sooner(&next_us, pending_next_us(&p->pending));
     sooner(&next_us, p->ping_asked ? INT64_MAX : p->ping_due_us);
     for (int i = 0; i < PASSAGE_OPEN_QUESTIONS_MAX; i++)
@@ -303,13 +420,50 @@ bool passage_all_recorded(const struct passage *p)
     return p->pending.count == 0;
 }
 
-void passage_outputs_inactive(struct passage *p)
+void passage_stop(struct passage *p, int64_t now_us)
 {
+    struct lane_effect effect;
+    lane_stop(&p->lane, now_us);
+    while (lane_take_effect(&p->lane, &effect))
+        take_effect(p, &effect);
     p->stopping = true;
     for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
-        int r = lines_set(p->lines, wire_of[i], false);
+        int r = i == LANE_RELAY || i == LANE_RELAY_OUT ? relay_guard_set(p->guard, wire_of[i], false, 0)
+                                                       : lines_set(p->lines, wire_of[i], false);
         if (r < 0)
             p->lines_error = r;
         p->levels[i] = false;
     }
+}
+
+void passage_line_lost(struct passage *p, int64_t now_us)
+{
+    const struct lane_input input = {.kind = LANE_IN_FAULT, .at_us = now_us, .fault = LANE_FAULT_LINE, .on = true};
+    (void)tell_lane(p, &input);
+}
+
+int passage_reload_journal(struct passage *p, const struct journal_settings *fresh)
+{
+    memset(&p->request, 0, offsetof(struct journal_request, payload));
+    p->request.op = JOURNAL_RELOAD;
+    p->request.tag = TAG_RELOAD;
+    p->request.fresh = fresh;
+    p->reload_answered = false;
+    return journal_submit(p->journal, &p->request);
+}
+
+bool passage_journal_reloaded(struct passage *p, int *ret_error)
+{
+    if (!p->reload_answered)
+        return false;
+    p->reload_answered = false;
+    *ret_error = p->reload_error;
+    return true;
+}
+
+void passage_reconfigure(struct passage *p, const struct settings *settings)
+{
+    if (!lane_reconfigure(&p->lane, &settings->lane_settings))
+        return; /* settings_reload() refuses such before */
+    p->settings = settings;
 }

@@ -9,11 +9,13 @@
 #include "daemon/lane/debounce.h"
 #include "daemon/lane/repeat.h"
 #include "daemon/mqtt/publisher.h"
+#include "daemon/relay_guard.h"
 #include "daemon/settings/settings.h"
 #include "daemon/vision/link.h"
 
 enum { PASSAGE_OPEN_QUESTIONS_MAX = 2 };
 
+/* The lane's own alarms are lane.h's; these are of what it stands on. */
 enum passage_alarm { ALARM_CAMERA_LOST, ALARM_JOURNAL_FAILING, PASSAGE_ALARM_COUNT };
 
 /* A decision asked of the journal and not yet answered. */
@@ -25,32 +27,36 @@ struct passage_question {
 };
 
 struct passage {
-    const struct settings *settings; /* these four are borrowed */
+    const struct settings *settings; /* these five are borrowed */
     struct lines *lines;
+    struct relay_guard *guard;
     struct journal *journal;
     struct publisher *publisher;
     struct lane lane;
     struct repeat repeat;
-    struct debounce button;
+    struct debounce inputs[LINE_IN_COUNT];
     struct pending pending;
     struct watchdog *watchdog;
     struct latency frame_to_relay;
     struct passage_question questions[PASSAGE_OPEN_QUESTIONS_MAX];
     bool levels[LANE_OUTPUT_COUNT];
+    int64_t relay_until_us;    /* what the guard was told last */
     bool alarms[PASSAGE_ALARM_COUNT];
     bool stopping;             /* outputs are inactive and stay so */
     int lines_error;           /* a line was lost: the lane can't go on */
     uint64_t next_tag;
     int64_t relay_cause_us;    /* captured_at_us of the grant whose relay edge is still to come, 0: none */
-    bool publisher_asking, ping_asked;
+    bool publisher_asking, ping_asked, reload_answered;
+    int reload_error;
     int64_t ping_due_us;
     struct journal_request request; /* filled and copied by journal_submit(); too large for a stack frame */
 };
 
-void passage_init(struct passage *p, const struct settings *settings, struct lines *lines, struct journal *journal,
-                  struct publisher *publisher, struct watchdog *watchdog, int64_t now_us);
+void passage_init(struct passage *p, const struct settings *settings, struct lines *lines, struct relay_guard *guard,
+                  struct journal *journal, struct publisher *publisher, struct watchdog *watchdog, int64_t now_us);
 void passage_seen(struct passage *p, const struct link_message *seen, int64_t now_us);
-void passage_edge(struct passage *p, const struct line_edge *edge);
+void passage_unreadable(struct passage *p, const struct link_message *seen, int64_t now_us);
+void passage_edge(struct passage *p, const struct line_edge *edge, int64_t now_us);
 void passage_answers(struct passage *p, int64_t now_us); /* what journal_fd() announced */
 void passage_alarm(struct passage *p, enum passage_alarm alarm, bool on, int64_t now_us);
 void passage_note(struct passage *p, enum event_kind kind, const char *detail, int64_t now_us); /* start, stop */
@@ -58,6 +64,14 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
 void passage_advance(struct passage *p, int64_t now_us);
 int64_t passage_next_us(const struct passage *p, int64_t now_us);
 bool passage_all_recorded(const struct passage *p);
-void passage_outputs_inactive(struct passage *p); /* for good: recording goes on, the wires don't move again */
+/* The lane ends: its open passage is interrupted, the outputs go inactive for good; recording goes on. */
+void passage_stop(struct passage *p, int64_t now_us);
+void passage_line_lost(struct passage *p, int64_t now_us); /* the daemon ends: say why first */
+/* Asks the journal to take a new configuration, borrowed until it answered. 0 or -EAGAIN. */
+int passage_reload_journal(struct passage *p, const struct journal_settings *fresh);
+bool passage_journal_reloaded(struct passage *p, int *ret_error); /* true once, after its answer */
+/* A new configuration that settings_reload() allowed. From the next event on it counts; what runs keeps its ends. The journal
+ * must have taken its part before. */
+void passage_reconfigure(struct passage *p, const struct settings *settings);
 
 #endif

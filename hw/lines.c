@@ -52,6 +52,7 @@ void lines_close(struct lines *lines)
 
 static const char *const role_names[LINES_WIRED_MAX] = {
     [LINE_RELAY] = "relay",
+    [LINE_RELAY_OUT] = "relay_out",
     [LINE_BUZZER] = "buzzer",
     [LINE_LAMP_GREEN] = "lamp_green",
     [LINE_LAMP_AMBER] = "lamp_amber",
@@ -60,6 +61,8 @@ static const char *const role_names[LINES_WIRED_MAX] = {
     [LINE_OUT_COUNT + LINE_ROTATION] = "rotation",
     [LINE_OUT_COUNT + LINE_FIRE] = "fire",
     [LINE_OUT_COUNT + LINE_TAMPER] = "tamper",
+    [LINE_OUT_COUNT + LINE_GUARD] = "guard",
+    [LINE_OUT_COUNT + LINE_SERVICE] = "service",
 };
 
 const char *line_role(size_t wired)

@@ -7,8 +7,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum line_out { LINE_RELAY, LINE_BUZZER, LINE_LAMP_GREEN, LINE_LAMP_AMBER, LINE_LAMP_RED, LINE_OUT_COUNT };
-enum line_in { LINE_BUTTON, LINE_ROTATION, LINE_FIRE, LINE_TAMPER, LINE_IN_COUNT };
+enum line_out {
+    LINE_RELAY,
+    LINE_RELAY_OUT, /* the arm's other direction, for a lane that leads both ways */
+    LINE_BUZZER,
+    LINE_LAMP_GREEN,
+    LINE_LAMP_AMBER,
+    LINE_LAMP_RED,
+    LINE_OUT_COUNT
+};
+enum line_in {
+    LINE_BUTTON,
+    LINE_ROTATION, /* active: the arm is away from rest */
+    LINE_FIRE,
+    LINE_TAMPER,
+    LINE_GUARD,    /* a key switch beside the button. Active: guard B has the button, else guard A */
+    LINE_SERVICE,  /* active: a technician is at work */
+    LINE_IN_COUNT
+};
 enum { LINE_NAME_BYTES = 64, LINES_FDS_MAX = LINE_IN_COUNT + 1 };
 
 enum line_bias { LINE_BIAS_AS_IS, LINE_BIAS_PULL_UP, LINE_BIAS_PULL_DOWN };
@@ -25,7 +41,7 @@ struct lines_settings {
     struct line_settings out[LINE_OUT_COUNT];
     struct line_settings in[LINE_IN_COUNT];
     char consumer[32];        /* shown by gpioinfo */
-    char panel_input[256];    /* sim only: file or FIFO with lines "press button" / "release button"; "-" stdin; "" none */
+    char panel_input[256];    /* sim only: file or FIFO, see lines_sim_open(); "-" stdin; "" none */
 };
 
 struct line_edge {
@@ -37,7 +53,9 @@ struct line_edge {
 struct lines;
 
 int lines_gpiod_open(const struct lines_settings *settings, struct lines **ret_lines, char *why, size_t why_bytes);
-/* The panel prints one line per change on `out_fd`: "panel t_us=N relay on", "panel t_us=N display TEXT". */
+/* The panel prints one line per change on `out_fd`: "panel t_us=N relay on", "panel t_us=N display TEXT". It takes lines
+ * "activate NAME" ("press NAME" is the same) and "release NAME" for every input. "initially NAME" is an input that is active
+ * before anybody looks: no edge, only lines_get() tells; it must be waiting, before all else, when the panel is opened. */
 int lines_sim_open(const struct lines_settings *settings, int out_fd, struct lines **ret_lines, char *why, size_t why_bytes);
 
 int lines_set(struct lines *lines, enum line_out line, bool active); /* an unwired line is 0 and nothing */
@@ -51,8 +69,8 @@ void lines_show(struct lines *lines, const char *text);
 const char *lines_describe(const struct lines *lines); /* "relay=GPIO17@gpiochip0:17 …" */
 void lines_close(struct lines *lines);                 /* accepts NULL */
 
-const char *line_out_name(enum line_out line); /* "relay", "buzzer", "lamp_green", … */
-const char *line_in_name(enum line_in line);   /* "button", … */
+const char *line_out_name(enum line_out line); /* "relay", "relay_out", "buzzer", "lamp_green", … */
+const char *line_in_name(enum line_in line);   /* "button", "rotation", "fire", "tamper", "guard", "service" */
 
 struct lines_ops {
     int (*set)(struct lines *lines, enum line_out line, bool active);

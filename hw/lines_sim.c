@@ -140,36 +140,69 @@ static int sim_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX])
     return 1;
 }
 
+/* What a person at the panel can say about an input. */
+static const struct {
+    const char *word; /* with the blank before the input's name */
+    bool active;
+    const char *already; /* a level again: a wire gives no edge either */
+} panel_verbs[] = {
+    {"activate ", true, "active"},
+    {"press ", true, "pressed"},
+    {"release ", false, "released"},
+};
+
+static enum line_in input_named(const char *name)
+{
+    int line = 0;
+    while (line < LINE_IN_COUNT && strcmp(name, line_in_name((enum line_in)line)) != 0)
+        line++;
+    return (enum line_in)line;
+}
+
+/* Ends the line that was read: its length without '\r' in *ret_length; false: it was too long, or has a NUL in it. */
+static bool end_line(struct sim *sim, size_t *ret_length)
+{
+    bool fits = sim->input_bytes < sizeof sim->input;
+    size_t length = fits ? sim->input_bytes : sizeof sim->input - 1;
+    if (fits && length > 0 && sim->input[length - 1] == '\r')
+        length--;
+    sim->input[length] = '\0';
+    sim->input_bytes = 0;
+    *ret_length = length;
+    return fits && strlen(sim->input) == length;
+}
+
+static void complain(const struct sim *sim, size_t length, bool is_whole)
+{
+    char shown[SHOWN_BYTES];
+    escape(sim->input, length, shown, sizeof shown);
+    (void)print_line(sim, "error unknown input '%s%s'; try: press button", shown,
+                     is_whole || length < sizeof sim->input - 1 ? "" : "...");
+}
+
 /* "press button" -> true; anything else is said on the panel and changes nothing. */
 static bool take_line(struct sim *sim, struct line_edge *ret_edge)
 {
-    const char *text = sim->input;
-    size_t length = sim->input_bytes;
-    bool fits = length < sizeof sim->input;
-    size_t kept = fits ? length : sizeof sim->input - 1;
-    if (fits && length > 0 && text[length - 1] == '\r')
-        kept = --length;
-    sim->input[kept] = '\0';
-    sim->input_bytes = 0;
+    size_t length;
+    bool is_whole = end_line(sim, &length);
     if (length == 0)
         return false;
-    for (int line = 0; fits && strlen(text) == length && line < LINE_IN_COUNT; line++) {
-        bool presses = strncmp(text, "press ", 6) == 0;
-        bool releases = strncmp(text, "release ", 8) == 0;
-        if ((!presses && !releases) || strcmp(text + (presses ? 6 : 8), line_in_name((enum line_in)line)) != 0)
+    for (size_t i = 0; is_whole && i < sizeof panel_verbs / sizeof *panel_verbs; i++) {
+        const char *word = panel_verbs[i].word;
+        if (strncmp(sim->input, word, strlen(word)) != 0)
             continue;
-        if (sim->in[line] == presses) { /* a wire gives no edge either */
-            (void)print_line(sim, "error %s is already %s", line_in_name((enum line_in)line),
-                             presses ? "pressed" : "released");
+        enum line_in line = input_named(sim->input + strlen(word));
+        if (line == LINE_IN_COUNT)
+            break;
+        if (sim->in[line] == panel_verbs[i].active) {
+            (void)print_line(sim, "error %s is already %s", line_in_name(line), panel_verbs[i].already);
             return false;
         }
-        sim->in[line] = presses;
-        *ret_edge = (struct line_edge){.line = (enum line_in)line, .active = presses, .at_us = lines_now_us()};
+        sim->in[line] = panel_verbs[i].active;
+        *ret_edge = (struct line_edge){.line = line, .active = sim->in[line], .at_us = lines_now_us()};
         return true;
     }
-    char shown[SHOWN_BYTES];
-    escape(text, kept, shown, sizeof shown);
-    (void)print_line(sim, "error unknown input '%s%s'; try: press button", shown, fits ? "" : "...");
+    complain(sim, length, is_whole);
     return false;
 }
 
@@ -181,33 +214,71 @@ static void end_input(struct sim *sim)
     sim->input_fd = -1;
 }
 
-/* Byte by byte: a line that we had read but not yet handed out would not make the descriptor readable again. Bounded,
- * so that an endless file can't hold the caller; what is left keeps the descriptor readable. */
+/* Byte by byte: a line that we had read but not yet handed out would not make the descriptor readable again. 1: *ret_byte;
+ * 0: none waits; -EPIPE: the input has ended. */
+static int read_byte(struct sim *sim, char *ret_byte)
+{
+    struct pollfd waiting = {.fd = sim->input_fd, .events = POLLIN}; /* stdin is not ours to make non-blocking */
+    if (poll(&waiting, 1, 0) <= 0)
+        return 0;
+    ssize_t count = read(sim->input_fd, ret_byte, 1);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    return count == 1 ? 1 : -EPIPE;
+}
+
+static void add_byte(struct sim *sim, char byte)
+{
+    if (sim->input_bytes < sizeof sim->input)
+        sim->input[sim->input_bytes++] = byte;
+}
+
+/* Bounded, so that an endless file can't hold the caller; what is left keeps the descriptor readable. */
 static int sim_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge)
 {
     struct sim *sim = (struct sim *)lines;
     if (fd != sim->wake_fd)
         return -EBADF;
     for (int i = 0; i < READ_AT_ONCE_BYTES && sim->input_fd >= 0; i++) {
-        struct pollfd waiting = {.fd = sim->input_fd, .events = POLLIN}; /* stdin is not ours to make non-blocking */
-        if (poll(&waiting, 1, 0) <= 0)
-            return 0;
         char byte;
-        ssize_t count = read(sim->input_fd, &byte, 1);
-        if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        int result = read_byte(sim, &byte);
+        if (result == 0)
             return 0;
-        if (count <= 0) {
+        if (result < 0) {
             end_input(sim);
             return sim->input_bytes > 0 && take_line(sim, ret_edge) ? 1 : 0; /* the last line may lack its newline */
         }
-        if (byte != '\n') {
-            if (sim->input_bytes < sizeof sim->input)
-                sim->input[sim->input_bytes++] = byte;
-        } else if (take_line(sim, ret_edge)) {
+        if (byte != '\n')
+            add_byte(sim, byte);
+        else if (take_line(sim, ret_edge))
             return 1;
-        }
     }
     return 0;
+}
+
+/* The lines "initially NAME" at the beginning. Stops at the first byte of anything else, which stays the first byte of the
+ * next line. An end of the input is found again by sim_read_edge(). */
+static void read_initial_levels(struct sim *sim)
+{
+    static const char word[] = "initially ";
+    char byte;
+    for (int i = 0; i < READ_AT_ONCE_BYTES && read_byte(sim, &byte) == 1; i++) {
+        if (byte != '\n') {
+            add_byte(sim, byte);
+            if (sim->input_bytes == 1 && byte != word[0])
+                return;
+            continue;
+        }
+        size_t length;
+        bool is_whole = end_line(sim, &length);
+        enum line_in line = LINE_IN_COUNT;
+        if (is_whole && strncmp(sim->input, word, sizeof word - 1) == 0)
+            line = input_named(sim->input + sizeof word - 1);
+        if (line != LINE_IN_COUNT)
+            sim->in[line] = true;
+        else if (length > 0)
+            complain(sim, length, is_whole);
+    }
 }
 
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
@@ -287,6 +358,7 @@ int lines_sim_open(const struct lines_settings *settings, int out_fd, struct lin
             lines_close(&sim->base);
             return error;
         }
+        read_initial_levels(sim);
     }
     (void)snprintf(sim->base.description, sizeof sim->base.description, "simulated panel, input %s",
                    path[0] == '\0'          ? "none"

@@ -1,13 +1,16 @@
 """What the demo, the end-to-end tests and the bench share: a broker, a subscriber, a lane with its folder of pictures, and
 codes drawn as pictures. Everything is in a throw-away folder, on loopback, and ended by its own process id."""
+import fcntl
 import json
 import os
 import pathlib
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
@@ -238,10 +241,33 @@ mqtt = {{ host = "127.0.0.1"; port = {port}; {mqtt} }};
         log.close()
         return self
 
+    def panel_say(self, text):
+        """One line to the simulated panel: "activate rotation", "release rotation", … Comes back when the daemon has read it, so
+        that on a busy machine two lines aren't read, and timed, as one."""
+        with open(self.panel_input, "w") as panel:
+            panel.write(text + "\n")
+            panel.flush()
+            wait_for(lambda: not struct.unpack("i", fcntl.ioctl(panel, termios.FIONREAD, b"\0" * 4))[0], 20, "the panel was read")
+
+    def start_with(self, *inputs, **more):
+        """As start(), with these inputs active before the daemon looks for the first time."""
+        self.panel_input.exists() or os.mkfifo(self.panel_input, 0o600)
+        fifo = os.open(self.panel_input, os.O_RDWR)  # kept open: what is in a FIFO that nobody has open is lost
+        try:
+            os.write(fifo, "".join(f"initially {name}\n" for name in inputs).encode())
+            return self.start(**more)
+        finally:
+            os.close(fifo)
+
+    def turn(self, seconds=0.3):
+        """Somebody goes through: the arm leaves its rest and comes back."""
+        self.panel_say("activate rotation")
+        time.sleep(seconds)  # a person's time, longer than the debouncing
+        self.panel_say("release rotation")
+
     def press(self):
         for word in ("press", "release"):
-            with open(self.panel_input, "w") as panel:
-                panel.write(f"{word} button\n")
+            self.panel_say(f"{word} button")
             time.sleep(0.1)  # a finger's time, longer than the debouncing
 
     def displayed(self):
@@ -249,10 +275,10 @@ mqtt = {{ host = "127.0.0.1"; port = {port}; {mqtt} }};
         lines = [line.split() for part in self.panel_lines for line in part if " display " in line]
         return [(words[3], words[5]) for words in lines if len(words) == 6]
 
-    def relay_on(self):
+    def relay_on(self, relay="relay"):
         state = False
         for line in self.panel.all:
-            if " relay " in line:
+            if f" {relay} " in line:
                 state = line.endswith(" on")
         return state
 

@@ -15,7 +15,7 @@
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 #define TRUST_HELP "the folder of trusted keys (default: the configuration's)"
 #define TELL_LANES                                                                                                     \
-    "Each lane must be told: systemctl restart qrgated@LANE, on every machine with this folder.\n"
+    "Each lane must be told: systemctl reload qrgated@LANE, or restart it, on every machine with this folder.\n"
 
 /* ---- the trust folder -------------------------------------------------------------------------------------------- */
 

@@ -41,6 +41,7 @@ enum reason {
     REASON_OCCUPANCY_FULL,
     REASON_EXIT_OPEN,            /* a lane out that lets everybody known leave */
     REASON_LANE_LOCKED,          /* too many refusals in a row */
+    REASON_LOCK_DOWN,            /* by command: nobody goes through */
     REASON_CLOCK_UNTRUSTED,
     REASON_JOURNAL_FAILED, /* nothing could be recorded: never opens */
     REASON_BUTTON,         /* the guard decided */
@@ -70,6 +71,7 @@ struct decision_facts {
     bool step_used;         /* credential->rotation_step is not newer than the last one accepted */
     bool identity_conflict;
     bool locked;
+    bool lock_down;
 };
 
 enum clock_policy { CLOCK_POLICY_HOLD, CLOCK_POLICY_DENY, CLOCK_POLICY_OPEN_IF_SIGNATURE_VALID };
@@ -115,7 +117,7 @@ struct verdict {
 enum { ROTATION_STEP_S = 30, ROTATION_STEPS_EITHER_SIDE = 1 };
 
 /* One ordered table of rules; its order and meaning:
- *  1. a locked lane denies everything;
+ *  1. a locked lane denies everything, and so does one in lock-down;
  *  2. a credential with a fault is denied with the reason of its fault;
  *  3. what must never open: revoked token, step used: denied; numbers of different people, a number masked so that nobody
  *     can be looked up: held. With exit_open at a lane out, who is known (a row of the register, a verified signature, inside
@@ -152,7 +154,7 @@ struct refusals {
     int64_t locked_until_us; /* CLOCK_MONOTONIC; 0 = not locked */
 };
 bool refusals_locked(const struct refusals *refusals, int64_t monotonic_us);
-/* After each verdict that was recorded, and with VERDICT_OPEN for an override. LANE_LOCKED itself doesn't count. */
+/* After each verdict that was recorded, and with VERDICT_OPEN for an override. LANE_LOCKED and LOCK_DOWN don't count. */
 void refusals_count(struct refusals *refusals, const struct policy *policy, const struct verdict *verdict,
                     int64_t monotonic_us);
 

@@ -113,6 +113,10 @@ static const struct {
         "lane_locked", "Too many codes in a row were refused at this lane; it reads none for a while.",
         "The guard comes to the lane; the button still opens, and ends the lock.",
         "Somebody tries ten home-made codes one after the other."},
+    [REASON_LOCK_DOWN] = {
+        "lock_down", "The lane is in lock-down: by command, nobody goes through.",
+        "The worker keeps away and follows the guards; the button still opens once, a command ends the lock-down.",
+        "An intruder is in the yard, and the control room has closed every lane."},
     [REASON_CLOCK_UNTRUSTED] = {
         "clock_untrusted", "The gate's clock is not trusted, so validity could not be judged.",
         "The guard looks at the date of the declaration; the technician sets the gate's clock right.",

@@ -16,7 +16,7 @@ void refusals_count(struct refusals *refusals, const struct policy *policy, cons
         return;
     }
     /* A hold neither counts nor ends the row: an unknown card between two forged ones would keep the lock away. */
-    if (verdict->action != VERDICT_DENY || verdict->reason == REASON_LANE_LOCKED)
+    if (verdict->action != VERDICT_DENY || verdict->reason == REASON_LANE_LOCKED || verdict->reason == REASON_LOCK_DOWN)
         return;
     if (refusals->in_a_row < policy->refusals_lock - 1) {
         refusals->in_a_row++;

@@ -16,6 +16,7 @@ static bool is_future(const struct situation *s, int64_t at_s)
 /* ---- when a rule applies ---- */
 
 static bool lane_locked(const struct situation *s) { return s->facts->locked; }
+static bool lock_down(const struct situation *s) { return s->facts->lock_down; }
 
 static bool place_code(const struct situation *s)
 {
@@ -230,6 +231,7 @@ enum { ENDS = true, JOINS = false };
 
 static const struct rule rules[] = {
     {lane_locked, REASON_LANE_LOCKED, deny, "deny", SHOW_NONE, ENDS},
+    {lock_down, REASON_LOCK_DOWN, deny, "deny", SHOW_NONE, ENDS},
     {place_code, REASON_PLACE_CODE, deny, "deny", SHOW_NONE, ENDS},
     {code_unsupported, REASON_CODE_UNSUPPORTED, deny, "deny", SHOW_NONE, ENDS},
     {key_unknown, REASON_KEY_UNKNOWN, deny, "deny", SHOW_NONE, ENDS},

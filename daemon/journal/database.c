@@ -84,6 +84,10 @@ static const char *const MIGRATIONS[] = {
     "  was_own_at_us INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX presence_inside ON presence(person) WHERE inside = 1;",
+
+    /* enum store_ending; what a start has to end must be found without a walk over a year of rows */
+    ("ALTER TABLE event ADD COLUMN ending INTEGER NOT NULL DEFAULT 0 CHECK (ending IN (0, 1, 2));"
+     "CREATE INDEX event_open ON event(seq) WHERE ending = 1;"),
 };
 _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERSION, "one migration for each version");
 

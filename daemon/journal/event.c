@@ -11,6 +11,7 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_OVERRIDE] = "override",
     [EVENT_COMPLETED] = "completed",
     [EVENT_NOT_USED] = "not_used",
+    [EVENT_INTERRUPTED] = "interrupted",
     [EVENT_ALARM_BEGIN] = "alarm_begin",
     [EVENT_ALARM_END] = "alarm_end",
     [EVENT_START] = "start",
@@ -53,7 +54,12 @@ bool event_is_verdict(enum event_kind kind)
 
 bool event_is_passage(enum event_kind kind)
 {
-    return kind == EVENT_OVERRIDE || kind == EVENT_COMPLETED || kind == EVENT_NOT_USED;
+    return kind == EVENT_OVERRIDE || event_ends_passage(kind);
+}
+
+bool event_ends_passage(enum event_kind kind)
+{
+    return kind == EVENT_COMPLETED || kind == EVENT_NOT_USED || kind == EVENT_INTERRUPTED;
 }
 
 static bool ended(const char *text, size_t bytes)

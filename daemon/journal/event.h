@@ -10,6 +10,7 @@ bool credential_kind_from_name(const char *name, enum credential_kind *ret);
 
 bool event_is_verdict(enum event_kind kind);
 bool event_is_passage(enum event_kind kind); /* what becomes of a verdict */
+bool event_ends_passage(enum event_kind kind);
 
 /* True when every enum is in range and every text ends inside its field. */
 bool event_valid(const struct event *event);

@@ -28,7 +28,7 @@ struct slot {
 };
 
 struct journal {
-    struct journal_settings settings; /* const after journal_open() */
+    struct journal_settings settings; /* the thread's alone while it runs */
     struct worker worker;             /* the thread's alone while it runs */
     int lock_fd, event_fd;
     pthread_t thread;

@@ -6,7 +6,7 @@
 
 #include "daemon/decision/decision.h"
 
-enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 2 };
+enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 3 };
 
 enum event_kind {
     EVENT_GRANTED,  /* verdict open: the relay moves after this row is on disk */
@@ -14,6 +14,7 @@ enum event_kind {
     EVENT_DENIED,
     EVENT_OVERRIDE, /* the guard's button opened */
     EVENT_COMPLETED, EVENT_NOT_USED, /* the passage of a grant or override: its `bound_event_id` */
+    EVENT_INTERRUPTED, /* … it was cut: by a restart, a crash, an emergency. Each has one of the three, never two */
     EVENT_ALARM_BEGIN, EVENT_ALARM_END,
     EVENT_START, EVENT_STOP,
     EVENT_KIND_COUNT
@@ -48,9 +49,11 @@ enum journal_op {
     JOURNAL_DECLARE,   /* request.declared into the register */
     JOURNAL_REVOKE,    /* request.revocation onto the list */
     JOURNAL_FOLLOW,    /* request.passage: somebody went through another lane of the site */
+    JOURNAL_RELOAD,    /* request.fresh's policy and trust from the next request on */
+    JOURNAL_MUSTER,    /* who is inside: the page after request.after_person */
 };
 
-enum { JOURNAL_IDENTITIES_MAX = 4, JOURNAL_SOURCE_BYTES = 16, JOURNAL_LANE_BYTES = 33 };
+enum { JOURNAL_IDENTITIES_MAX = 4, JOURNAL_SOURCE_BYTES = 16, JOURNAL_LANE_BYTES = 33, JOURNAL_MUSTER_MAX = 16 };
 
 /* A declaration for the register. Either `person`, the keyed hash, or up to four numbers of one person ("cccd:…", "bhyt:…");
  * the first that the register knows says who it is. */
@@ -76,6 +79,18 @@ struct followed_passage {
     char lane[JOURNAL_LANE_BYTES];
 };
 
+/* A page of those inside, in the order of the hash. Who comes or goes between two pages may be on none. */
+struct muster_row {
+    char person[JOURNAL_ID_BYTES];
+    int64_t since_us; /* of their last passage */
+    char lane[JOURNAL_LANE_BYTES];
+};
+struct muster_page {
+    int count; /* fewer than JOURNAL_MUSTER_MAX: the last page */
+    struct muster_row rows[JOURNAL_MUSTER_MAX];
+    int64_t inside_count; /* everybody, now */
+};
+
 struct journal_request {
     enum journal_op op;
     uint64_t tag; /* comes back in the answer */
@@ -85,6 +100,11 @@ struct journal_request {
                          * a lane whose clock is ahead isn't believed beyond the skew; zeros: it is believed */
     int32_t utc_offset_s; /* DECIDE: local time's */
     bool presence_shared; /* DECIDE: the broker is connected, so other lanes are heard */
+    bool lock_down;       /* DECIDE: denied by it */
+    char after_person[JOURNAL_ID_BYTES];  /* MUSTER: the last of the page before; "" = the first page */
+    /* RELOAD: borrowed until the answer (or journal_close()), and so are its certificates until another RELOAD has been
+     * answered with 0. After an answer with 0 the old certificates are the caller's to free, else the new ones. */
+    const struct journal_settings *fresh;
     struct declared declared;         /* DECLARE */
     struct revocation revocation;     /* REVOKE */
     struct followed_passage passage;  /* FOLLOW */
@@ -95,12 +115,14 @@ struct journal_request {
 struct journal_answer {
     enum journal_op op;
     uint64_t tag;
-    int error;              /* 0, or negative errno: nothing was recorded */
+    int error;              /* 0, or negative errno: nothing was recorded. -EEXIST: RECORD of the end of a passage that
+                             * has one. -EPERM: RELOAD with another path, site key, sensor or lane: that needs a restart */
     bool found;             /* READ_UNSENT: event is a row */
     bool taken;             /* DECLARE, REVOKE, FOLLOW: false: the register has something newer. error -EEXIST: DECLARE's
                              * identities belong to different people; -EINVAL: not a declaration */
     struct event event;     /* as committed */
     struct verdict verdict; /* DECIDE */
+    struct muster_page muster; /* MUSTER */
     int64_t unsent_rows;    /* after this request */
 };
 
@@ -109,14 +131,20 @@ struct journal_settings {
     uint8_t site_key[32];
     struct policy policy;
     struct credential_trust trust;
-    bool has_sensor;  /* presence changes at `completed`; without a sensor at `granted` and `override` */
+    bool has_sensor;  /* presence changes at `completed`; without a sensor at `granted` and `override`, and a `not_used` or
+                       * `interrupted` takes it back */
     char lane[JOURNAL_LANE_BYTES];
+    /* The moment of journal_open(), which is when a passage that an end of power or a crash has cut ends `interrupted`: what
+     * was granted or overridden under a sensor and has no end in the journal. (Without a sensor none is waited for: a grant
+     * there has taken its course unless the lane says otherwise.) */
+    int64_t opened_at_us, opened_monotonic_us;
+    bool opened_clock_trusted;
 };
 
 struct journal;
 
 /* Opens or creates, migrates, checks, starts the thread. -EPROTO with `why`: the file is from a newer version; -EACCES &c:
- * unwritable. The settings are copied. */
+ * unwritable. The settings are copied, the certificates borrowed. */
 int journal_open(const struct journal_settings *settings, struct journal **ret_journal, char *why, size_t why_bytes);
 /* 0, or -EAGAIN when JOURNAL_QUEUE_MAX requests wait (nothing was taken). Copies the request. Never blocks on the disk. */
 int journal_submit(struct journal *journal, const struct journal_request *request);

@@ -150,6 +150,7 @@ int judge_decide(struct judge *judge, const struct journal_request *request, str
     if (request->utc_offset_s > UTC_OFFSET_MAX_S || request->utc_offset_s < -UTC_OFFSET_MAX_S)
         return -EINVAL;
     credential_read(request->payload, request->payload_bytes, &judge->settings->trust, &credential);
+    facts.lock_down = request->lock_down;
     int error = gather(judge, &credential, event->person, &declaration, &facts);
     if (error == 0)
         error = find_locked(judge, event, &facts.locked);

@@ -1,6 +1,8 @@
 /* A ring with one outstanding head. Called by passage.c, main thread. */
 #include "daemon/journal/pending.h"
 
+#include <errno.h>
+
 bool pending_add(struct pending *p, const struct event *event)
 {
     if (p->count == PENDING_MAX) {
@@ -25,7 +27,9 @@ void pending_offered(struct pending *p)
 void pending_answer(struct pending *p, int error, int64_t now_us)
 {
     p->offered = false;
-    if (error != 0) {
+    if (error == -EEXIST || error == -EINVAL) { /* the same again would be refused again, and those behind it wait */
+        p->refused++;
+    } else if (error != 0) {
         p->not_before_us = now_us + (int64_t)PENDING_RETRY_MS * 1000;
         return;
     }

@@ -13,6 +13,7 @@ struct pending {
     bool offered;             /* the first is with the journal */
     int64_t not_before_us;    /* after a failure */
     uint64_t dropped;         /* only when PENDING_MAX wait */
+    uint64_t refused;         /* by the journal, for good: a second end of one passage, or no event at all */
 };
 
 /* False when there's no room: the event is counted in `dropped` and lost, which the caller must say aloud. */

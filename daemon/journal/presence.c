@@ -26,6 +26,8 @@ static const char *const SQL[PRESENCE_STATEMENT_COUNT] = {
                        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [PRESENCE_COUNT] = "SELECT count(*) FROM presence INDEXED BY presence_inside WHERE inside = 1",
     [PRESENCE_DATA_VERSION] = "PRAGMA data_version",
+    [PRESENCE_MUSTER] = "SELECT person, at_us, lane FROM presence INDEXED BY presence_inside WHERE inside = 1 AND "
+                        "person > ?1 ORDER BY person LIMIT ?2",
 };
 
 static int number_of(sqlite3_stmt *statement, int64_t *ret)
@@ -159,6 +161,24 @@ int presence_read(struct presence_table *table, const char *person, enum directi
         .inside_count = table->inside_count + table->inside_change,
     };
     return 0;
+}
+
+int presence_muster(struct presence_table *table, const char *after_person, struct muster_page *ret)
+{
+    sqlite3_stmt *s = table->statements[PRESENCE_MUSTER];
+    int code = SQLITE_DONE, error = count(table);
+    *ret = (struct muster_page){ .inside_count = table->inside_count };
+    if (error == 0 && (bind_text(s, 1, after_person) != SQLITE_OK ||
+                       sqlite3_bind_int(s, 2, JOURNAL_MUSTER_MAX) != SQLITE_OK))
+        error = -ENOMEM;
+    while (error == 0 && ret->count < JOURNAL_MUSTER_MAX && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        struct muster_row *row = &ret->rows[ret->count++];
+        row->since_us = sqlite3_column_int64(s, 1);
+        if (column_text(s, 0, row->person, sizeof(row->person)) < 0 || column_text(s, 2, row->lane, sizeof(row->lane)) < 0)
+            error = -EILSEQ;
+    }
+    statement_end(s);
+    return error < 0 ? error : database_error(code);
 }
 
 int presence_pass(struct presence_table *table, const struct event *event, const char *lane, bool late)

@@ -9,7 +9,7 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 enum presence_statement {
-    PRESENCE_FIND, PRESENCE_WRITE, PRESENCE_COUNT, PRESENCE_DATA_VERSION, PRESENCE_STATEMENT_COUNT
+    PRESENCE_FIND, PRESENCE_WRITE, PRESENCE_COUNT, PRESENCE_DATA_VERSION, PRESENCE_MUSTER, PRESENCE_STATEMENT_COUNT
 };
 
 struct presence_table {
@@ -33,6 +33,8 @@ void presence_recount(struct presence_table *table);
 /* What decide() wants to know. `person` "" = nobody known: the count alone. */
 int presence_read(struct presence_table *table, const char *person, enum direction direction, struct presence *ret);
 
+/* Those inside whose hash is greater than after_person. */
+int presence_muster(struct presence_table *table, const char *after_person, struct muster_page *ret);
 /* Somebody's passage through this lane: in -> inside, out -> not, none -> only that they passed. `late`: the event is
  * recorded after newer ones, so what is known of later stays. */
 int presence_pass(struct presence_table *table, const struct event *event, const char *lane, bool late);

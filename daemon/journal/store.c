@@ -30,6 +30,10 @@ static const char *const SQL[STORE_STATEMENT_COUNT] = {
                           "ORDER BY seq LIMIT 1",
     [STORE_MARK_SENT] = "UPDATE event SET sent = 1 WHERE seq = ?1 AND sent = 0",
     [STORE_EXISTS] = "SELECT 1 FROM event WHERE seq = ?1",
+    [STORE_ENDING] = "SELECT ending FROM event WHERE event_id = ?1",
+    [STORE_SET_ENDING] = "UPDATE event SET ending = ?2 WHERE event_id = ?1",
+    [STORE_NEXT_OPEN] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_open WHERE ending = 1 AND seq > ?1 "
+                        "ORDER BY seq LIMIT 1",
 };
 
 /* The current row of a statement over EVENT_COLUMNS. */
@@ -233,6 +237,33 @@ int store_mark_sent(struct store *store, int64_t seq)
     const int code = sqlite3_step(exists);
     (void)sqlite3_reset(exists);
     return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -ENOENT : database_error(code);
+}
+
+int store_ending(struct store *store, const char *event_id, enum store_ending *ret)
+{
+    sqlite3_stmt *statement = store->statements[STORE_ENDING];
+    *ret = STORE_ENDING_NOT_AWAITED;
+    if (bind_text(statement, 1, event_id) != SQLITE_OK)
+        return -ENOMEM;
+    const int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *ret = (enum store_ending)sqlite3_column_int(statement, 0); /* the table's CHECK bounds it */
+    statement_end(statement);
+    return database_error(code);
+}
+
+int store_set_ending(struct store *store, const char *event_id, enum store_ending ending)
+{
+    sqlite3_stmt *statement = store->statements[STORE_SET_ENDING];
+    if (bind_text(statement, 1, event_id) != SQLITE_OK || sqlite3_bind_int(statement, 2, (int)ending) != SQLITE_OK)
+        return -ENOMEM;
+    return statement_run(statement);
+}
+
+int store_next_open(struct store *store, int64_t after_seq, struct event *ret)
+{
+    sqlite3_stmt *statement = store->statements[STORE_NEXT_OPEN];
+    return sqlite3_bind_int64(statement, 1, after_seq) == SQLITE_OK ? take_row(statement, ret) : -ENOMEM;
 }
 
 int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)

@@ -27,8 +27,14 @@ enum store_statement {
     STORE_NEXT_UNSENT,
     STORE_MARK_SENT,
     STORE_EXISTS,
+    STORE_ENDING,
+    STORE_SET_ENDING,
+    STORE_NEXT_OPEN,
     STORE_STATEMENT_COUNT
 };
+
+/* Of a row's passage; outside of the chain, as `sent` is. */
+enum store_ending { STORE_ENDING_NOT_AWAITED, STORE_ENDING_AWAITED, STORE_ENDED };
 
 struct store {
     struct sqlite3 *db;
@@ -52,6 +58,10 @@ int store_insert(struct store *store, struct event *event, const uint8_t salt[CH
 int store_find(struct store *store, const char *event_id, struct event *ret);
 int store_next_unsent(struct store *store, int64_t after_seq, struct event *ret);
 int store_mark_sent(struct store *store, int64_t seq); /* inside a transaction; -ENOENT: no such row; twice is once */
+/* STORE_ENDING_NOT_AWAITED too when there is no such row. */
+int store_ending(struct store *store, const char *event_id, enum store_ending *ret);
+int store_set_ending(struct store *store, const char *event_id, enum store_ending ending); /* inside a transaction */
+int store_next_open(struct store *store, int64_t after_seq, struct event *ret); /* STORE_ENDING_AWAITED; as store_find() */
 
 /* Rows with seq > after_seq, in order, until `each` answers other than 0, which is then the result; -EILSEQ: a row
  * holds a value that no version of ours wrote. */

@@ -16,7 +16,8 @@ static const char NEWEST_SQL[] = "SELECT max(at_us) FROM (SELECT at_us, clock_tr
                                  "LIMIT 4096) WHERE clock_trusted = 1";
 static const char VERDICTS_SQL[] =
     "SELECT kind, reason, at_us, clock_trusted FROM (SELECT * FROM event ORDER BY seq DESC LIMIT 4096) "
-    "WHERE kind IN ('granted', 'held', 'denied', 'override') AND reason <> 'lane_locked' ORDER BY seq DESC LIMIT 256";
+    "WHERE kind IN ('granted', 'held', 'denied', 'override') AND reason NOT IN ('lane_locked', 'lock_down') "
+    "ORDER BY seq DESC LIMIT 256";
 
 struct past_verdict {
     enum event_kind kind;

@@ -13,7 +13,9 @@
 
 enum { BOUND_LINKS_MAX = 3 }; /* completed -> override -> held */
 
-int worker_open(struct worker *worker, const struct journal_settings *settings, char *why, size_t why_bytes)
+static int interrupt_open_passages(struct worker *worker);
+
+int worker_open(struct worker *worker, struct journal_settings *settings, char *why, size_t why_bytes)
 {
     worker->settings = settings;
     int error = store_open(&worker->store, settings->path, why, why_bytes);
@@ -24,6 +26,11 @@ int worker_open(struct worker *worker, const struct journal_settings *settings, 
         error = presence_open(worker->store.db, &worker->presence);
     if (error == 0)
         error = judge_open(&worker->judge, settings, worker->store.db, &worker->people, &worker->presence);
+    if (error == 0) {
+        error = interrupt_open_passages(worker);
+        if (error != -EILSEQ && error != -EBADMSG)
+            error = 0; /* a full disk must not keep the guard's button away: done before the next row instead */
+    }
     if (error < 0) {
         (void)snprintf(why, why_bytes,
                        "%s: %s; the file is damaged or was changed by another program: restore it or move it away",
@@ -40,6 +47,7 @@ void worker_close(struct worker *worker)
     register_writer_close(&worker->people);
     store_close(&worker->store);
     worker->settings = NULL;
+    worker->caught_up = false;
 }
 
 /* The transaction's end: what it did is kept when it went well and there is anything to keep. */
@@ -108,13 +116,35 @@ static int move_presence(struct worker *worker, const struct event *event, bool 
     const bool passes = has_sensor ? event->kind == EVENT_COMPLETED
                                    : event->kind == EVENT_GRANTED || event->kind == EVENT_OVERRIDE;
     struct event theirs = *event;
-    if (event->person[0] == '\0' || (!passes && event->kind != EVENT_NOT_USED))
+    if (event->person[0] == '\0' || (!passes && event->kind != EVENT_NOT_USED && event->kind != EVENT_INTERRUPTED))
         return 0;
     const int error = register_resolve(&worker->people, event->person, theirs.person);
     if (error < 0)
         return error;
     return passes ? presence_pass(&worker->presence, &theirs, worker->settings->lane, late)
                   : presence_undo(&worker->presence, &theirs);
+}
+
+/* The row, and what it makes of the passage it is about. */
+static int write_event(struct worker *worker, struct event *event, bool late)
+{
+    uint8_t salt[CHAIN_SALT_BYTES];
+    randombytes_buf(salt, sizeof(salt));
+    int error = store_insert(&worker->store, event, salt);
+    if (error == 0 && event_ends_passage(event->kind) && event->bound_event_id[0] != '\0')
+        error = store_set_ending(&worker->store, event->bound_event_id, STORE_ENDED);
+    if (error == 0 && worker->settings->has_sensor && (event->kind == EVENT_GRANTED || event->kind == EVENT_OVERRIDE))
+        error = store_set_ending(&worker->store, event->event_id, STORE_ENDING_AWAITED);
+    return error < 0 ? error : move_presence(worker, event, late);
+}
+
+static int refuse_second_end(struct worker *worker, const struct event *event)
+{
+    enum store_ending ending = STORE_ENDING_NOT_AWAITED;
+    int error = 0;
+    if (event_ends_passage(event->kind) && event->bound_event_id[0] != '\0')
+        error = store_ending(&worker->store, event->bound_event_id, &ending);
+    return error < 0 ? error : ending == STORE_ENDED ? -EEXIST : 0;
 }
 
 /* Of the caller's event only what the header names. */
@@ -142,13 +172,13 @@ static int decide_and_record(struct worker *worker, const struct journal_request
     const bool decided = request->op == JOURNAL_DECIDE;
     struct judged judged = { .burn = false };
     struct event event;
-    uint8_t salt[CHAIN_SALT_BYTES];
     int repeated = 0;
     int error = prepare_event(request, &worker->settings->policy, &event);
+    if (error == 0 && !worker->caught_up)
+        error = interrupt_open_passages(worker);
     if (error < 0)
         return error;
     const bool late = judge_clock(&worker->judge, &event);
-    randombytes_buf(salt, sizeof(salt));
 
     error = store_begin(&worker->store);
     if (error < 0)
@@ -161,13 +191,12 @@ static int decide_and_record(struct worker *worker, const struct journal_request
         repeated = find_repeat(worker, &event, decided, &answer->event);
         error = repeated < 0 ? repeated : 0;
     }
-    if (error == 0 && repeated == 0) {
-        error = store_insert(&worker->store, &event, salt);
-        if (error == 0)
-            error = judge_burn(&worker->judge, &judged);
-        if (error == 0)
-            error = move_presence(worker, &event, late);
-    }
+    if (error == 0 && repeated == 0)
+        error = refuse_second_end(worker, &event);
+    if (error == 0 && repeated == 0)
+        error = write_event(worker, &event, late);
+    if (error == 0 && repeated == 0)
+        error = judge_burn(&worker->judge, &judged);
     error = end(worker, error, repeated == 0);
     if (error < 0)
         return error;
@@ -178,6 +207,48 @@ static int decide_and_record(struct worker *worker, const struct journal_request
     if (decided)
         answer->verdict = verdict_of_event(&answer->event);
     return 0;
+}
+
+/* Whose passage was under way when the journal was last left: nobody can say any more whether they went. */
+static int interrupt(struct worker *worker, const struct event *grant, struct event *ret)
+{
+    const struct journal_settings *settings = worker->settings;
+    uint8_t id[(JOURNAL_ID_BYTES - 1) / 2];
+    randombytes_buf(id, sizeof(id));
+    *ret = (struct event){ .kind = EVENT_INTERRUPTED,
+                           .at_us = settings->opened_at_us,
+                           .monotonic_us = settings->opened_monotonic_us,
+                           .clock_trusted = settings->opened_clock_trusted,
+                           .reason = REASON_NONE,
+                           .status = grant->status,
+                           .direction = grant->direction };
+    (void)sodium_bin2hex(ret->event_id, sizeof(ret->event_id), id, sizeof(id));
+    memcpy(ret->person, grant->person, sizeof(ret->person));
+    memcpy(ret->bound_event_id, grant->event_id, sizeof(ret->bound_event_id));
+    return write_event(worker, ret, judge_clock(&worker->judge, ret));
+}
+
+static int interrupt_open_passages(struct worker *worker)
+{
+    struct event grant = { .seq = 0 }, last = { .clock_trusted = false };
+    int found = store_next_open(&worker->store, 0, &grant), error = 0;
+    if (found == 1) {
+        error = store_begin(&worker->store);
+        if (error < 0)
+            return error;
+        while (found == 1 && error == 0) {
+            error = interrupt(worker, &grant, &last);
+            if (error == 0)
+                found = store_next_open(&worker->store, grant.seq, &grant);
+        }
+        error = end(worker, found < 0 ? found : error, true);
+        if (error == 0)
+            judge_recorded(&worker->judge, &last);
+    } else if (found < 0) {
+        error = found;
+    }
+    worker->caught_up = error == 0;
+    return error;
 }
 
 static int mark_sent(struct worker *worker, int64_t seq)
@@ -241,6 +312,29 @@ static int follow(struct worker *worker, const struct journal_request *request, 
     return end(worker, error, *ret_taken);
 }
 
+/* ---- settings, and who is inside --------------------------------------------------------------------------------- */
+
+static int reload(struct worker *worker, const struct journal_settings *fresh)
+{
+    struct journal_settings *settings = worker->settings;
+    if (!fresh)
+        return -EINVAL;
+    if (strncmp(fresh->path, settings->path, sizeof(settings->path)) != 0 ||
+        strncmp(fresh->lane, settings->lane, sizeof(settings->lane)) != 0 ||
+        memcmp(fresh->site_key, settings->site_key, sizeof(settings->site_key)) != 0 ||
+        fresh->has_sensor != settings->has_sensor)
+        return -EPERM;
+    settings->policy = fresh->policy;
+    settings->trust = fresh->trust;
+    return 0;
+}
+
+static int muster(struct worker *worker, const char after_person[JOURNAL_ID_BYTES], struct muster_page *ret)
+{
+    return after_person[0] != '\0' && !person_valid(after_person) ? -EINVAL
+                                                                  : presence_muster(&worker->presence, after_person, ret);
+}
+
 /* ---- the door ---------------------------------------------------------------------------------------------------- */
 
 static int answer_request(struct worker *worker, const struct journal_request *request, struct journal_answer *answer)
@@ -258,6 +352,8 @@ static int answer_request(struct worker *worker, const struct journal_request *r
     case JOURNAL_DECLARE: return declare(worker, &request->declared, &answer->taken);
     case JOURNAL_REVOKE: return revoke_token(worker, &request->revocation, &answer->taken);
     case JOURNAL_FOLLOW: return follow(worker, request, &answer->taken);
+    case JOURNAL_RELOAD: return reload(worker, request->fresh);
+    case JOURNAL_MUSTER: return muster(worker, request->after_person, &answer->muster);
     }
     return -EINVAL;
 }
@@ -269,6 +365,7 @@ void worker_do(struct worker *worker, struct journal_request *request, struct jo
     if (error < 0) {
         answer->error = error;
         answer->found = answer->taken = false;
+        answer->muster = (struct muster_page){ .count = 0 };
         answer->event = request->event;
         answer->event.seq = 0;
         answer->verdict =

@@ -7,15 +7,16 @@
 #include "daemon/journal/store.h"
 
 struct worker {
-    const struct journal_settings *settings;
+    struct journal_settings *settings;
+    bool caught_up; /* passages that had no end when this journal was opened have one */
     struct store store;
     struct register_writer people;
     struct presence_table presence;
     struct judge judge;
 };
 
-/* Takes a zeroed worker; the settings are borrowed. On failure nothing is left open. */
-int worker_open(struct worker *worker, const struct journal_settings *settings, char *why, size_t why_bytes);
+/* Takes a zeroed worker; the settings are borrowed, and changed by JOURNAL_RELOAD. On failure nothing is left open. */
+int worker_open(struct worker *worker, struct journal_settings *settings, char *why, size_t why_bytes);
 void worker_close(struct worker *worker); /* accepts a zeroed one */
 /* Wipes what the request says of people. */
 void worker_do(struct worker *worker, struct journal_request *request, struct journal_answer *answer);

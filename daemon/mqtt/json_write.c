@@ -70,6 +70,27 @@ void json_close(struct json *json)
     json->comma = true;
 }
 
+void json_open_list(struct json *json, const char *key)
+{
+    put_key(json, key);
+    put(json, "[", 1);
+    json->comma = false;
+}
+
+void json_open_item(struct json *json)
+{
+    if (json->comma)
+        put(json, ",", 1);
+    put(json, "{", 1);
+    json->comma = false;
+}
+
+void json_close_list(struct json *json)
+{
+    put(json, "]", 1);
+    json->comma = true;
+}
+
 void json_text(struct json *json, const char *key, const char *text, size_t text_bytes)
 {
     put_key(json, key);

@@ -16,6 +16,9 @@ struct json {
 void json_begin(struct json *json, char *text, size_t bytes); /* opens the outermost object */
 void json_open(struct json *json, const char *key);           /* an object inside */
 void json_close(struct json *json);
+void json_open_list(struct json *json, const char *key); /* of objects */
+void json_open_item(struct json *json);                  /* an object in it; ended by json_close() */
+void json_close_list(struct json *json);
 /* Reads at most text_bytes of text, less if a NUL comes first. Text that isn't UTF-8 keeps its ASCII; each other byte
  * becomes U+FFFD: a message must always be valid, and a row that can't be written would block the outbox for ever. */
 void json_text(struct json *json, const char *key, const char *text, size_t text_bytes);

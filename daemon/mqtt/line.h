@@ -8,8 +8,8 @@
 #include "daemon/mqtt/messages.h"
 #include "daemon/mqtt/ring.h"
 
-/* Unanswered: the outbox's window, results, the retained ones, "offline". */
-enum { LINE_PUBLISHES_MAX = 170, LINE_ORDERS_MAX = LINE_PUBLISHES_MAX + 18 };
+/* Unanswered: the outbox's window, results, the muster's pages, the retained ones, "offline". */
+enum { LINE_PUBLISHES_MAX = 180, LINE_ORDERS_MAX = LINE_PUBLISHES_MAX + 18 };
 
 enum line_op {
     LINE_CONNECT,   /* forgets all earlier orders. RING_CONNECTED or RING_CONNECT_FAILED follows */

@@ -1,4 +1,4 @@
-/* Events, state, info and results as JSON. Pure; called by the publisher, in the main thread. */
+/* Events, state, info, results and muster lists as JSON. Pure; called by the publisher, in the main thread. */
 #include "daemon/mqtt/messages.h"
 
 #include <errno.h>
@@ -80,6 +80,8 @@ static void put_passage(struct json *json, const struct event *event, bool has_s
         json_text(json, "credential", credential_kind_name(event->credential), SIZE_MAX);
     put_text(json, "person", event->person, sizeof event->person);
     put_text(json, "bound_event_id", event->bound_event_id, sizeof event->bound_event_id);
+    if (event->kind == EVENT_OVERRIDE) /* which guard; a code's detail stays in the journal */
+        put_text(json, "detail", event->detail, sizeof event->detail);
     if (event->direction == DIRECTION_IN || event->direction == DIRECTION_OUT)
         json_text(json, "direction", direction_name(event->direction), SIZE_MAX);
     if (event->scope == PRESENCE_SCOPE_OWN || event->scope == PRESENCE_SCOPE_SHARED)
@@ -114,6 +116,7 @@ int message_state(const struct lane_state *state, const struct mqtt_counts *coun
     json_begin(&json, ret_text, text_bytes);
     json_text(&json, "schema", "qrgate/state/1", SIZE_MAX);
     json_text(&json, "version", version, SIZE_MAX);
+    put_text(&json, "mode", state->mode, sizeof state->mode);
     json_flag(&json, "out_of_order", state->out_of_order);
     json_text(&json, "camera", state->camera_open ? "ok" : "missing", SIZE_MAX);
     put_text(&json, "camera_detail", state->camera, sizeof state->camera);
@@ -154,6 +157,45 @@ int message_result(const struct message_result *result, char *ret_text, size_t t
     put_text(&json, "why", result->why, sizeof result->why);
     json_text(&json, "at", at, sizeof at);
     return json_end(&json);
+}
+
+static int write_muster(const struct message_muster *muster, char *ret_text, size_t text_bytes)
+{
+    struct json json;
+    char at[MESSAGE_TIME_BYTES];
+    message_time(muster->at_us, at);
+    json_begin(&json, ret_text, text_bytes);
+    json_text(&json, "schema", "qrgate/muster/1", SIZE_MAX);
+    json_text(&json, "at", at, sizeof at);
+    json_flag(&json, "clock_trusted", muster->clock_trusted);
+    json_text(&json, "presence", muster->presence_shared ? "shared" : "own", SIZE_MAX);
+    json_integer(&json, "page", muster->page);
+    json_flag(&json, "last", muster->last);
+    json_integer(&json, "inside", muster->inside);
+    json_open_list(&json, "persons");
+    for (int i = 0; i < muster->count; i++) {
+        const struct muster_row *row = &muster->rows[i];
+        char since[MESSAGE_TIME_BYTES];
+        message_time(row->since_us, since);
+        json_open_item(&json);
+        json_text(&json, "person", row->person, sizeof row->person);
+        json_text(&json, "since", since, sizeof since);
+        put_text(&json, "lane", row->lane, sizeof row->lane);
+        json_close(&json);
+    }
+    json_close_list(&json);
+    return json_end(&json);
+}
+
+int message_muster(struct message_muster *muster, char *ret_text, size_t text_bytes)
+{
+    int length = write_muster(muster, ret_text, text_bytes);
+    while (length == -EMSGSIZE && muster->count > 1) { /* long names of lanes */
+        muster->count /= 2;
+        muster->last = false;
+        length = write_muster(muster, ret_text, text_bytes);
+    }
+    return length;
 }
 
 int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes)

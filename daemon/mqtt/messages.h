@@ -13,6 +13,7 @@ enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MES
 struct lane_state {
     bool camera_open, clock_trusted, journal_ok, out_of_order;
     char camera[160]; /* what was opened, or why not */
+    char mode[16];    /* the lane's: "normal", …; "" = not known yet */
 };
 
 /* What the publisher adds; all counted since start-up. */
@@ -36,6 +37,17 @@ struct message_result {
     int64_t at_us;
 };
 
+/* A page of who is inside. */
+struct message_muster {
+    int64_t at_us; /* the list's: the same in all its pages, another in each list */
+    bool clock_trusted, presence_shared;
+    int page; /* from 1 */
+    bool last;
+    int64_t inside; /* in all */
+    const struct muster_row *rows;
+    int count;
+};
+
 /* What doesn't change while the daemon runs; retained on the topic `info`. Empty texts are left out. */
 struct lane_info {
     char version[32], site[33], lane[33];
@@ -53,6 +65,8 @@ int message_event(const struct event *event, bool has_sensor, char *ret_text, si
 int message_state(const struct lane_state *state, const struct mqtt_counts *counts, const char *version, char *ret_text,
                   size_t text_bytes);
 int message_result(const struct message_result *result, char *ret_text, size_t text_bytes);
+/* As many of the rows as there is room for: muster->count is what was written, and `last` is cleared if that isn't all. */
+int message_muster(struct message_muster *muster, char *ret_text, size_t text_bytes);
 /* This event moved a known person in or out: what other lanes of the site follow. */
 bool message_changes_presence(const struct event *event, bool has_sensor);
 const char *result_kind_name(enum result_kind kind); /* "taken", "older", "rejected" */

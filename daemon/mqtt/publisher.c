@@ -1,4 +1,4 @@
-/* Client, outbox, intake and messages put together. Main thread. */
+/* Client, outbox, muster, intake and messages put together. Main thread. */
 #include "daemon/mqtt/publisher.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/mqtt/intake.h"
+#include "daemon/mqtt/muster.h"
 #include "daemon/mqtt/outbox.h"
 
 #ifndef QRGATE_VERSION
@@ -21,9 +22,10 @@
 enum { STATE_EVERY_US = 1000000, COUNTS_EVERY_US = 10000000, RETAINED_RETRY_US = 5000000, COMPLAIN_EVERY_US = 10000000 };
 #define ECHO_WAIT_MAX_US INT64_C(3600000000)
 
-/* The retained messages; a row's tag is its seq, these and the results have numbers that no seq reaches. */
+/* The retained messages; a row's tag is its seq, these, the results and the muster's pages have numbers that no seq reaches. */
 enum retained { RETAINED_AVAILABILITY, RETAINED_INFO, RETAINED_STATE, RETAINED_COUNT };
 #define RETAINED_TAG (UINT64_C(1) << 63)
+#define MUSTER_TAG (UINT64_C(3) << 61)
 #define RESULT_TAG (UINT64_C(1) << 62)
 
 static const enum topic retained_topic[RETAINED_COUNT] = {
@@ -35,13 +37,14 @@ struct retained_item {
 };
 
 /* Whose request the journal has. */
-enum asker { ASKER_NOBODY, ASKER_OUTBOX, ASKER_INTAKE };
+enum asker { ASKER_NOBODY, ASKER_OUTBOX, ASKER_INTAKE, ASKER_MUSTER };
 
 struct publisher {
     struct mqtt_client *client; /* NULL: not enabled */
     int idle_fd;                /* stands in for the client's when not enabled */
     struct topics topics;
     struct outbox outbox;
+    struct muster muster;
     struct intake intake;
     struct inbox_message message; /* on its way from the inbox to the intake */
     enum asker asker, last_asker;
@@ -98,7 +101,11 @@ static void init_pumps(struct publisher *p, const struct mqtt_settings *settings
     const struct intake_settings intake = {.ack_timeout_us = outbox.ack_timeout_us,
                                            .backoff_min_us = outbox.backoff_min_us,
                                            .backoff_max_us = outbox.backoff_max_us};
+    const struct muster_settings muster = {.ack_timeout_us = outbox.ack_timeout_us,
+                                           .backoff_min_us = outbox.backoff_min_us,
+                                           .backoff_max_us = outbox.backoff_max_us};
     outbox_init(&p->outbox, &outbox);
+    muster_init(&p->muster, &muster);
     intake_init(&p->intake, &intake, &p->counts);
     p->has_sensor = settings->has_sensor;
     p->keeps_session = settings->session_expiry_s > 0 && (settings->follow || settings->declarations);
@@ -171,6 +178,7 @@ static void connected(struct publisher *p, const struct mqtt_event *event)
     for (int i = 0; i < RETAINED_COUNT; i++)
         p->retained[i] = (struct retained_item){.due = i != RETAINED_STATE || p->state_known, .at_us = p->now_us};
     outbox_connected(&p->outbox, event->receive_max);
+    muster_connected(&p->muster);
     (void)fprintf(stderr, "<5>mqtt: connected\n");
     if (p->keeps_session && p->counts.broker_connects > 1 && !event->session_present)
         (void)fprintf(stderr, "<4>mqtt: the broker forgot the session: what was published for this lane meanwhile is lost to "
@@ -181,6 +189,7 @@ static void not_connected(struct publisher *p, const char *what, const char *tex
 {
     p->connected = p->reset_asked = false;
     outbox_disconnected(&p->outbox);
+    muster_disconnected(&p->muster);
     intake_disconnected(&p->intake);
     p->counts.presence_shared = false;
     p->echo_due_us = 0;
@@ -198,6 +207,15 @@ static void retained_answered(struct publisher *p, enum retained which, enum mqt
     }
 }
 
+static void muster_answered(struct publisher *p, const struct mqtt_event *event, enum outbox_ack ack)
+{
+    if (ack == OUTBOX_ACK_REFUSED && p->muster.broker_failures == 0)
+        (void)fprintf(stderr, "<3>mqtt: the broker refuses the muster list: %s; look at its limits and rights. It is sent "
+                      "again. To print it: qrgatectl inside\n", event->text);
+    if (muster_acked(&p->muster, (uint32_t)(event->tag - MUSTER_TAG), ack, p->now_us, next_random(p)))
+        (void)fprintf(stderr, "<5>mqtt: the muster list is published: %" PRId64 " inside\n", p->muster.inside);
+}
+
 static void answered(struct publisher *p, const struct mqtt_event *event)
 {
     static const enum outbox_ack ack_of[] = {
@@ -206,6 +224,10 @@ static void answered(struct publisher *p, const struct mqtt_event *event)
     if (event->tag >= RETAINED_TAG) {
         if (event->tag - RETAINED_TAG < RETAINED_COUNT)
             retained_answered(p, (enum retained)(event->tag - RETAINED_TAG), event->result);
+        return;
+    }
+    if (event->tag >= MUSTER_TAG) {
+        muster_answered(p, event, ack_of[event->result]);
         return;
     }
     if (event->tag >= RESULT_TAG) {
@@ -264,6 +286,23 @@ static int write_retained(struct publisher *p, enum retained which, char text[ME
     case RETAINED_COUNT: break;
     }
     return -EINVAL;
+}
+
+static void publish_muster(struct publisher *p)
+{
+    char text[MESSAGE_BYTES];
+    struct message_muster page;
+    while (muster_publish(&p->muster, p->now_us, &page)) {
+        page.clock_trusted = p->state_known && p->state.clock_trusted;
+        page.presence_shared = publisher_connected(p);
+        int length = message_muster(&page, text, sizeof text);
+        int r = length < 0 ? length : mqtt_client_publish(p->client, TOPIC_MUSTER, text, (size_t)length, false,
+                                                          MUSTER_TAG + p->muster.run);
+        if (r < 0)
+            muster_put_off(&p->muster, p->now_us);
+        else
+            muster_sent(&p->muster, page.count, p->now_us);
+    }
 }
 
 static void publish_retained(struct publisher *p)
@@ -345,7 +384,8 @@ static void publish_results(struct publisher *p)
 
 static void reset_where_stuck(struct publisher *p)
 {
-    bool stuck = outbox_stuck(&p->outbox, p->now_us) || intake_stuck(&p->intake, p->now_us);
+    bool stuck = outbox_stuck(&p->outbox, p->now_us) || intake_stuck(&p->intake, p->now_us) ||
+                 muster_stuck(&p->muster, p->now_us);
     if (!stuck && (p->echo_due_us == 0 || p->now_us < p->echo_due_us))
         return;
     if (stuck) {
@@ -377,6 +417,7 @@ void publisher_dispatch(struct publisher *p, int64_t now_us)
     /* The counts change with every passage: told now and then, not each time. */
     if (p->state_known && counts_changed(p) && now_us - p->state_told_us >= COUNTS_EVERY_US)
         p->retained[RETAINED_STATE].due = true;
+    publish_muster(p); /* first: people's lives */
     publish_retained(p);
     publish_rows(p);
     publish_results(p);
@@ -396,6 +437,8 @@ int64_t publisher_deadline_us(const struct publisher *p)
     /* While the reset is under way nothing in the outbox can be due but questions to the journal. */
     if (!p->reset_asked && outbox_deadline_us(&p->outbox, may_ask) < at_us)
         at_us = outbox_deadline_us(&p->outbox, may_ask);
+    if (!p->reset_asked && muster_deadline_us(&p->muster, may_ask) < at_us)
+        at_us = muster_deadline_us(&p->muster, may_ask);
     intake_us = intake_deadline_us(&p->intake, p->connected && !p->reset_asked, may_ask);
     if (intake_us < at_us)
         at_us = intake_us;
@@ -436,10 +479,13 @@ static void receive(struct publisher *p)
 
 static bool ask(struct publisher *p, enum asker asker, struct journal_request *ret_request)
 {
-    bool wanted = asker == ASKER_OUTBOX ? outbox_wants(&p->outbox, p->now_us, &ret_request->op, &ret_request->after_seq)
-                                        : intake_wants(&p->intake, p->now_us, ret_request);
+    bool wanted = asker == ASKER_MUSTER   ? muster_wants(&p->muster, p->now_us, unix_us(), ret_request)
+                  : asker == ASKER_OUTBOX ? outbox_wants(&p->outbox, p->now_us, &ret_request->op, &ret_request->after_seq)
+                                          : intake_wants(&p->intake, p->now_us, ret_request);
     if (wanted)
-        p->asker = p->last_asker = asker;
+        p->asker = asker;
+    if (wanted && asker != ASKER_MUSTER)
+        p->last_asker = asker;
     return wanted;
 }
 
@@ -451,7 +497,8 @@ bool publisher_wants(struct publisher *p, struct journal_request *ret_request)
     if (p->asker != ASKER_NOBODY)
         return ask(p, p->asker, ret_request);
     receive(p);
-    return ask(p, first, ret_request) || ask(p, first == ASKER_OUTBOX ? ASKER_INTAKE : ASKER_OUTBOX, ret_request);
+    return ask(p, ASKER_MUSTER, ret_request) || ask(p, first, ret_request) ||
+           ask(p, first == ASKER_OUTBOX ? ASKER_INTAKE : ASKER_OUTBOX, ret_request);
 }
 
 void publisher_answer(struct publisher *p, const struct journal_answer *answer)
@@ -464,6 +511,9 @@ void publisher_answer(struct publisher *p, const struct journal_answer *answer)
         outbox_answer(&p->outbox, answer, p->now_us);
     else if (asker == ASKER_INTAKE)
         complain(p, p->intake.result.of, intake_answer(&p->intake, answer, p->now_us, unix_us(), next_random(p)));
+    else if (asker == ASKER_MUSTER && !muster_answer(&p->muster, answer, p->now_us, next_random(p)))
+        (void)fprintf(stderr, "<3>mqtt: the journal doesn't say who is inside (%s); it is asked again. To print it: qrgatectl "
+                      "inside\n", strerror(-answer->error));
 }
 
 bool publisher_settle(struct publisher *p)
@@ -484,10 +534,17 @@ void publisher_row_committed(struct publisher *p)
     outbox_row_committed(&p->outbox);
 }
 
+void publisher_muster(struct publisher *p)
+{
+    if (p->client != NULL)
+        muster_ask(&p->muster);
+}
+
 static bool same_state(const struct lane_state *a, const struct lane_state *b)
 {
     return a->camera_open == b->camera_open && a->clock_trusted == b->clock_trusted && a->journal_ok == b->journal_ok &&
-           a->out_of_order == b->out_of_order && strncmp(a->camera, b->camera, sizeof a->camera) == 0;
+           a->out_of_order == b->out_of_order && strncmp(a->camera, b->camera, sizeof a->camera) == 0 &&
+           strncmp(a->mode, b->mode, sizeof a->mode) == 0;
 }
 
 void publisher_state(struct publisher *p, const struct lane_state *state)

@@ -1,4 +1,4 @@
-/* What main knows of MQTT: the journal's rows go out, retained state beside them; declarations, revocations and other lanes'
+/* What main knows of MQTT: the journal's rows go out, retained state and muster lists beside them; declarations, revocations and other lanes'
  * passages come in. Owns client, outbox, intake and topics; main thread only. main.c's part: watch publisher_fd(), call
  * publisher_dispatch() at it and at publisher_deadline_us(), and carry requests and answers between it and the journal.
  *
@@ -20,11 +20,13 @@ int publisher_fd(const struct publisher *publisher);
 void publisher_dispatch(struct publisher *publisher, int64_t now_us);
 int64_t publisher_deadline_us(const struct publisher *publisher); /* CLOCK_MONOTONIC; INT64_MAX: none */
 /* True: *ret_request (zeroed by the caller but for the payload) is what the journal is asked; the tag is the caller's. The same
- * again until publisher_answer(), so a request that the journal had no room for is simply tried later. One at a time, by turns
- * for what goes out and what comes in, so that neither starves the other. */
+ * again until publisher_answer(), so a request that the journal had no room for is simply tried later. One at a time: a muster
+ * list's first, else by turns for what goes out and what comes in, so that neither starves the other. */
 bool publisher_wants(struct publisher *publisher, struct journal_request *ret_request);
 void publisher_answer(struct publisher *publisher, const struct journal_answer *answer);
 void publisher_row_committed(struct publisher *publisher);
+/* An emergency begins: who is inside goes out before all else, now or, as it is then, when the broker is back. */
+void publisher_muster(struct publisher *publisher);
 /* Published when something in it changed, at most once a second, and after each connection. */
 void publisher_state(struct publisher *publisher, const struct lane_state *state);
 /* More for the retained `info` than version, site, lane and Paho, which are known: lines, libraries (appended). */

@@ -9,6 +9,7 @@ static const char *const leaves[TOPIC_COUNT] = {
     [TOPIC_PASSAGE] = "passage", [TOPIC_ALARM] = "alarm",
     [TOPIC_STATE] = "state",     [TOPIC_INFO] = "info",
     [TOPIC_AVAILABILITY] = "availability", [TOPIC_RESULT] = "result",
+    [TOPIC_MUSTER] = "muster",
 };
 static const char *const inbound_leaves[INBOUND_TOPIC_COUNT] = {
     [INBOUND_DECLARATION] = "declaration", [INBOUND_REVOCATION] = "revocation", [INBOUND_PASSAGE] = "passage"};

@@ -1,4 +1,4 @@
-/* The text file of one Ed25519 key, read line by line with file:line in every complaint. Start-up and qrgatectl only.
+/* The text file of one Ed25519 key, read line by line with file:line in every complaint. Start-up, reload and qrgatectl.
  */
 #include "daemon/settings/key_file.h"
 

@@ -1,6 +1,6 @@
 /* The text file of one Ed25519 key: lines `kid: …`, `issuer: …`, `ed25519: <64 hex digits>` (public) or
  * `ed25519-secret: <64 hex digits>` (the seed), and `from: …` and `until: …`, which may be left out: RFC 3339 with a
- * zone, a date (its first second in UTC for from, its last for until), or Unix seconds. Read at start-up
+ * zone, a date (its first second in UTC for from, its last for until), or Unix seconds. Read at start-up and reload
  * (trust_folder.c) and by qrgatectl, which also writes it. */
 #ifndef SETTINGS_KEY_FILE_H
 #define SETTINGS_KEY_FILE_H

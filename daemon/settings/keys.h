@@ -1,5 +1,5 @@
 /* Between settings.c and libconfig, for the files of this folder alone: a table of keys, and the walk that holds a parsed
- * file against it. Start-up only, on the caller's thread. */
+ * file against it. Start-up and reload, on the caller's thread. */
 #ifndef SETTINGS_KEYS_H
 #define SETTINGS_KEYS_H
 
@@ -18,7 +18,9 @@ struct settings_walk {
 };
 
 enum key_kind { KEY_TEXT, KEY_NAME, KEY_INTEGER, KEY_FLAG, KEY_CHOICE, KEY_LIST };
+enum key_change { KEY_RESTART, KEY_LIVE }; /* may it change while the lane is at work? */
 
+struct settings;
 struct settings_key;
 typedef void settings_take_list(struct settings_walk *walk, const struct settings_key *key, const config_setting_t *setting,
                                 void *place);
@@ -29,6 +31,7 @@ typedef void settings_take_list(struct settings_walk *walk, const struct setting
 struct settings_key {
     const char *path;
     enum key_kind kind;
+    enum key_change change;
     size_t offset, bytes;
     int64_t lowest, highest, unit;
     const char *allowed; /* CHOICE: the words; LIST: a sentence */
@@ -52,6 +55,9 @@ settings_take_list settings_take_products, settings_take_holidays, settings_take
 __attribute__((format(printf, 3, 4))) void settings_mistake(struct settings_walk *walk, int line, const char *format, ...);
 /* The value as a person may see it: control characters and what isn't UTF-8 shown as '?', cut. */
 void settings_value_text(const config_setting_t *setting, char *ret_text, size_t text_bytes);
+
+/* What one key alone can't say: after every key was taken, and what follows from them was derived. */
+void settings_check_whole(struct settings_walk *walk, const config_t *config, const struct settings *settings);
 
 /* Before libconfig sees the text: what it would do that no configuration may ask of it. It opens the files an @include
  * names, and it lets numbers wrap around; and its time grows with the square of the number of settings. Texts and comments

@@ -1,4 +1,4 @@
-/* The keys that hold lists: vaccine products, holidays, the rows of the schedule. Called by walk.c. Start-up only. */
+/* The keys that hold lists: vaccine products, holidays, the rows of the schedule. Called by walk.c. Start-up and reload. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +17,11 @@ struct row_text {
 struct settings_table settings_row_keys(void)
 {
     static const struct settings_key keys[] = {
-        {"schedule.rows.group", KEY_TEXT, AT(group), 0, 0, 1, NULL, NULL},
-        {"schedule.rows.days", KEY_TEXT, AT(days), 0, 0, 1, NULL, NULL},
-        {"schedule.rows.from", KEY_TEXT, AT(from), 0, 0, 1, NULL, NULL},
-        {"schedule.rows.to", KEY_TEXT, AT(to), 0, 0, 1, NULL, NULL},
-        {"schedule.rows.on_holidays", KEY_FLAG, AT(on_holidays), 0, 0, 1, NULL, NULL},
+        {"schedule.rows.group", KEY_TEXT, KEY_LIVE, AT(group), 0, 0, 1, NULL, NULL},
+        {"schedule.rows.days", KEY_TEXT, KEY_LIVE, AT(days), 0, 0, 1, NULL, NULL},
+        {"schedule.rows.from", KEY_TEXT, KEY_LIVE, AT(from), 0, 0, 1, NULL, NULL},
+        {"schedule.rows.to", KEY_TEXT, KEY_LIVE, AT(to), 0, 0, 1, NULL, NULL},
+        {"schedule.rows.on_holidays", KEY_FLAG, KEY_LIVE, AT(on_holidays), 0, 0, 1, NULL, NULL},
     };
     return (struct settings_table){keys, sizeof keys / sizeof keys[0]};
 }

@@ -1,5 +1,5 @@
 /* The configuration file -> struct settings: reads it, fills the defaults, holds it against the table (keys.c), looks at the
- * whole. Called at start-up by main and qrgatectl, on their main thread. */
+ * whole (whole.c). Called by main at start-up and at a reload, and by qrgatectl; on their main thread. */
 #include "daemon/settings/settings.h"
 
 #include <errno.h>
@@ -52,7 +52,11 @@ static void defaults(struct settings *s)
     s->eye.replay.gap_ms = 1700;
     s->hang_ms = 900;
     s->leave_ms = 1500;
-    s->lane_settings = (struct lane_settings){.pulse_ms = 300, .pulse_gap_ms = 300, .debounce_ms = 30, .button_binding_ms = 15000};
+    lane_defaults(&s->lane_settings);
+    /* Switches and sensors close to ground; fire and tamper contacts are closed at rest, so that a cut wire reads as fire. */
+    s->lines.in[LINE_FIRE].bias = s->lines.in[LINE_TAMPER].bias = LINE_BIAS_PULL_UP;
+    s->lines.in[LINE_ROTATION] = s->lines.in[LINE_GUARD] = s->lines.in[LINE_SERVICE] =
+        (struct line_settings){.active_low = true, .bias = LINE_BIAS_PULL_UP};
     s->journal.policy = default_policy;
     (void)snprintf(s->journal.path, sizeof s->journal.path, "/var/lib/qrgate/journal.db");
     (void)snprintf(s->site_key_file, sizeof s->site_key_file, "/var/lib/qrgate/site.key");
@@ -70,65 +74,30 @@ static void defaults(struct settings *s)
     s->mqtt.declarations = true;
 }
 
-/* What one key alone can't say. */
-static bool has_no_name(const struct settings *s)
+/* What the lane has to work with is what is wired. The panel has everything at hand, so there a lane without a turnstile is
+ * one that names its buzzer and no relay, as it does where there are wires. */
+static void complete_lane(struct settings *s)
 {
-    return s->site[0] == '\0' || s->lane[0] == '\0';
-}
-static bool has_no_pictures(const struct settings *s)
-{
-    return s->eye.camera == EYE_CAMERA_REPLAY && s->eye.replay.folder[0] == '\0';
-}
-static bool has_no_wires(const struct settings *s)
-{
-    return s->lines_driver == SETTINGS_LINES_GPIOD && s->lines.out[LINE_RELAY].name[0] == '\0' &&
-           s->lines.out[LINE_BUZZER].name[0] == '\0';
-}
-static bool presence_lacks_direction(const struct settings *s)
-{
-    return s->journal.policy.antipassback_presence != VERDICT_OPEN && s->journal.policy.direction == DIRECTION_NONE;
-}
-static bool occupancy_lacks_direction(const struct settings *s)
-{
-    return s->journal.policy.occupancy_limit != 0 && s->journal.policy.direction == DIRECTION_NONE;
-}
-static bool vaccination_never_counts(const struct settings *s)
-{
-    const struct health_policy *health = &s->journal.policy.health;
-    return health->vaccination_until_days != 0 && health->vaccination_from_days > health->vaccination_until_days;
-}
-static bool recovery_never_counts(const struct settings *s)
-{
-    const struct health_policy *health = &s->journal.policy.health;
-    return health->recovery_until_days != 0 && health->recovery_from_days > health->recovery_until_days;
+    struct lane_settings *lane = &s->lane_settings;
+    bool is_sim = s->lines_driver == SETTINGS_LINES_SIM;
+    lane->has_relay = s->lines.out[LINE_RELAY].name[0] != '\0' || (is_sim && s->lines.out[LINE_BUZZER].name[0] == '\0');
+    lane->two_directions = s->lines.out[LINE_RELAY_OUT].name[0] != '\0';
+    lane->has_sensor = s->lines.in[LINE_ROTATION].name[0] != '\0';
+    s->journal.has_sensor = s->mqtt.has_sensor = lane->has_sensor;
 }
 
-static const struct whole_check {
-    bool (*broken)(const struct settings *settings);
-    const char *at; /* the key whose line is named, where the file has it */
-    const char *complaint;
-} whole_checks[] = {
-    {has_no_name, "site", "site and lane are required: site = \"factory-2\"; lane = \"lane1\";"},
-    {has_no_pictures, "camera.driver", "camera.driver = \"replay\" needs camera.replay.folder"},
-    {has_no_wires, "lines.driver",
-     "lines.driver = \"gpiod\" needs lines.relay.line, or at a checkpoint without a turnstile lines.buzzer.line"},
-    {presence_lacks_direction, "antipassback.presence",
-     "antipassback.presence needs to know which way this lane leads: add direction = \"in\"; or \"out\""},
-    {occupancy_lacks_direction, "occupancy.limit",
-     "occupancy.limit needs to know which way this lane leads: add direction = \"in\"; or \"out\""},
-    {vaccination_never_counts, "certificate.vaccination_until_days",
-     "certificate.vaccination_until_days must not be less than vaccination_from_days (0 = no bound): no vaccination would count"},
-    {recovery_never_counts, "certificate.recovery_until_days",
-     "certificate.recovery_until_days must not be less than recovery_from_days (0 = no bound): no recovery would count"},
-};
-
-static void check_whole(struct settings_walk *walk, const config_t *config, const struct settings *settings)
+/* What follows from what was read. */
+static void complete(struct settings *s)
 {
-    for (size_t i = 0; i < sizeof whole_checks / sizeof whole_checks[0]; i++) {
-        const config_setting_t *at = config_lookup(config, whole_checks[i].at);
-        if (whole_checks[i].broken(settings))
-            settings_mistake(walk, at != NULL ? (int)config_setting_source_line(at) : 0, "%s", whole_checks[i].complaint);
-    }
+    s->eye.replay.width_px = s->eye.v4l2.width_px;
+    s->eye.replay.height_px = s->eye.v4l2.height_px;
+    s->eye.replay.rate_fps = s->eye.v4l2.rate_fps;
+    (void)snprintf(s->journal.lane, sizeof s->journal.lane, "%s", s->lane);
+    complete_lane(s);
+    (void)snprintf(s->mqtt.site, sizeof s->mqtt.site, "%s", s->site);
+    (void)snprintf(s->mqtt.lane, sizeof s->mqtt.lane, "%s", s->lane);
+    if (s->mqtt.client_id[0] == '\0')
+        (void)snprintf(s->mqtt.client_id, sizeof s->mqtt.client_id, "qrgate-%.32s-%.32s", s->site, s->lane);
 }
 
 static void parse(struct settings_walk *walk, const char *text, struct settings *settings)
@@ -141,24 +110,12 @@ static void parse(struct settings_walk *walk, const char *text, struct settings 
     } else {
         struct settings_table table = settings_keys();
         settings_walk_group(walk, &table, config_root_setting(&config), "", settings);
-        if (walk->mistakes == 0)
-            check_whole(walk, &config, settings);
+        if (walk->mistakes == 0) {
+            complete(settings);
+            settings_check_whole(walk, &config, settings);
+        }
     }
     config_destroy(&config);
-}
-
-/* What follows from what was read. */
-static void complete(struct settings *s)
-{
-    s->eye.replay.width_px = s->eye.v4l2.width_px;
-    s->eye.replay.height_px = s->eye.v4l2.height_px;
-    s->eye.replay.rate_fps = s->eye.v4l2.rate_fps;
-    (void)snprintf(s->journal.lane, sizeof s->journal.lane, "%s", s->lane);
-    s->journal.has_sensor = s->mqtt.has_sensor = false; /* no lane reads LINE_ROTATION yet */
-    (void)snprintf(s->mqtt.site, sizeof s->mqtt.site, "%s", s->site);
-    (void)snprintf(s->mqtt.lane, sizeof s->mqtt.lane, "%s", s->lane);
-    if (s->mqtt.client_id[0] == '\0')
-        (void)snprintf(s->mqtt.client_id, sizeof s->mqtt.client_id, "qrgate-%.32s-%.32s", s->site, s->lane);
 }
 
 int settings_read(const char *name, const char *text, size_t length_bytes, struct settings *ret, FILE *errors)
@@ -182,7 +139,6 @@ int settings_read(const char *name, const char *text, size_t length_bytes, struc
     free(copy);
     if (walk.mistakes != 0)
         return -EINVAL;
-    complete(&loaded);
     *ret = loaded;
     return 0;
 }

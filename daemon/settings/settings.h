@@ -1,5 +1,5 @@
 /* The configuration file -> one struct that is const afterwards. libconfig syntax; a table of keys in keys.c checks type
- * and range; unknown keys are errors; every message names file:line, the value and what is allowed. Start-up only. */
+ * and range; unknown keys are errors; every message names file:line, the value and what is allowed. Start-up and reload. */
 #ifndef SETTINGS_SETTINGS_H
 #define SETTINGS_SETTINGS_H
 
@@ -20,7 +20,7 @@ struct settings {
     struct eye_settings eye;
     int lines_driver; /* enum settings_lines */
     struct lines_settings lines;
-    struct lane_settings lane_settings;
+    struct lane_settings lane_settings; /* has_relay, has_sensor, two_directions: from what lines names */
     struct journal_settings journal; /* site_key and trust: settings_load_keys() */
     char site_key_file[256], trust_folder[256];
     int journal_deadline_ms; /* a decision later than this never opens */
@@ -41,6 +41,10 @@ int settings_load_keys(struct settings *settings, bool create, FILE *errors);
 /* Wipes the keys and frees the certificates, whether or not settings_load_keys() got to them. After journal_close(), which
  * borrows the certificates. */
 void settings_free_keys(struct settings *settings);
+/* May `fresh` take the place of `old` while people pass? Both have their keys: settings_load_keys() reads the trust folder
+ * anew. 0: every key that changed can; or -EPERM after naming every changed one that needs a restart, and then nothing of
+ * fresh may be used. Changes neither. */
+int settings_reload(const struct settings *old, const struct settings *fresh, FILE *errors);
 /* The tables of keys with what each allows: `qrgated --keys`. */
 void settings_print_keys(FILE *out);
 

@@ -1,4 +1,4 @@
-/* The site's secret key: load and make. Start-up and qrgatectl only. */
+/* The site's secret key: load and make. Start-up, reload and qrgatectl. */
 #include "daemon/settings/site_key.h"
 
 #include <errno.h>

@@ -1,11 +1,11 @@
-/* The configuration's text, looked at before libconfig parses it. Called by settings_read() at start-up. */
+/* The configuration's text, looked at before libconfig parses it. Called by settings_read(). */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/settings/keys.h"
 
-/* The largest sensible file has some 700 values and groups: 64 schedule rows of five keys, 128 holidays, every key once. The
+/* The largest sensible file has some 900 values and groups: 64 schedule rows of five keys, 128 holidays, every key once. The
  * table's largest group has some 20 keys and lies three deep. */
 enum { SETTINGS_IN_FILE_MAX = 2000, SETTINGS_IN_GROUP_MAX = 64, GROUPS_DEEP_MAX = 8 };
 

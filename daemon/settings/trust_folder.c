@@ -1,5 +1,6 @@
-/* The folder of public keys and certificates -> struct credential_trust. Start-up only, on the caller's thread. One bad file
- * refuses all of them: a gate that silently trusts fewer keys than its admin thinks is found out by the people before it. */
+/* The folder of public keys and certificates -> struct credential_trust. Start-up, reload and qrgatectl, on the caller's
+ * thread. One bad file refuses all of them: a gate that silently trusts fewer keys than its admin thinks is found out by the
+ * people before it. */
 #include "daemon/settings/trust_folder.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* Holds a parsed configuration against a table of keys: type, range, words; every mistake with file:line, value and what is
- * allowed. Called by settings_read() and, for the rows of a list, by lists.c. Start-up only. */
+ * allowed. Called by settings_read() and, for the rows of a list, by lists.c. Start-up and reload. */
 #include <string.h>
 
 #include "daemon/credential/utf8.h"

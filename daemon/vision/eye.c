@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "daemon/vision/finder.h"
 #include "daemon/vision/link.h"
 #include "daemon/vision/motion.h"
 #include "daemon/vision/sandbox.h"
@@ -18,6 +19,7 @@
 enum {
     FRAME_WAIT_MS = 100,
     SEEN_REPEAT_MS = LINK_BEAT_MS / 2, /* so that a frame's time later is still within LINK_BEAT_MS */
+    UNREADABLE_REPEAT_MS = LINK_BEAT_MS,
     STILL_FRAMES_PER_SCAN = 10,
     CAMERA_SILENCE_MAX_MS = 5000,
     US_PER_MS = 1000,
@@ -36,8 +38,9 @@ struct eye {
     int still_frames; /* since the last decoding */
     struct decoder_code codes[DECODER_CODES_MAX]; /* in view; the bytes are the decoder's until its next scan */
     int codes_count, codes_told; /* told: how many the link has taken this round */
+    bool unreadable, unreadable_is_known; /* is there something like a code? Of no interest while codes_count > 0 */
     int64_t captured_at_us;      /* of the frame that showed the codes last */
-    int64_t seen_at_us, beat_at_us, frame_at_us; /* last time of each */
+    int64_t seen_at_us, beat_at_us, frame_at_us, unreadable_at_us; /* last time of each */
     struct link_message message;
     char why[WHY_BYTES]; /* of LOST */
 };
@@ -110,6 +113,7 @@ static enum outcome scan(struct eye *eye, const struct camera_frame *frame, cons
                                             .stride_bytes = frame->stride_bytes};
     eye->codes_count = 0; /* their bytes go with the scan */
     eye->codes_told = 0;
+    eye->unreadable_is_known = false;
     eye->message.scans++;
     const int count = decoder_scan(eye->decoder, &picture, eye->codes);
     if (count < 0) {
@@ -123,6 +127,22 @@ static enum outcome scan(struct eye *eye, const struct camera_frame *frame, cons
     eye->still_frames = 0;
     eye->seen_at_us = 0; /* what was read is told at once */
     return GO_ON;
+}
+
+/* What the decoder found nothing in may still show a code. A view that is still is told of again without another look at it. */
+static enum outcome tell_unreadable(struct eye *eye, const struct camera_frame *frame, int64_t now)
+{
+    if (now - eye->unreadable_at_us < UNREADABLE_REPEAT_MS * US_PER_MS)
+        return GO_ON;
+    eye->unreadable_at_us = now;
+    if (!eye->unreadable_is_known)
+        eye->unreadable = finder_sees_code(frame->luma, frame->width_px, frame->height_px, frame->stride_bytes);
+    eye->unreadable_is_known = true;
+    if (!eye->unreadable)
+        return GO_ON;
+    eye->message.captured_at_us = eye->captured_at_us;
+    const int result = send_message(eye, LINK_UNREADABLE);
+    return result < 0 && result != -EAGAIN ? LINK_CLOSED : GO_ON;
 }
 
 static enum outcome look(struct eye *eye, const struct camera_frame *frame)
@@ -140,7 +160,9 @@ static enum outcome look(struct eye *eye, const struct camera_frame *frame)
     eye->captured_at_us = frame->captured_at_us; /* what was in view still is, as of this frame */
 
     const int64_t now = now_us();
-    if (eye->codes_count > 0 && now - eye->seen_at_us >= SEEN_REPEAT_MS * US_PER_MS) {
+    if (eye->codes_count == 0)
+        return tell_unreadable(eye, frame, now);
+    if (now - eye->seen_at_us >= SEEN_REPEAT_MS * US_PER_MS) {
         eye->seen_at_us = now;
         eye->codes_told = 0;
         outcome = tell_codes(eye);

@@ -18,6 +18,7 @@ bool link_check(const struct link_message *message, size_t received_bytes)
         return message->length_bytes >= 1 && message->length_bytes <= LINK_PAYLOAD_MAX_BYTES;
     case LINK_BEAT:
     case LINK_CAMERA:
+    case LINK_UNREADABLE:
         return message->length_bytes == 0;
     default:
         return false;

@@ -13,6 +13,7 @@ enum link_kind {
     LINK_BEAT = 1, /* each LINK_BEAT_MS: the loop turns */
     LINK_SEEN,     /* a code is in view: new, or still there (at least each LINK_BEAT_MS while it is) */
     LINK_CAMERA,   /* the camera was opened (text: what) or could not be (text: why); the eye exits after a loss */
+    LINK_UNREADABLE, /* something like a code is in view and can't be read: at each sighting, no oftener than LINK_BEAT_MS */
 };
 
 struct link_message {

@@ -177,3 +177,8 @@ void supervisor_close(struct supervisor *s)
     end(s);
     close_fd(&s->epoll_fd);
 }
+
+void supervisor_set_hang_ms(struct supervisor *s, int hang_ms)
+{
+    s->hang_ms = hang_ms;
+}

@@ -29,4 +29,6 @@ int64_t supervisor_next_us(const struct supervisor *s);
 int supervisor_take(struct supervisor *s, int64_t now_us);
 void supervisor_close(struct supervisor *s); /* ends the eye and waits for it */
 
+void supervisor_set_hang_ms(struct supervisor *s, int hang_ms); /* after a reload */
+
 #endif

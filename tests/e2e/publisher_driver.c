@@ -54,7 +54,7 @@ static int64_t now_us(void)
 static struct event make_row(int64_t seq)
 {
     struct event event = {.seq = seq, .kind = (enum event_kind)(seq % EVENT_KIND_COUNT), .at_us = INT64_C(1767225600000000) + seq,
-                          .monotonic_us = seq, .clock_trusted = seq % 2 == 0, .reason = (enum reason)(seq % REASON_COUNT),
+                          .monotonic_us = seq, .clock_trusted = seq % 2 == 0, .reason = (enum reason)(seq / EVENT_KIND_COUNT % REASON_COUNT),
                           .status = (enum declaration_status)(seq % STATUS_COUNT),
                           .credential = (enum credential_kind)(seq % CREDENTIAL_KIND_COUNT),
                           .direction = (enum direction)(seq / 3 % DIRECTION_COUNT),
@@ -62,7 +62,7 @@ static struct event make_row(int64_t seq)
     (void)snprintf(event.event_id, sizeof event.event_id, "%032" PRIx64, (uint64_t)seq);
     if (seq % 3 == 0)
         (void)snprintf(event.person, sizeof event.person, "%032" PRIx64, UINT64_MAX - (uint64_t)seq);
-    if (event.kind == EVENT_COMPLETED || event.kind == EVENT_NOT_USED)
+    if (event.kind == EVENT_COMPLETED || event.kind == EVENT_NOT_USED || event.kind == EVENT_INTERRUPTED)
         (void)snprintf(event.bound_event_id, sizeof event.bound_event_id, "%032" PRIx64, (uint64_t)seq - 1);
     if (event.kind == EVENT_ALARM_BEGIN || event.kind == EVENT_ALARM_END)
         (void)snprintf(event.alarm, sizeof event.alarm, "camera_lost");
@@ -72,8 +72,8 @@ static struct event make_row(int64_t seq)
 
 static int print_messages(void)
 {
-    static const char *const names[TOPIC_COUNT] = {"passage", "alarm", "state", "info", "availability", "result"};
-    const struct lane_state lane[2] = {{.camera = "no \"camera\""}, {true, true, true, true, ""}};
+    static const char *const names[TOPIC_COUNT] = {"passage", "alarm", "state", "info", "availability", "result", "muster"};
+    const struct lane_state lane[2] = {{.camera = "no \"camera\"", .mode = "normal"}, {true, true, true, true, "", "normal"}};
     const struct mqtt_counts counts[2] = {{.unsent_rows = 5, .broker_connects = 1},
                                           {.broker_connects = 2, .declarations_taken = 1, .presence_shared = true}};
     const struct message_result results[] = {
@@ -82,7 +82,12 @@ static int print_messages(void)
         {.of = INBOUND_DECLARATION, .kind = RESULT_REJECTED, .why = "not \"JSON\""}};
     const struct lane_info info[2] = {{.version = "1", .site = "s", .lane = "l"},
                                       {.version = "1", .site = "s", .lane = "l", .lines = "relay=…", .libraries = {{"zbar", "0"}}}};
+    struct muster_row rows[2] = {{.since_us = 1, .lane = "gate-1"}, {.since_us = 2}};
+    struct message_muster list[2] = {{.at_us = 3, .page = 1, .rows = rows, .count = 2, .inside = 2, .presence_shared = true},
+                                     {.at_us = 3, .page = 2, .last = true, .inside = 2, .clock_trusted = true}};
     char text[MESSAGE_BYTES];
+    for (int i = 0; i < 2; i++)
+        (void)snprintf(rows[i].person, sizeof rows[i].person, "%032d", i);
     for (int64_t seq = 1; seq <= EVENT_KIND_COUNT * REASON_COUNT * STATUS_COUNT; seq++) {
         struct event event = make_row(seq);
         if (message_event(&event, seq / 2 % 2 == 0, text, sizeof text) < 0)
@@ -96,6 +101,9 @@ static int print_messages(void)
         if (message_info(&info[i], text, sizeof text) < 0)
             return 1;
         (void)printf("info %s\n", text);
+        if (message_muster(&list[i], text, sizeof text) < 0)
+            return 1;
+        (void)printf("muster %s\n", text);
     }
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         if (message_result(&results[i], text, sizeof text) < 0)

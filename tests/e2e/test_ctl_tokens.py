@@ -161,7 +161,7 @@ def test_trust_installs_once(office):
 def test_trust_says_that_lanes_must_be_told(office):
     key = office.key()
     said = office.run("key", "trust", "--trust", office.trust, key.with_suffix(".pub")).stdout
-    assert "systemctl restart" in said
+    assert "systemctl reload" in said
     assert "restart" in office.retire("site1").stdout and "restart" in office.retire("site1", "--remove").stdout
 
 

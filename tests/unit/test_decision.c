@@ -107,6 +107,7 @@ static struct policy strict_policy(enum direction direction)
 
 static void nothing(struct decision_facts *f) { (void)f; }
 static void a_lock(struct decision_facts *f) { f->locked = true; }
+static void a_lock_down(struct decision_facts *f) { f->lock_down = true; }
 static void a_revocation(struct decision_facts *f) { f->revoked = true; }
 static void a_used_step(struct decision_facts *f) { f->step_used = true; }
 static void a_conflict(struct decision_facts *f) { f->identity_conflict = true; }
@@ -186,6 +187,7 @@ static void test_case_per_reason(void **state)
         {card(), declared(STATUS_GREEN, NOW_S), full, DIRECTION_IN, VERDICT_HOLD, REASON_OCCUPANCY_FULL, STATUS_GREEN},
         {card(), declared(STATUS_RED, NOW_S), nothing, DIRECTION_OUT, VERDICT_OPEN, REASON_EXIT_OPEN, STATUS_RED},
         {card(), declared(STATUS_GREEN, NOW_S), a_lock, DIRECTION_IN, VERDICT_DENY, REASON_LANE_LOCKED, STATUS_NONE},
+        {card(), declared(STATUS_GREEN, NOW_S), a_lock_down, DIRECTION_OUT, VERDICT_DENY, REASON_LOCK_DOWN, STATUS_NONE},
         {card(), declared(STATUS_GREEN, NOW_S), no_clock, DIRECTION_IN, VERDICT_HOLD, REASON_CLOCK_UNTRUSTED,
          STATUS_GREEN},
     };
@@ -614,6 +616,8 @@ static void test_exit_open(void **state)
     check(decide(&facts, &policy), VERDICT_DENY, REASON_TOKEN_REVOKED, STATUS_NONE);
     by_card.fault = CREDENTIAL_FAULT_MALFORMED;
     check(decide(&facts, &policy), VERDICT_DENY, REASON_CODE_MALFORMED, STATUS_NONE);
+    facts.lock_down = true;
+    check(decide(&facts, &policy), VERDICT_DENY, REASON_LOCK_DOWN, STATUS_NONE);
     facts.locked = true;
     check(decide(&facts, &policy), VERDICT_DENY, REASON_LANE_LOCKED, STATUS_NONE);
     /* only at a lane out */
@@ -636,12 +640,13 @@ static void test_precedence(void **state)
     credential.fault = CREDENTIAL_FAULT_PLACE_CODE;
     credential.expires_at_s = 1;
     credential.warnings = CREDENTIAL_WARN_SEX_MISMATCH;
-    facts.locked = facts.revoked = facts.step_used = facts.identity_conflict = true;
+    facts.locked = facts.lock_down = facts.revoked = facts.step_used = facts.identity_conflict = true;
     facts.presence = (struct presence){.known = true, .inside = true, .last_passage_at_s = NOW_S, .inside_count = 500};
 #define NEXT(reason_code, mend) \
     assert_string_equal(reason_name(decide(&facts, &policy).reason), reason_name(reason_code)); \
     mend
     NEXT(REASON_LANE_LOCKED, facts.locked = false);
+    NEXT(REASON_LOCK_DOWN, facts.lock_down = false);
     NEXT(REASON_PLACE_CODE, credential.fault = CREDENTIAL_OK);
     NEXT(REASON_TOKEN_REVOKED, facts.revoked = false);
     NEXT(REASON_TOKEN_REPLAYED, facts.step_used = false);
@@ -802,6 +807,7 @@ static void test_refusals(void **state)
     const struct verdict hold = {VERDICT_HOLD, REASON_NO_DECLARATION, STATUS_NONE};
     const struct verdict open = {VERDICT_OPEN, REASON_STATUS_GREEN, STATUS_GREEN};
     const struct verdict locked = {VERDICT_DENY, REASON_LANE_LOCKED, STATUS_NONE};
+    const struct verdict lock_down = {VERDICT_DENY, REASON_LOCK_DOWN, STATUS_NONE};
     const int64_t at_us = 5000000, until_us = at_us + 60000000;
 
     (void)state;
@@ -811,6 +817,7 @@ static void test_refusals(void **state)
     refusals_count(&refusals, &policy, &deny, at_us);
     refusals_count(&refusals, &policy, &hold, at_us); /* doesn't */
     refusals_count(&refusals, &policy, &deny, at_us);
+    refusals_count(&refusals, &policy, &lock_down, at_us); /* nor does this one count */
     assert_false(refusals_locked(&refusals, at_us));
     refusals_count(&refusals, &policy, &deny, at_us);
     assert_true(refusals_locked(&refusals, at_us));

@@ -93,6 +93,7 @@ static void draw_one(struct drawn *one)
     one->facts.step_used = one_in(12);
     one->facts.identity_conflict = one_in(8);
     one->facts.locked = one_in(12);
+    one->facts.lock_down = one_in(12);
 }
 
 static struct verdict decide_one(const struct drawn *one)
@@ -128,8 +129,10 @@ static void check_one(const struct drawn *one, struct verdict got)
         assert_true(is_exit(one) && got.action == VERDICT_OPEN);
     if (facts->locked)
         assert_int_equal(got.reason, REASON_LANE_LOCKED);
+    else if (facts->lock_down)
+        assert_int_equal(got.reason, REASON_LOCK_DOWN);
     bool is_unverified = !credential->is_signed && (is_token(one) || credential->kind == CREDENTIAL_HEALTH_CERTIFICATE);
-    if (facts->locked || facts->revoked || facts->step_used || credential->fault != CREDENTIAL_OK || is_unverified)
+    if (facts->locked || facts->lock_down || facts->revoked || facts->step_used || credential->fault != CREDENTIAL_OK || is_unverified)
         assert_int_equal(got.action, VERDICT_DENY);
     if (facts->identity_conflict || credential->kind == CREDENTIAL_PERSONAL_CODE)
         assert_int_not_equal(got.action, VERDICT_OPEN); /* the drawn personal codes show nobody */

@@ -78,6 +78,16 @@ static void put_code(const struct place *place, const char *name, const char *pa
     free(picture.luma);
 }
 
+/* As put_code(), with a thumb on the corner that has no square: it can be told that there is a code, and no more. */
+static void put_covered_code(const struct place *place, const char *name, const char *payload)
+{
+    struct qr_picture picture = qr_centred(qr_bytes(payload, strlen(payload)), WIDTH, HEIGHT, 6);
+    for (int y = HEIGHT / 2; y < HEIGHT; y++)
+        memset(picture.luma + y * WIDTH + WIDTH / 2, 128, WIDTH / 2);
+    qr_write_pgm(&picture, place->folder, name);
+    free(picture.luma);
+}
+
 static void start(struct place *place, int send_buffer_bytes)
 {
     int pair[2];
@@ -225,6 +235,42 @@ static void several_codes_are_all_told(void **state)
     assert_true(wait_for(place, "left", &message));
 }
 
+/* At most each 200 ms, as long as it is held, though the view is still; not a word of it once it can be read or is gone. */
+static void covered_code_is_told_of_until_it_is_read(void **state)
+{
+    struct place *place = *state;
+    struct link_message message;
+    put_covered_code(place, "1.pgm", "covered");
+    put_code(place, "2.pgm", "uncovered");
+    place->settings.replay.hold_ms = 1500;
+    place->settings.replay.gap_ms = 0;
+    start(place, 0);
+    expect_camera(place);
+    int told = 0, seen = 0, told_too_late = 0;
+    int64_t last_us = 0, longest_us = 0;
+    const int64_t until_ms = now_ms() + 4000;
+    while (receive(place, &message, until_ms)) {
+        if (message.kind == LINK_SEEN) {
+            assert_true(is_payload(&message, "uncovered"));
+            seen++;
+        }
+        if (message.kind != LINK_UNREADABLE)
+            continue;
+        assert_true(message.captured_at_us > 0 && message.captured_at_us <= message.sent_at_us);
+        assert_int_equal(message.payload[0], 0);
+        if (told++ > 0) {
+            assert_true(message.sent_at_us - last_us >= (LINK_BEAT_MS - 20) * 1000); /* stamped a little after the decision */
+            longest_us = message.sent_at_us - last_us > longest_us ? message.sent_at_us - last_us : longest_us;
+        }
+        last_us = message.sent_at_us;
+        told_too_late += seen > 0;
+    }
+    assert_in_range(told, 4, 8);
+    assert_true(longest_us < 500000);
+    assert_true(seen >= 8);
+    assert_int_equal(told_too_late, 0);
+}
+
 static void broken_frame_is_counted(void **state)
 {
     struct place *place = *state;
@@ -331,9 +377,14 @@ static void only_sane_messages_are_believed(void **state)
     assert_false(link_check(&message, sizeof message));
     message.text[sizeof message.text - 1] = '\0';
     assert_true(link_check(&message, sizeof message));
+    message.kind = LINK_UNREADABLE;
+    assert_true(link_check(&message, sizeof message));
+    message.length_bytes = 1;
+    assert_false(link_check(&message, sizeof message));
+    message.length_bytes = 0;
     for (uint32_t kind = 4; kind != 3; kind = kind < 100 ? kind + 1 : kind == 100 ? UINT32_MAX : kind + 4) {
         message.kind = kind;
-        assert_int_equal(link_check(&message, sizeof message), kind == LINK_CAMERA);
+        assert_int_equal(link_check(&message, sizeof message), kind == LINK_CAMERA || kind == LINK_UNREADABLE);
     }
 }
 
@@ -566,6 +617,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(picture_renamed_in_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(next_code_is_seen_without_a_gap, setup, teardown),
         cmocka_unit_test_setup_teardown(several_codes_are_all_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(covered_code_is_told_of_until_it_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_frame_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(full_link_delays_a_code_but_keeps_it, setup, teardown),
         cmocka_unit_test_setup_teardown(no_folder_says_why, setup, teardown),

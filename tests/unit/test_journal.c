@@ -25,6 +25,7 @@
 #include "daemon/credential/token.h"
 #include "daemon/journal/chain.h"
 #include "daemon/journal/database.h"
+#include "daemon/journal/pending.h"
 #include "daemon/journal/register.h"
 
 enum { NOW_S = 1790000000, ANSWER_WITHIN_MS = 10000 };
@@ -663,23 +664,93 @@ static void closing_finishes_the_queue(void **state)
 
 struct producer {
     struct journal *journal;
+    const struct journal_settings *fresh;
     int submitted;
 };
 
 static void *produce(void *userdata)
 {
     struct producer *producer = userdata;
-    const struct journal_request ping = { .op = JOURNAL_PING };
+    const struct journal_request requests[2] = { { .op = JOURNAL_PING },
+                                                 { .op = JOURNAL_RELOAD, .fresh = producer->fresh } };
     while (producer->submitted < 3000)
-        if (journal_submit(producer->journal, &ping) == 0)
+        if (journal_submit(producer->journal, &requests[producer->submitted % 7 == 0]) == 0)
             producer->submitted++;
     return NULL;
+}
+
+/* ---- new settings ------------------------------------------------------------------------------------------------ */
+
+static int reload(struct fixture *f, const struct journal_settings *fresh)
+{
+    struct journal_answer answer;
+    const struct journal_request request = { .op = JOURNAL_RELOAD, .tag = 31, .fresh = fresh };
+    ask(f->journal, &request, &answer);
+    return answer.error;
+}
+
+static void new_policy_and_keys_count_from_the_next_code_on(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_answer answer;
+    struct journal_settings *fresh = malloc(sizeof(*fresh));
+    assert_non_null(fresh);
+    declare(f, SUBJECT, STATUS_YELLOW, NOW_S - 60);
+    decide_payload(f, 1, CCCD, &answer);
+    assert_int_equal(answer.verdict.action, VERDICT_HOLD);
+    *fresh = f->settings;
+    fresh->policy.by_status[STATUS_YELLOW] = VERDICT_OPEN;
+    fresh->trust.count = 0;
+    assert_int_equal(reload(f, fresh), 0);
+    memset(fresh, 0xff, sizeof(*fresh)); /* was borrowed until the answer, no longer */
+    decide_payload(f, 2, CCCD, &answer);
+    assert_int_equal(answer.verdict.action, VERDICT_OPEN);
+    assert_int_equal(answer.event.seq, 2);
+
+    assert_int_equal(reload(f, NULL), -EINVAL);
+    for (int change = 0; change < 4; change++) {
+        *fresh = f->settings;
+        fresh->policy.by_status[STATUS_YELLOW] = VERDICT_DENY;
+        if (change == 0)
+            (void)strcat(fresh->path, "2");
+        else if (change == 1)
+            fresh->site_key[31] ^= 1;
+        else if (change == 2)
+            fresh->has_sensor = !fresh->has_sensor;
+        else
+            (void)strcpy(fresh->lane, "lane9");
+        assert_int_equal(reload(f, fresh), -EPERM);
+    }
+    decide_payload(f, 3, CCCD, &answer); /* a refused one changed nothing */
+    assert_int_equal(answer.verdict.action, VERDICT_OPEN);
+    free(fresh);
+}
+
+static void a_refused_event_does_not_stop_those_behind_it(void **state)
+{
+    static const int answers[] = { -EEXIST, -EINVAL, -ENOSPC, 0 };
+    struct pending *pending = calloc(1, sizeof(*pending));
+    (void)state;
+    assert_non_null(pending);
+    for (int i = 0; i < 3; i++)
+        assert_true(pending_add(pending, &(struct event){ .kind = EVENT_COMPLETED, .seq = i }));
+    for (int i = 0; i < 4; i++) {
+        const struct event *event = pending_next(pending, i * INT64_C(1000000));
+        assert_non_null(event);
+        assert_int_equal(event->seq, i < 2 ? i : 2); /* a full disk may have room later */
+        pending_offered(pending);
+        pending_answer(pending, answers[i], i * INT64_C(1000000));
+    }
+    assert_int_equal(pending->count, 0);
+    assert_int_equal(pending->refused, 2);
+    assert_int_equal(pending->dropped, 0);
+    free(pending);
 }
 
 static void threads_agree(void **state) /* for -fsanitize=thread: the ring at full speed, full and empty by turns */
 {
     struct fixture *f = *state;
-    struct producer producer = { .journal = f->journal };
+    struct producer producer = { .journal = f->journal, .fresh = &f->settings };
     struct journal_answer answer;
     pthread_t thread;
     int taken = 0;
@@ -890,6 +961,8 @@ int main(int argc, char **argv)
         TEST(failed_commit_is_never_a_success),
         TEST(full_queue_says_so_and_loses_nothing),
         TEST(closing_finishes_the_queue),
+        TEST(new_policy_and_keys_count_from_the_next_code_on),
+        TEST(a_refused_event_does_not_stop_those_behind_it),
         TEST(threads_agree),
         TEST(newer_version_is_refused),
         TEST(foreign_files_are_refused_and_left_alone),

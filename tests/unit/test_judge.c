@@ -310,6 +310,30 @@ static void refusals_in_a_row_lock_the_lane(void **state)
     assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
 }
 
+static void lock_down_denies_and_locks_nobody_out(void **state)
+{
+    struct fixture *f = *state;
+    set_up_lock(f);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+        struct journal_request *request = fresh(f, JOURNAL_DECIDE);
+        request->lock_down = true;
+        for (int times = 0; times < 4; times++) {
+            (void)snprintf(request->event.event_id, sizeof(request->event.event_id), "d%d.%d", i, times);
+            request->payload_bytes = sizeof(ANH_CARD) - 1;
+            memcpy(request->payload, ANH_CARD, sizeof(ANH_CARD) - 1); /* wiped by the last one */
+            assert_int_equal(ask(f), 0);
+            assert_int_equal(f->answer.verdict.action, VERDICT_DENY);
+            assert_int_equal(f->answer.verdict.reason, REASON_LOCK_DOWN);
+            assert_int_equal(f->answer.event.kind, EVENT_DENIED);
+        }
+        if (i == 3)
+            restart(f);
+    }
+    refuse(f, 3);
+    assert_int_equal(show(f, ANH_CARD), REASON_LANE_LOCKED);
+}
+
 static void the_guard_ends_the_lock(void **state)
 {
     struct fixture *f = *state;
@@ -389,6 +413,7 @@ int main(void)
         TEST(an_event_that_waited_keeps_its_time),
         TEST(bad_offsets_are_refused),
         TEST(refusals_in_a_row_lock_the_lane),
+        TEST(lock_down_denies_and_locks_nobody_out),
         TEST(the_guard_ends_the_lock),
         TEST(a_restart_does_not_end_the_lock),
         TEST(a_restart_does_not_end_the_row),

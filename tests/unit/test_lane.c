@@ -1,239 +1,338 @@
-/* The lane's rules: one pulse for one grant, bounded, never for a failed journal; the button's binding; signals by verdict. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+/* Each cell of the lane's table of states and stimuli is a case of its own: what is answered, which effects follow, what mode
+ * and phase the lane is in then. And the README's table is the program's. */
+#include "lane_drive.h"
 
-#include <cmocka.h>
+#include "daemon/lane/lane_parts.h"
 
-#include "daemon/lane/lane.h"
+#ifndef README
+#define README "README.md"
+#endif
 
-#define MS(n) ((int64_t)(n) * 1000)
-static const struct lane_settings timing = {.pulse_ms = 300, .pulse_gap_ms = 200, .debounce_ms = 30, .button_binding_ms = 15000};
-static const struct verdict open_verdict = {VERDICT_OPEN, REASON_STATUS_GREEN, STATUS_GREEN};
-static const struct verdict hold_verdict = {VERDICT_HOLD, REASON_STATUS_YELLOW, STATUS_YELLOW};
-static const struct verdict deny_verdict = {VERDICT_DENY, REASON_STATUS_RED, STATUS_RED};
-
-static bool level(struct lane *lane, enum lane_output output, int64_t now_us)
+/* The lane in `mode`, one second after a refusal "r", with the arm at rest. */
+static void bring_into(struct drive *d, enum lane_mode mode)
 {
-    bool levels[LANE_OUTPUT_COUNT];
-    lane_outputs(lane, now_us, levels);
-    return levels[output];
+    const struct lane_settings settings = drive_settings();
+    drive_begin(d, &settings, &all_quiet);
+    if (mode == LANE_HOLD_OPEN)
+        assert_int_equal(drive_command(d, LANE_IN_HOLD_OPEN), 0);
+    if (mode == LANE_LOCK_DOWN)
+        assert_int_equal(drive_command(d, LANE_IN_LOCK_DOWN), 0);
+    if (mode == LANE_EMERGENCY)
+        assert_int_equal(drive_level(d, LANE_IN_FIRE, true), 0);
+    if (mode == LANE_OUT_OF_ORDER)
+        assert_int_equal(drive_fault(d, LANE_FAULT_CAMERA, true), 0);
+    assert_int_equal(d->lane.mode, mode);
+    drive_hold(d, "r");
+    drive_wait(d, MS(1000));
+    drive_forget(d);
 }
 
-/* Follows the lane's own deadlines to `until_us`; counts rising edges and the time on of the relay. */
-static int follow(struct lane *lane, int64_t *now_us, int64_t until_us, int64_t *ret_on_us)
+/* ---- what each stimulus is, done to the lane --------------------------------------------------------------------- */
+
+static int grant(struct drive *d) { return drive_verdict(d, VERDICT_OPEN, REASON_STATUS_GREEN, "g"); }
+static int refusal(struct drive *d) { return drive_verdict(d, VERDICT_DENY, REASON_STATUS_RED, "n"); }
+static int must_wait(struct drive *d)
 {
-    int edges = 0;
-    bool on = level(lane, LANE_RELAY, *now_us);
-    edges += on;
-    while (*now_us < until_us) {
-        int64_t next_us = lane_next_us(lane, *now_us);
-        assert_true(next_us > *now_us); /* never a spin */
-        if (next_us > until_us)
-            next_us = until_us;
-        if (on)
-            *ret_on_us += next_us - *now_us;
-        *now_us = next_us;
-        bool now_on = level(lane, LANE_RELAY, *now_us);
-        edges += now_on && !on;
-        on = now_on;
+    drive_wait(d, MS(10000)); /* what is said is over */
+    return drive_command(d, LANE_IN_MUST_WAIT);
+}
+static int unreadable(struct drive *d)
+{
+    drive_wait(d, MS(10000));
+    for (int i = 0; i <= 30; i++) {
+        drive_wait(d, MS(100));
+        assert_int_equal(drive_command(d, LANE_IN_UNREADABLE), 0);
     }
-    return edges;
+    return 0;
+}
+static int press(struct drive *d)
+{
+    drive_button(d, true, "p");
+    return 0;
+}
+static int long_press(struct drive *d)
+{
+    drive_button(d, true, "p");
+    drive_wait(d, MS(2999));
+    drive_forget(d);
+    drive_wait(d, MS(1));
+    return 0;
+}
+static int stuck(struct drive *d)
+{
+    drive_button(d, true, "p");
+    drive_wait(d, MS(29999));
+    drive_forget(d);
+    drive_wait(d, MS(1));
+    return 0;
+}
+static int release(struct drive *d)
+{
+    (void)stuck(d);
+    drive_forget(d);
+    drive_button(d, false, "");
+    return 0;
+}
+static int arm_turns(struct drive *d) { return drive_level(d, LANE_IN_SENSOR, true); }
+static int arm_rests(struct drive *d)
+{
+    drive_press(d, "p");
+    drive_forget(d);
+    drive_arm(d, true);
+    drive_wait(d, MS(700));
+    return drive_level(d, LANE_IN_SENSOR, false);
+}
+static int arm_held(struct drive *d)
+{
+    drive_arm(d, true);
+    drive_wait(d, MS(9999));
+    drive_forget(d);
+    drive_wait(d, MS(1));
+    return 0;
+}
+static int wait_over(struct drive *d)
+{
+    drive_press(d, "p");
+    drive_wait(d, MS(4799));
+    drive_forget(d);
+    drive_wait(d, MS(1));
+    return 0;
+}
+static int fire(struct drive *d)
+{
+    (void)grant(d);
+    return drive_level(d, LANE_IN_FIRE, true);
+}
+static int fire_over(struct drive *d) { return drive_level(d, LANE_IN_FIRE, false); }
+static int fire_reset(struct drive *d)
+{
+    assert_int_equal(drive_command(d, LANE_IN_FIRE_RESET), d->lane.fire ? -1 : 0); /* while it burns */
+    (void)drive_level(d, LANE_IN_FIRE, false);
+    return drive_command(d, LANE_IN_FIRE_RESET);
+}
+static int tamper(struct drive *d) { return drive_level(d, LANE_IN_TAMPER, true); }
+static int service(struct drive *d)
+{
+    (void)grant(d);
+    return drive_level(d, LANE_IN_SERVICE, true);
+}
+static int fault(struct drive *d)
+{
+    (void)grant(d);
+    return drive_fault(d, LANE_FAULT_JOURNAL, true);
+}
+static int normal(struct drive *d) { return drive_command(d, LANE_IN_NORMAL); }
+static int lock_down(struct drive *d)
+{
+    (void)grant(d);
+    return drive_command(d, LANE_IN_LOCK_DOWN);
+}
+static int hold_open(struct drive *d) { return drive_command(d, LANE_IN_HOLD_OPEN); }
+static int hold_open_over(struct drive *d)
+{
+    drive_wait(d, MS(58999));
+    drive_forget(d);
+    drive_wait(d, MS(1));
+    return 0;
 }
 
-static void nothing_moves_at_start(void **state)
+/* ---- the cells --------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    int (*act)(struct drive *d);
+    const char *by_mode[LANE_MODE_COUNT]; /* "answer mode phase open|shut said: effects" */
+} rows[LANE_STIMULUS_COUNT] = {
+    [LANE_ON_GRANT] = {"grant", grant, {
+        "ok normal granted open open:",
+        "ok hold_open granted open open:",
+        "ok lock_down closed shut locked: not_used g",
+        "ok emergency closed open none: interrupted g",
+        "ok out_of_order granted open open:"}},
+    [LANE_ON_REFUSAL] = {"refusal", refusal, {
+        "ok normal closed shut deny:",
+        "ok hold_open closed open deny:",
+        "ok lock_down closed shut deny:",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut deny:"}},
+    [LANE_ON_MUST_WAIT] = {"must_wait", must_wait, {
+        "ok normal closed shut wait:",
+        "ok hold_open closed open wait:",
+        "ok lock_down closed shut wait:",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut wait:"}},
+    [LANE_ON_UNREADABLE] = {"unreadable", unreadable, {
+        "ok normal closed shut unreadable:",
+        "ok hold_open closed open unreadable:",
+        "ok lock_down closed shut unreadable:",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut unreadable:"}},
+    [LANE_ON_PRESS] = {"press", press, {
+        "ok normal granted open open: override p for r",
+        "ok hold_open granted open open: override p for r",
+        "ok lock_down granted open open: override p for r",
+        "ok emergency closed open none: override p for r; interrupted p",
+        "ok out_of_order granted open open: override p for r"}},
+    [LANE_ON_LONG_PRESS] = {"long_press", long_press, {
+        "ok hold_open granted open open: begin hold_open",
+        "ok normal closed shut open: end hold_open; not_used p",
+        "ok lock_down granted shut open:",
+        "ok emergency closed open none:",
+        "ok hold_open granted open open: begin hold_open"}},
+    [LANE_ON_STUCK] = {"stuck", stuck, {
+        "ok normal closed shut open: begin button_stuck; end hold_open",
+        "ok normal closed shut open: begin button_stuck",
+        "ok lock_down closed shut open: begin button_stuck",
+        "ok emergency closed open none: begin button_stuck",
+        "ok out_of_order closed shut open: begin button_stuck; end hold_open"}},
+    [LANE_ON_RELEASE] = {"release", release, {
+        "ok normal closed shut open: end button_stuck",
+        "ok normal closed shut open: end button_stuck",
+        "ok lock_down closed shut open: end button_stuck",
+        "ok emergency closed open none: end button_stuck",
+        "ok out_of_order closed shut open: end button_stuck"}},
+    [LANE_ON_ARM_TURNS] = {"arm_turns", arm_turns, {
+        "ok normal closed shut hold: begin forced",
+        "ok hold_open closed open hold:",
+        "ok lock_down closed shut hold: begin forced",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut hold: begin forced"}},
+    [LANE_ON_ARM_RESTS] = {"arm_rests", arm_rests, {
+        "ok normal closed shut open: completed p",
+        "ok hold_open closed open open: completed p",
+        "ok lock_down closed shut open: completed p",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut open: completed p"}},
+    [LANE_ON_ARM_HELD] = {"arm_held", arm_held, {
+        "ok normal closed shut hold: begin held",
+        "ok hold_open closed open hold:",
+        "ok lock_down closed shut hold: begin held",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut hold: begin held"}},
+    [LANE_ON_WAIT_OVER] = {"wait_over", wait_over, {
+        "ok normal closed shut open: not_used p",
+        "ok hold_open closed open open: not_used p",
+        "ok lock_down closed shut open: not_used p",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut open: not_used p"}},
+    [LANE_ON_FIRE] = {"fire", fire, {
+        "ok emergency closed open none: begin emergency_release; muster; interrupted g",
+        "ok emergency closed open none: begin emergency_release; muster; interrupted g",
+        "ok emergency closed open none: not_used g; begin emergency_release; muster",
+        "ok emergency closed open none: interrupted g",
+        "ok emergency closed open none: begin emergency_release; muster; interrupted g"}},
+    [LANE_ON_FIRE_OVER] = {"fire_over", fire_over, {
+        "ok normal closed shut hold:",
+        "ok hold_open closed open hold:",
+        "ok lock_down closed shut hold:",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut hold:"}},
+    [LANE_ON_FIRE_RESET] = {"fire_reset", fire_reset, {
+        "ok normal closed shut hold:",
+        "ok hold_open closed open hold:",
+        "ok lock_down closed shut hold:",
+        "ok normal closed shut none: end emergency_release",
+        "ok out_of_order closed shut hold:"}},
+    [LANE_ON_TAMPER] = {"tamper", tamper, {
+        "ok normal closed shut hold: begin tamper",
+        "ok hold_open closed open hold: begin tamper",
+        "ok lock_down closed shut hold: begin tamper",
+        "ok emergency closed open none: begin tamper",
+        "ok out_of_order closed shut hold: begin tamper"}},
+    [LANE_ON_SERVICE] = {"service", service, {
+        "ok out_of_order closed shut open: interrupted g; begin out_of_order",
+        "ok hold_open closed open open: interrupted g; begin out_of_order",
+        "ok lock_down closed shut locked: not_used g; begin out_of_order",
+        "ok emergency closed open none: interrupted g; begin out_of_order",
+        "ok out_of_order closed shut open: interrupted g"}},
+    [LANE_ON_FAULT] = {"fault", fault, {
+        "ok out_of_order granted open open: begin out_of_order",
+        "ok hold_open granted open open: begin out_of_order",
+        "ok lock_down closed shut locked: not_used g; begin out_of_order",
+        "ok emergency closed open none: interrupted g; begin out_of_order",
+        "ok out_of_order granted open open:"}},
+    [LANE_ON_NORMAL] = {"normal", normal, {
+        "ok normal closed shut hold:",
+        "ok normal closed shut hold: end hold_open",
+        "ok normal closed shut hold: end lock_down",
+        "refused emergency closed open none:",
+        "ok out_of_order closed shut hold:"}},
+    [LANE_ON_LOCK_DOWN] = {"lock_down", lock_down, {
+        "ok lock_down closed shut open: begin lock_down; interrupted g",
+        "ok lock_down closed shut open: end hold_open; begin lock_down; interrupted g",
+        "ok lock_down closed shut locked: not_used g",
+        "ok emergency closed open none: interrupted g; begin lock_down",
+        "ok lock_down closed shut open: begin lock_down; interrupted g"}},
+    [LANE_ON_HOLD_OPEN] = {"hold_open", hold_open, {
+        "ok hold_open closed open hold: begin hold_open",
+        "ok hold_open closed open hold:",
+        "refused lock_down closed shut hold:",
+        "refused emergency closed open none:",
+        "ok hold_open closed open hold: begin hold_open"}},
+    [LANE_ON_HOLD_OPEN_OVER] = {"hold_open_over", hold_open_over, {
+        "ok normal closed shut hold:",
+        "ok normal closed shut hold: end hold_open",
+        "ok lock_down closed shut hold:",
+        "ok emergency closed open none:",
+        "ok out_of_order closed shut hold:"}},
+};
+
+struct cell {
+    enum lane_stimulus stimulus;
+    enum lane_mode mode;
+    char name[64];
+};
+
+static void outcome(const struct drive *d, int r, char *ret_text, size_t text_bytes)
 {
-    (void)state;
-    struct lane lane;
-    lane_init(&lane, &timing);
-    for (int i = 0; i < LANE_OUTPUT_COUNT; i++)
-        assert_false(level(&lane, (enum lane_output)i, MS(1)));
-    assert_int_equal(lane_next_us(&lane, MS(1)), INT64_MAX);
+    (void)snprintf(ret_text, text_bytes, "%s %s %s %s %s:%s%s", r == 0 ? "ok" : "refused", lane_mode_name(d->lane.mode),
+                   lane_phase_name(d->lane.phase), lane_is_open(&d->lane, d->now_us) ? "open" : "shut",
+                   signal_name(d->lane.said.signal), d->effects[0] != '\0' ? " " : "", d->effects);
 }
 
-static void a_grant_is_one_pulse_of_its_length(void **state)
+static void the_cell(void **state)
 {
-    (void)state;
-    struct lane lane;
-    int64_t now_us = MS(1000), on_us = 0;
-    lane_init(&lane, &timing);
-    lane_verdict(&lane, &open_verdict, "a", now_us);
-    assert_int_equal(follow(&lane, &now_us, MS(5000), &on_us), 1);
-    assert_int_equal(on_us, MS(300));
+    const struct cell *cell = *state;
+    struct drive d;
+    char text[1200];
+    bring_into(&d, cell->mode);
+    int r = rows[cell->stimulus].act(&d);
+    outcome(&d, r, text, sizeof text);
+    assert_string_equal(text, rows[cell->stimulus].by_mode[cell->mode]);
 }
 
-static void two_grants_are_two_pulses_with_a_gap(void **state)
+static void the_readme_shows_this_table(void **state)
 {
+    static char readme[400000], table[16384];
+    FILE *file = fopen(README, "r"), *out = fmemopen(table, sizeof table, "w");
     (void)state;
-    struct lane lane;
-    int64_t now_us = MS(1000), on_us = 0;
-    lane_init(&lane, &timing);
-    lane_verdict(&lane, &open_verdict, "a", now_us);
-    (void)level(&lane, LANE_RELAY, now_us);
-    lane_verdict(&lane, &open_verdict, "b", now_us + MS(10));
-    now_us += MS(10);
-    assert_int_equal(follow(&lane, &now_us, MS(5000), &on_us), 2);
-    assert_int_equal(on_us, MS(590));
-    assert_false(level(&lane, LANE_RELAY, now_us));
-}
-
-static void hold_and_denial_never_open(void **state)
-{
-    (void)state;
-    struct lane lane;
-    const struct verdict failed = {VERDICT_OPEN, REASON_JOURNAL_FAILED, STATUS_GREEN}; /* even if one said open */
-    const struct verdict *verdicts[] = {&hold_verdict, &deny_verdict, &failed};
-    for (size_t i = 0; i < 3; i++) {
-        int64_t now_us = MS(1000), on_us = 0;
-        lane_init(&lane, &timing);
-        lane_verdict(&lane, verdicts[i], "a", now_us);
-        assert_int_equal(follow(&lane, &now_us, MS(20000), &on_us), 0);
-    }
-}
-
-static void button_is_bound_to_the_person_refused_before(void **state)
-{
-    (void)state;
-    struct lane lane;
-    char bound[LANE_EVENT_ID_BYTES];
-    lane_init(&lane, &timing);
-    lane_button(&lane, MS(1), bound);
-    assert_string_equal(bound, "");
-    lane_verdict(&lane, &hold_verdict, "held-1", MS(10000));
-    lane_button(&lane, MS(10000 + 15000), bound);
-    assert_string_equal(bound, "held-1");
-    lane_button(&lane, MS(10000 + 15000), bound); /* once */
-    assert_string_equal(bound, "");
-    lane_verdict(&lane, &deny_verdict, "denied-2", MS(30000));
-    lane_button(&lane, MS(30000 + 15001), bound); /* too late */
-    assert_string_equal(bound, "");
-    lane_verdict(&lane, &hold_verdict, "held-3", MS(50000));
-    lane_verdict(&lane, &open_verdict, "granted", MS(51000)); /* somebody else went through */
-    lane_button(&lane, MS(52000), bound);
-    assert_string_equal(bound, "");
-}
-
-static void the_guard_always_has_a_place(void **state)
-{
-    (void)state;
-    struct lane lane;
-    char bound[LANE_EVENT_ID_BYTES];
-    int64_t now_us = MS(1), on_us = 0;
-    int grants = 0;
-    lane_init(&lane, &timing);
-    while (lane_can_open(&lane)) {
-        lane_verdict(&lane, &open_verdict, "x", now_us);
-        grants++;
-    }
-    lane_button(&lane, now_us, bound);
-    assert_int_equal(follow(&lane, &now_us, MS(20000), &on_us), grants + 1);
-}
-
-static void out_of_order_is_a_red_lamp(void **state)
-{
-    (void)state;
-    struct lane lane;
-    lane_init(&lane, &timing);
-    lane_set_out_of_order(&lane, true);
-    assert_true(level(&lane, LANE_LAMP_RED, MS(1)));
-    lane_set_out_of_order(&lane, false);
-    assert_false(level(&lane, LANE_LAMP_RED, MS(2)));
-}
-
-static void every_reason_has_a_signal_that_fits_its_action(void **state)
-{
-    (void)state;
-    for (int reason = 0; reason < REASON_COUNT; reason++)
-        for (int action = 0; action < VERDICT_ACTION_COUNT; action++) {
-            struct verdict v = {(enum verdict_action)action, (enum reason)reason, STATUS_NONE};
-            enum signal s = signal_for_verdict(&v);
-            assert_int_not_equal(s, SIGNAL_NONE);
-            /* nothing recorded, nothing opened: see hold_and_denial_never_open */
-            assert_int_equal(s == SIGNAL_OPEN, action == VERDICT_OPEN && reason != REASON_JOURNAL_FAILED);
-            assert_int_equal(s == SIGNAL_HOLD, action == VERDICT_HOLD && reason != REASON_JOURNAL_FAILED);
-        }
-    struct verdict unknown = {VERDICT_DENY, REASON_COUNT, STATUS_NONE};
-    assert_int_equal(signal_for_verdict(&unknown), SIGNAL_FAILURE);
-}
-
-/* What a person does next differs: show your own code, come back later, wait for the guard. */
-static void denials_are_told_apart(void **state)
-{
-    (void)state;
-    static const struct {
-        enum reason reason;
-        enum signal signal;
-    } rows[] = {
-        {REASON_PLACE_CODE, SIGNAL_PLACE_CODE}, {REASON_LANE_LOCKED, SIGNAL_LOCKED},
-        {REASON_OUTSIDE_SCHEDULE, SIGNAL_NOT_NOW}, {REASON_ANTIPASSBACK_TIME, SIGNAL_NOT_NOW},
-        {REASON_ANTIPASSBACK_PRESENCE, SIGNAL_NOT_NOW}, {REASON_OCCUPANCY_FULL, SIGNAL_NOT_NOW},
-        {REASON_TOKEN_REVOKED, SIGNAL_FORGED}, {REASON_KEY_NOT_VALID, SIGNAL_FORGED},
-        {REASON_TOKEN_REPLAYED, SIGNAL_EXPIRED}, {REASON_TOKEN_OUT_OF_STEP, SIGNAL_EXPIRED},
-        {REASON_STATUS_RED, SIGNAL_DENY}, {REASON_STATUS_WHITE, SIGNAL_DENY}, {REASON_CERTIFICATE_RULE, SIGNAL_DENY},
-        {REASON_IDENTITY_CONFLICT, SIGNAL_DENY}, {REASON_NUMBER_MASKED, SIGNAL_WRONG_CODE},
-        {REASON_CODE_UNSUPPORTED, SIGNAL_WRONG_CODE}, {REASON_JOURNAL_FAILED, SIGNAL_FAILURE},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct verdict v = {VERDICT_DENY, rows[i].reason, STATUS_NONE};
-        assert_int_equal(signal_for_verdict(&v), rows[i].signal);
-    }
-}
-
-static void names_of_patterns_differ(void **state)
-{
-    (void)state;
-    for (int a = 0; a < SIGNAL_COUNT; a++)
-        for (int b = 0; b < a; b++)
-            assert_string_not_equal(signal_pattern((enum signal)a)->name, signal_pattern((enum signal)b)->name);
-    assert_ptr_equal(signal_pattern(SIGNAL_COUNT), signal_pattern(SIGNAL_NONE));
-}
-
-static void patterns_are_different_by_ear(void **state)
-{
-    (void)state;
-    for (int a = SIGNAL_OPEN; a < SIGNAL_COUNT; a++)
-        for (int b = a + 1; b < SIGNAL_COUNT; b++) {
-            const struct signal_pattern *p = signal_pattern((enum signal)a), *q = signal_pattern((enum signal)b);
-            bool count = p->repeats != q->repeats, length = p->tone_on_ms * 3 <= q->tone_on_ms * 2 || q->tone_on_ms * 3 <= p->tone_on_ms * 2;
-            if (!count && !length)
-                fail_msg("%s and %s sound alike", p->name, q->name);
-        }
-}
-
-static void tones_follow_their_row(void **state)
-{
-    (void)state;
-    for (int s = SIGNAL_OPEN; s < SIGNAL_COUNT; s++) {
-        const struct signal_pattern *p = signal_pattern((enum signal)s);
-        struct signal_player player;
-        int64_t on_us = 0, now_us = MS(7);
-        int tones = 0;
-        bool was = false;
-        signal_start(&player, (enum signal)s, now_us);
-        for (int i = 0; i < 20000; i++, now_us += 1000) {
-            bool on = signal_tone(&player, now_us);
-            on_us += on ? 1000 : 0;
-            tones += on && !was;
-            was = on;
-        }
-        assert_int_equal(on_us, MS(p->tone_on_ms * p->repeats));
-        assert_int_equal(tones, p->repeats);
-        assert_int_equal(signal_next_us(&player, now_us), INT64_MAX);
-    }
+    assert_non_null(file);
+    assert_non_null(out);
+    readme[fread(readme, 1, sizeof readme - 1, file)] = '\0';
+    assert_true(lane_table_print(out));
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(fclose(file), 0);
+    for (const char *line = table; *line != '\0'; line = strchr(line, '\n') + 1)
+        assert_true(strcspn(line, "\n") <= 120);
+    assert_true(strlen(table) > 2000);
+    if (strstr(readme, table) == NULL)
+        fail_msg("%s has another table; `LANE_PRINT=1 build/unit/test_lane` prints this one", README);
 }
 
 int main(void)
 {
-    const struct CMUnitTest lane[] = {
-        cmocka_unit_test(nothing_moves_at_start), cmocka_unit_test(a_grant_is_one_pulse_of_its_length),
-        cmocka_unit_test(two_grants_are_two_pulses_with_a_gap), cmocka_unit_test(hold_and_denial_never_open),
-        cmocka_unit_test(button_is_bound_to_the_person_refused_before), cmocka_unit_test(the_guard_always_has_a_place),
-        cmocka_unit_test(out_of_order_is_a_red_lamp), cmocka_unit_test(every_reason_has_a_signal_that_fits_its_action),
-        cmocka_unit_test(denials_are_told_apart), cmocka_unit_test(names_of_patterns_differ),
-        cmocka_unit_test(patterns_are_different_by_ear), cmocka_unit_test(tones_follow_their_row),
-    };
-    return cmocka_run_group_tests_name("lane", lane, NULL, NULL);
+    static struct cell cells[LANE_STIMULUS_COUNT * LANE_MODE_COUNT];
+    static struct CMUnitTest lane[LANE_STIMULUS_COUNT * LANE_MODE_COUNT + 1];
+    size_t count = 0;
+    if (getenv("LANE_PRINT") != NULL)
+        return lane_table_print(stdout) ? 0 : 1;
+    for (int stimulus = 0; stimulus < LANE_STIMULUS_COUNT; stimulus++)
+        for (int mode = 0; mode < LANE_MODE_COUNT; mode++, count++) {
+            cells[count] = (struct cell){.stimulus = (enum lane_stimulus)stimulus, .mode = (enum lane_mode)mode};
+            (void)snprintf(cells[count].name, sizeof cells[count].name, "%s_in_%s",
+                           rows[stimulus].name, lane_mode_name((enum lane_mode)mode));
+            lane[count] = (struct CMUnitTest){cells[count].name, the_cell, NULL, NULL, &cells[count]};
+        }
+    lane[count] = (struct CMUnitTest)cmocka_unit_test(the_readme_shows_this_table);
+    return cmocka_run_group_tests(lane, NULL, NULL);
 }

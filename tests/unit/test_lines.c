@@ -57,8 +57,15 @@ static void every_line_has_a_name_of_its_own(void **state)
     for (size_t i = 0; i < LINES_WIRED_MAX; i++)
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(line_role(i), line_role(j));
-    assert_string_equal(line_out_name(LINE_LAMP_AMBER), "lamp_amber");
-    assert_string_equal(line_in_name(LINE_ROTATION), "rotation");
+    static const char *const outputs[] = {"relay", "relay_out", "buzzer", "lamp_green", "lamp_amber", "lamp_red"};
+    static const char *const inputs[] = {"button", "rotation", "fire", "tamper", "guard", "service"};
+    assert_int_equal(sizeof outputs / sizeof *outputs, LINE_OUT_COUNT);
+    assert_int_equal(sizeof inputs / sizeof *inputs, LINE_IN_COUNT);
+    for (int i = 0; i < LINE_OUT_COUNT; i++)
+        assert_string_equal(line_out_name((enum line_out)i), outputs[i]);
+    for (int i = 0; i < LINE_IN_COUNT; i++)
+        assert_string_equal(line_in_name((enum line_in)i), inputs[i]);
+    assert_string_equal(line_out_name(LINE_OUT_COUNT), "?");
     assert_string_equal(line_in_name(LINE_IN_COUNT), "?");
 }
 
@@ -228,7 +235,7 @@ static bool read_panel_line(int fd, char *line, size_t line_bytes)
 static void sim_press(struct rig *rig, enum line_in line, bool pressed)
 {
     char text[64];
-    (void)snprintf(text, sizeof text, "%s %s\n", pressed ? "press" : "release", line_in_name(line));
+    (void)snprintf(text, sizeof text, "%s %s\n", pressed ? "activate" : "release", line_in_name(line));
     write_text(rig->fifo_fd, text);
 }
 
@@ -260,22 +267,40 @@ static void open_sim(struct rig *rig)
     assert_true(rig->fifo_fd >= 0);
 }
 
-static void gpio_file(const struct rig *rig, int offset, const char *entry, char *path, size_t path_bytes)
+/* gpio-sim: which wire of the chip each role has. The buzzer and the button are active low. */
+static const struct {
+    int offset;
+    const char *name;
+} gpio_wires[LINES_WIRED_MAX] = {
+    [LINE_RELAY] = {0, "QRG_RELAY"},
+    [LINE_BUZZER] = {1, "QRG_BUZZER"},
+    [LINE_LAMP_GREEN] = {2, "QRG_GREEN"},
+    [LINE_LAMP_AMBER] = {3, "QRG_AMBER"},
+    [LINE_LAMP_RED] = {4, "QRG_RED"},
+    [LINE_OUT_COUNT + LINE_BUTTON] = {5, "QRG_BUTTON"},
+    [LINE_OUT_COUNT + LINE_ROTATION] = {6, "QRG_ROTATION"},
+    [LINE_OUT_COUNT + LINE_FIRE] = {7, "QRG_FIRE"},
+    [LINE_OUT_COUNT + LINE_TAMPER] = {8, "QRG_TAMPER"},
+    [LINE_RELAY_OUT] = {9, "QRG_RELAY_OUT"},
+    [LINE_OUT_COUNT + LINE_GUARD] = {10, "QRG_GUARD"},
+    [LINE_OUT_COUNT + LINE_SERVICE] = {11, "QRG_SERVICE"},
+};
+
+static void gpio_file(const struct rig *rig, int wired, const char *entry, char *path, size_t path_bytes)
 {
-    (void)snprintf(path, path_bytes, "%s/sim_gpio%d/%s", rig->folder, offset, entry);
+    (void)snprintf(path, path_bytes, "%s/sim_gpio%d/%s", rig->folder, gpio_wires[wired].offset, entry);
 }
 
-static void gpio_pull(const struct rig *rig, int offset, bool up)
+static void gpio_pull(const struct rig *rig, int wired, bool up)
 {
     char path[192];
-    gpio_file(rig, offset, "pull", path, sizeof path);
+    gpio_file(rig, wired, "pull", path, sizeof path);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     assert_true(fd >= 0);
     write_text(fd, up ? "pull-up" : "pull-down");
     assert_int_equal(close(fd), 0);
 }
 
-/* gpio-sim: outputs at offsets 0 to 4, inputs at 5 to 8. The buzzer and the button are active low. */
 static void gpio_press(struct rig *rig, enum line_in line, bool pressed)
 {
     gpio_pull(rig, LINE_OUT_COUNT + (int)line, pressed != (line == LINE_BUTTON));
@@ -295,14 +320,11 @@ static bool gpio_is_on(struct rig *rig, enum line_out line)
 
 static void gpio_settings(struct lines_settings *settings)
 {
-    static const char *const names[LINES_WIRED_MAX] = {"QRG_RELAY",    "QRG_BUZZER", "QRG_GREEN",
-                                                       "QRG_AMBER",    "QRG_RED",    "QRG_BUTTON",
-                                                       "QRG_ROTATION", "QRG_FIRE",   "QRG_TAMPER"};
     *settings = (struct lines_settings){.consumer = "test_lines"};
     for (int i = 0; i < LINE_OUT_COUNT; i++)
-        (void)snprintf(settings->out[i].name, LINE_NAME_BYTES, "%s", names[i]);
+        (void)snprintf(settings->out[i].name, LINE_NAME_BYTES, "%s", gpio_wires[i].name);
     for (int i = 0; i < LINE_IN_COUNT; i++)
-        (void)snprintf(settings->in[i].name, LINE_NAME_BYTES, "%s", names[LINE_OUT_COUNT + i]);
+        (void)snprintf(settings->in[i].name, LINE_NAME_BYTES, "%s", gpio_wires[LINE_OUT_COUNT + i].name);
     settings->out[LINE_BUZZER].active_low = true;
     settings->in[LINE_BUTTON].active_low = true;
     settings->in[LINE_BUTTON].bias = LINE_BIAS_PULL_UP;
@@ -625,6 +647,118 @@ static void a_panel_without_input_or_with_a_bad_one_says_so(void **state)
     lines_close(NULL);
 }
 
+/* ---- each line on its own ---- */
+
+static void one_output_is_seen_under_its_name(enum line_out line, const char *name)
+{
+    static const char *const states[] = {"off", "on"};
+    struct rig rig;
+    open_sim(&rig);
+    for (int on = 1; on >= 0; on--) {
+        char text[256], wanted[64];
+        assert_int_equal(lines_set(rig.lines, line, on), 0);
+        assert_true(read_panel_line(rig.panel_fd, text, sizeof text));
+        (void)snprintf(wanted, sizeof wanted, " %s %s\n", name, states[on]);
+        assert_non_null(strstr(text, wanted));
+        assert_false(read_panel_line(rig.panel_fd, text, sizeof text));
+    }
+    close_rig(&rig);
+}
+
+static void the_relay_out_is_a_wire_of_its_own(void **state)
+{
+    (void)state;
+    one_output_is_seen_under_its_name(LINE_RELAY_OUT, "relay_out");
+    one_output_is_seen_under_its_name(LINE_RELAY, "relay");
+}
+
+/* Both words move it, `release` brings it back, a level it has already is said and gives no edge; no other input moves. */
+static void one_input_follows_its_name(enum line_in line, const char *name)
+{
+    static const char *const verbs[] = {"activate", "press"}, *const already[] = {"active", "pressed"};
+    struct rig rig;
+    open_sim(&rig);
+    for (int i = 0; i < 2; i++) {
+        char text[256], said[64];
+        struct line_edge edge;
+        bool active = false;
+        (void)snprintf(text, sizeof text, "%s %s\n%s %s\nrelease %s\n", verbs[i], name, verbs[i], name, name);
+        write_text(rig.fifo_fd, text);
+        assert_int_equal(next_edge(&rig, 1000, &edge), 1);
+        assert_true(edge.line == line && edge.active);
+        for (int other = 0; other < LINE_IN_COUNT; other++) {
+            assert_int_equal(lines_get(rig.lines, (enum line_in)other, &active), 0);
+            assert_int_equal(active, other == (int)line);
+        }
+        assert_int_equal(next_edge(&rig, 1000, &edge), 1);
+        assert_true(edge.line == line && !edge.active);
+        assert_int_equal(next_edge(&rig, 0, &edge), 0);
+        assert_true(read_panel_line(rig.panel_fd, text, sizeof text));
+        (void)snprintf(said, sizeof said, " error %s is already %s\n", name, already[i]);
+        assert_non_null(strstr(text, said));
+    }
+    close_rig(&rig);
+}
+
+static void the_guards_key_is_an_input(void **state)
+{
+    (void)state;
+    one_input_follows_its_name(LINE_GUARD, "guard");
+}
+
+static void the_service_switch_is_an_input(void **state)
+{
+    (void)state;
+    one_input_follows_its_name(LINE_SERVICE, "service");
+}
+
+static void every_other_input_follows_its_name_too(void **state)
+{
+    (void)state;
+    for (int line = 0; line < LINE_IN_COUNT; line++)
+        one_input_follows_its_name((enum line_in)line, line_in_name((enum line_in)line));
+}
+
+/* What was so before the program began: told by lines_get() and by no edge. */
+static void levels_at_start_are_there_without_an_edge(void **state)
+{
+    (void)state;
+    char why[256] = "", text[1024], path[64];
+    struct lines_settings settings = {.consumer = "test"};
+    struct line_edge edge;
+    int pipe_fds[2];
+    struct rig rig = {.is_on = sim_is_on};
+    (void)snprintf(path, sizeof path, "/tmp/test_lines.%ld.start", (long)getpid());
+    (void)snprintf(settings.panel_input, sizeof settings.panel_input, "%s", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fifo = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fifo >= 0);
+    write_text(fifo, "initially fire\r\n\ninitially nonsense\ninitially guard\npress button\ninitially tamper\n");
+    assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+    rig.panel_fd = pipe_fds[0];
+    assert_int_equal(lines_sim_open(&settings, pipe_fds[1], &rig.lines, why, sizeof why), 0);
+    for (int line = 0; line < LINE_IN_COUNT; line++) {
+        bool active = false;
+        assert_int_equal(lines_get(rig.lines, (enum line_in)line, &active), 0);
+        assert_int_equal(active, line == LINE_FIRE || line == LINE_GUARD);
+    }
+    assert_int_equal(next_edge(&rig, 1000, &edge), 1);
+    assert_true(edge.line == LINE_BUTTON && edge.active);
+    assert_int_equal(next_edge(&rig, 0, &edge), 0);
+    bool tampered = true;
+    assert_int_equal(lines_get(rig.lines, LINE_TAMPER, &tampered), 0);
+    assert_false(tampered); /* too late to be initial */
+    assert_true(read_panel_line(rig.panel_fd, text, sizeof text));
+    assert_non_null(strstr(text, "unknown input 'initially nonsense'"));
+    assert_true(read_panel_line(rig.panel_fd, text, sizeof text));
+    assert_non_null(strstr(text, "unknown input 'initially tamper'"));
+    write_text(fifo, "release fire\n");
+    assert_int_equal(next_edge(&rig, 1000, &edge), 1);
+    assert_true(edge.line == LINE_FIRE && !edge.active);
+    lines_close(rig.lines);
+    assert_int_equal(close(fifo) | close(pipe_fds[0]) | close(pipe_fds[1]) | unlink(path), 0);
+}
+
 static void the_panels_fifo_is_private(void **state)
 {
     (void)state;
@@ -651,6 +785,11 @@ int main(void)
         cmocka_unit_test(the_panel_prints_changes_only),
         cmocka_unit_test(a_recorded_file_is_played_to_its_end_and_then_silent),
         cmocka_unit_test(a_panel_without_input_or_with_a_bad_one_says_so),
+        cmocka_unit_test(the_relay_out_is_a_wire_of_its_own),
+        cmocka_unit_test(the_guards_key_is_an_input),
+        cmocka_unit_test(the_service_switch_is_an_input),
+        cmocka_unit_test(every_other_input_follows_its_name_too),
+        cmocka_unit_test(levels_at_start_are_there_without_an_edge),
         cmocka_unit_test(the_panels_fifo_is_private),
     };
     /* Where the lab gives a simulated chip, the real driver is held to the same contract. */

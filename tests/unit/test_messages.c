@@ -1,5 +1,5 @@
-/* Topics and JSON messages: exact texts, escapes, broken UTF-8, time, that the longest row always fits, and that the schemas
- * name what the tables name. The schemas are checked against the same writer by tests/e2e/test_outbox.py. */
+/* Topics and JSON messages: exact texts, escapes, broken UTF-8, time, that the longest row always fits, that the schemas name
+ * what the tables name; and the muster list's way out. The schemas are checked against the same writer by tests/e2e/test_outbox.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,9 +10,11 @@
 #include <cmocka.h>
 #include <json-c/json.h>
 
+#include "daemon/lane/lane.h"
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
+#include "daemon/mqtt/muster.h"
 
 #define ID "00112233445566778899aabbccddeeff"
 
@@ -35,6 +37,7 @@ static void topics_are_built_and_guarded(void **state)
     assert_string_equal(topics.text[TOPIC_INFO], "qrgate/site_1/lane-2/info");
     assert_string_equal(topics.text[TOPIC_AVAILABILITY], "qrgate/site_1/lane-2/availability");
     assert_string_equal(topics.text[TOPIC_RESULT], "qrgate/site_1/lane-2/result");
+    assert_string_equal(topics.text[TOPIC_MUSTER], "qrgate/site_1/lane-2/muster");
     assert_string_equal(topics.filter[INBOUND_DECLARATION], "qrgate/site_1/declaration");
     assert_string_equal(topics.filter[INBOUND_REVOCATION], "qrgate/site_1/revocation");
     assert_string_equal(topics.filter[INBOUND_PASSAGE], "qrgate/site_1/+/passage");
@@ -99,7 +102,8 @@ static void passage_is_exact(void **state)
 static void credential_is_told_where_one_was_shown(void **state)
 {
     static const bool told[] = {[EVENT_GRANTED] = true,    [EVENT_HELD] = true,       [EVENT_DENIED] = true,
-                                [EVENT_OVERRIDE] = false, [EVENT_COMPLETED] = false, [EVENT_NOT_USED] = false};
+                                [EVENT_OVERRIDE] = false, [EVENT_COMPLETED] = false, [EVENT_NOT_USED] = false,
+                                [EVENT_INTERRUPTED] = false};
     (void)state;
     for (size_t kind = 0; kind < sizeof told / sizeof told[0]; kind++) {
         char text[MESSAGE_BYTES] = "";
@@ -287,7 +291,8 @@ static void time_is_rfc3339(void **state)
 static void state_and_info(void **state)
 {
     char text[MESSAGE_BYTES];
-    struct lane_state lane = {.camera_open = true, .clock_trusted = true, .journal_ok = true, .camera = "USB \"eye\""};
+    struct lane_state lane = {.camera_open = true, .clock_trusted = true, .journal_ok = true, .camera = "USB \"eye\"",
+                              .mode = "hold_open"};
     struct mqtt_counts counts = {.unsent_rows = 3,          .broker_connects = 2,      .declarations_taken = 4,
                                  .declarations_rejected = 5, .revocations_taken = 6,    .revocations_rejected = 7,
                                  .passages_followed = 8,     .passages_rejected = 9,    .subscriptions_refused = 10,
@@ -295,19 +300,20 @@ static void state_and_info(void **state)
     struct lane_info info = {.version = "0.1.0", .site = "s", .lane = "l", .libraries = {{"zbar", "0.23.92"}, {"sqlite", "3"}}};
     (void)state;
     assert_true(message_state(&lane, &counts, "0.1.0", text, sizeof text) > 0);
-    assert_string_equal(text, "{\"schema\":\"qrgate/state/1\",\"version\":\"0.1.0\",\"out_of_order\":false,\"camera\":\"ok\","
+    assert_string_equal(text, "{\"schema\":\"qrgate/state/1\",\"version\":\"0.1.0\",\"mode\":\"hold_open\",\"out_of_order\":false,\"camera\":\"ok\","
                               "\"camera_detail\":\"USB \\\"eye\\\"\",\"clock_trusted\":true,\"journal\":\"ok\","
                               "\"presence\":\"shared\",\"outbox_unsent\":3,\"broker_connects\":2,\"declarations_taken\":4,"
                               "\"declarations_rejected\":5,\"revocations_taken\":6,\"revocations_rejected\":7,"
                               "\"passages_followed\":8,\"passages_rejected\":9,\"subscriptions_refused\":10,"
                               "\"retained_ignored\":11,\"results_dropped\":12}");
-    lane = (struct lane_state){.out_of_order = true};
+    lane = (struct lane_state){.out_of_order = true, .mode = "out_of_order"};
     counts.presence_shared = false;
     assert_true(message_state(&lane, &counts, "0.1.0", text, sizeof text) > 0);
-    assert_non_null(strstr(text, "\"out_of_order\":true,\"camera\":\"missing\",\"clock_trusted\":false,\"journal\":\"failing\""));
+    assert_non_null(strstr(text, "\"mode\":\"out_of_order\",\"out_of_order\":true,\"camera\":\"missing\",\"clock_trusted\":false,\"journal\":\"failing\""));
     assert_non_null(strstr(text, "\"presence\":\"own\""));
     memset(&counts, 0x80, sizeof counts); /* the longest numbers, */
     counts.presence_shared = true;
+    memset(lane.mode, 1, sizeof lane.mode);
     memset(lane.camera, 1, sizeof lane.camera); /* the longest text, every byte six characters: they fit */
     assert_in_range(message_state(&lane, &counts, "0.1.0", text, sizeof text), 1300, MESSAGE_BYTES - 1);
     assert_true(message_info(&info, text, sizeof text) > 0);
@@ -349,6 +355,16 @@ static const char *inbound_of(int i)
 {
     return inbound_topic_name((enum inbound_topic)i);
 }
+static const char *mode_of(int i)
+{
+    return lane_mode_name((enum lane_mode)i);
+}
+/* The lane's, then passage.c's own two, then what start and stop are called. */
+static const char *alarm_of(int i)
+{
+    static const char *const others[] = {"camera_lost", "journal_failing", "lane"};
+    return i < LANE_ALARM_COUNT ? lane_alarm_name((enum lane_alarm)i) : others[i - LANE_ALARM_COUNT];
+}
 
 static void enum_names_table(const char *file, const char *property, const char *(*name)(int), int from, int to)
 {
@@ -366,7 +382,8 @@ static void enum_names_table(const char *file, const char *property, const char 
 static void schemas_name_what_the_tables_name(void **state)
 {
     static const char passage[] = "config/schemas/passage.json", alarm[] = "config/schemas/alarm.json",
-                      lane[] = "config/schemas/state.json", result[] = "config/schemas/result.json";
+                      lane[] = "config/schemas/state.json", result[] = "config/schemas/result.json",
+                      list[] = "config/schemas/muster.json";
     (void)state;
     enum_names_table(passage, "kind", event_name, 0, EVENT_ALARM_BEGIN);
     enum_names_table(alarm, "kind", event_name, EVENT_ALARM_BEGIN, EVENT_KIND_COUNT);
@@ -376,8 +393,278 @@ static void schemas_name_what_the_tables_name(void **state)
     enum_names_table(passage, "direction", direction_of, DIRECTION_NONE + 1, DIRECTION_COUNT);
     enum_names_table(passage, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
     enum_names_table(lane, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
+    enum_names_table(list, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
+    enum_names_table(lane, "mode", mode_of, 0, LANE_MODE_COUNT);
+    enum_names_table(alarm, "alarm", alarm_of, 0, LANE_ALARM_COUNT + 3);
     enum_names_table(result, "result", result_of, 0, RESULT_KIND_COUNT);
     enum_names_table(result, "of", inbound_of, 0, INBOUND_PASSAGE);
+}
+
+/* ---- the muster list ---- */
+
+enum { MS = 1000, ACK_US = 20000 * MS };
+
+static struct muster_row inside(int number, const char *lane)
+{
+    struct muster_row row = {.since_us = INT64_C(1767225599123999)};
+    (void)snprintf(row.person, sizeof row.person, "%032d", number);
+    (void)snprintf(row.lane, sizeof row.lane, "%s", lane);
+    return row;
+}
+
+static void muster_is_exact(void **state)
+{
+    char text[MESSAGE_BYTES];
+    const struct muster_row rows[2] = {inside(1, "gate-1"), inside(2, "")};
+    struct message_muster page = {.at_us = 1000, .clock_trusted = true, .presence_shared = true, .page = 2, .last = true,
+                                  .inside = 18, .rows = rows, .count = 2};
+    (void)state;
+    assert_true(message_muster(&page, text, sizeof text) > 0);
+    assert_string_equal(text, "{\"schema\":\"qrgate/muster/1\",\"at\":\"1970-01-01T00:00:00.001Z\",\"clock_trusted\":true,"
+                              "\"presence\":\"shared\",\"page\":2,\"last\":true,\"inside\":18,\"persons\":["
+                              "{\"person\":\"00000000000000000000000000000001\",\"since\":\"2025-12-31T23:59:59.123Z\","
+                              "\"lane\":\"gate-1\"},"
+                              "{\"person\":\"00000000000000000000000000000002\",\"since\":\"2025-12-31T23:59:59.123Z\"}]}");
+    page = (struct message_muster){.page = 1, .last = true};
+    assert_true(message_muster(&page, text, sizeof text) > 0);
+    assert_non_null(strstr(text, "\"clock_trusted\":false,\"presence\":\"own\",\"page\":1,\"last\":true,\"inside\":0,"
+                                 "\"persons\":[]}"));
+}
+
+static void a_page_of_the_muster_takes_what_fits(void **state)
+{
+    char text[MESSAGE_BYTES];
+    struct muster_row rows[JOURNAL_MUSTER_MAX];
+    struct message_muster page = {.rows = rows, .count = JOURNAL_MUSTER_MAX, .last = true, .page = INT32_MIN,
+                                  .inside = INT64_MIN, .at_us = INT64_MIN};
+    (void)state;
+    for (int i = 0; i < JOURNAL_MUSTER_MAX; i++)
+        rows[i] = inside(i, "a-lane-of-24-characters_");
+    assert_true(message_muster(&page, text, sizeof text) > 0);
+    assert_int_equal(page.count, JOURNAL_MUSTER_MAX); /* as a rule one message is one page of the journal's */
+    assert_true(page.last);
+    for (int i = 0; i < JOURNAL_MUSTER_MAX; i++)
+        rows[i] = inside(i, "a-lane-of-32-characters_________");
+    assert_true(message_muster(&page, text, sizeof text) > 0);
+    assert_int_equal(page.count, JOURNAL_MUSTER_MAX / 2);
+    assert_false(page.last);
+    assert_non_null(strstr(text, "00000007")); /* its last */
+    assert_null(strstr(text, "00000008"));
+    memset(rows, 1, sizeof rows); /* never written by us: unterminated, every byte six characters */
+    page.count = JOURNAL_MUSTER_MAX;
+    assert_true(message_muster(&page, text, sizeof text) > 0);
+    assert_true(page.count >= 1);
+    page.count = 1;
+    assert_int_equal(message_muster(&page, text, 100), -90 /* EMSGSIZE */);
+}
+
+/* A journal with `people` inside, and a broker that acknowledges what it is sent. */
+struct muster_fixture {
+    struct muster muster;
+    int people;
+    int64_t now_us, unix_us;
+    char seen[600]; /* by number: how often published in this run */
+    int messages, lasts;
+    int64_t at_us;
+};
+
+static void muster_begins(struct muster_fixture *f, int people)
+{
+    const struct muster_settings settings = {.ack_timeout_us = ACK_US, .backoff_min_us = 1000 * MS, .backoff_max_us = 30000 * MS};
+    *f = (struct muster_fixture){.people = people, .now_us = 5, .unix_us = INT64_C(1767225600000000)};
+    muster_init(&f->muster, &settings);
+}
+
+static struct journal_answer muster_page_after(const struct muster_fixture *f, const struct journal_request *request)
+{
+    struct journal_answer answer = {.op = JOURNAL_MUSTER, .muster.inside_count = f->people};
+    int first = 0;
+    assert_int_equal(request->op, JOURNAL_MUSTER);
+    if (request->after_person[0] != '\0')
+        assert_int_equal(sscanf(request->after_person, "%d", &first), 1);
+    for (int i = first + 1; i <= f->people && answer.muster.count < JOURNAL_MUSTER_MAX; i++)
+        answer.muster.rows[answer.muster.count++] = inside(i, "gate-1");
+    return answer;
+}
+
+/* One turn: a page is read, if one is wanted. */
+static bool muster_reads(struct muster_fixture *f)
+{
+    struct journal_request request = {.after_person = "?"};
+    struct journal_answer answer;
+    if (!muster_wants(&f->muster, f->now_us, f->unix_us, &request))
+        return false;
+    answer = muster_page_after(f, &request);
+    assert_true(muster_answer(&f->muster, &answer, f->now_us, 0));
+    return true;
+}
+
+static bool muster_sends(struct muster_fixture *f)
+{
+    struct message_muster page;
+    if (!muster_publish(&f->muster, f->now_us, &page))
+        return false;
+    assert_int_equal(page.page, ++f->messages);
+    assert_int_equal(page.inside, f->people);
+    if (page.page == 1)
+        f->at_us = page.at_us;
+    assert_int_equal(page.at_us, f->at_us);
+    f->lasts += page.last;
+    if (page.count == JOURNAL_MUSTER_MAX && page.page == 2)
+        page.count = 5; /* as if no more had fitted */
+    for (int i = 0; i < page.count; i++) {
+        int number = 0;
+        assert_int_equal(sscanf(page.rows[i].person, "%d", &number), 1);
+        f->seen[number]++;
+    }
+    muster_sent(&f->muster, page.count, f->now_us);
+    return true;
+}
+
+static bool muster_ack(struct muster_fixture *f, enum outbox_ack ack)
+{
+    return muster_acked(&f->muster, f->muster.run, ack, f->now_us, 0);
+}
+
+/* Everything goes well until there is nothing left to do; was it said to be done? */
+static bool muster_goes_on(struct muster_fixture *f)
+{
+    bool done = false;
+    for (int turns = 0; turns < 1000; turns++) {
+        bool moved = muster_reads(f) || muster_sends(f);
+        if (!moved && f->muster.in_flight > 0) {
+            assert_false(done);
+            done = muster_ack(f, OUTBOX_ACK_OK);
+            moved = true;
+        }
+        if (!moved)
+            return done;
+        assert_in_range(f->muster.in_flight, 0, MUSTER_IN_FLIGHT_MAX);
+    }
+    fail_msg("the list has no end");
+    return false;
+}
+
+static void everybody_was_named_once(const struct muster_fixture *f)
+{
+    for (int i = 1; i < (int)sizeof f->seen; i++)
+        assert_int_equal(f->seen[i], i <= f->people ? 1 : 0);
+    assert_int_equal(f->lasts, 1);
+}
+
+static void a_muster_names_everybody_and_ends(void **state)
+{
+    static const int crowds[] = {0, 1, 15, 16, 17, 32, 33, 500};
+    (void)state;
+    for (size_t i = 0; i < sizeof crowds / sizeof crowds[0]; i++) {
+        struct muster_fixture f;
+        muster_begins(&f, crowds[i]);
+        muster_connected(&f.muster);
+        assert_false(muster_goes_on(&f)); /* nobody asked */
+        assert_int_equal(f.messages, 0);
+        muster_ask(&f.muster);
+        assert_int_equal(muster_deadline_us(&f.muster, true), 0);
+        assert_true(muster_goes_on(&f));
+        everybody_was_named_once(&f);
+        assert_true(f.messages >= crowds[i] / JOURNAL_MUSTER_MAX + 1);
+        assert_int_equal(muster_deadline_us(&f.muster, true), INT64_MAX);
+        assert_false(muster_goes_on(&f));
+    }
+}
+
+static void a_muster_waits_for_the_broker_and_tells_what_is_so_then(void **state)
+{
+    struct muster_fixture f;
+    (void)state;
+    muster_begins(&f, 40);
+    muster_ask(&f.muster);
+    assert_false(muster_reads(&f)); /* an old list would help nobody */
+    assert_int_equal(muster_deadline_us(&f.muster, true), INT64_MAX);
+    f.people = 50;
+    muster_connected(&f.muster);
+    assert_true(muster_reads(&f) && muster_sends(&f) && muster_reads(&f) && muster_sends(&f));
+    muster_disconnected(&f.muster); /* two pages out, perhaps heard, perhaps not */
+    assert_false(muster_ack(&f, OUTBOX_ACK_OK));
+    assert_false(muster_reads(&f) || muster_sends(&f));
+    const int64_t first_at_us = f.at_us;
+    f = (struct muster_fixture){.muster = f.muster, .people = 30, .now_us = f.now_us, .unix_us = f.unix_us};
+    muster_connected(&f.muster);
+    assert_true(muster_goes_on(&f));
+    everybody_was_named_once(&f);
+    assert_int_not_equal(f.at_us / 1000, first_at_us / 1000); /* the clock stood still, and yet they are told apart */
+}
+
+static void a_muster_asked_for_again_begins_anew(void **state)
+{
+    struct muster_fixture f;
+    struct journal_request request = {.op = JOURNAL_PING};
+    struct journal_answer answer;
+    (void)state;
+    muster_begins(&f, 40);
+    muster_connected(&f.muster);
+    muster_ask(&f.muster);
+    assert_true(muster_reads(&f) && muster_sends(&f));
+    assert_true(muster_wants(&f.muster, f.now_us, f.unix_us, &request));
+    answer = muster_page_after(&f, &request);
+    const uint32_t old_run = f.muster.run;
+    muster_ask(&f.muster);
+    assert_true(muster_wants(&f.muster, f.now_us, f.unix_us, &request)); /* the same until it is answered */
+    assert_true(muster_answer(&f.muster, &answer, f.now_us, 0));        /* of the list before: not taken */
+    assert_false(muster_sends(&f));
+    f = (struct muster_fixture){.muster = f.muster, .people = 41, .now_us = f.now_us, .unix_us = f.unix_us};
+    assert_false(muster_acked(&f.muster, old_run, OUTBOX_ACK_OK, f.now_us, 0));
+    assert_false(muster_acked(&f.muster, old_run, OUTBOX_ACK_REFUSED, f.now_us, 0));
+    assert_true(muster_goes_on(&f));
+    everybody_was_named_once(&f);
+}
+
+static void a_muster_outlives_a_failing_journal(void **state)
+{
+    const struct journal_answer failed = {.op = JOURNAL_MUSTER, .error = -5};
+    struct journal_request request;
+    struct muster_fixture f;
+    (void)state;
+    muster_begins(&f, 20);
+    muster_connected(&f.muster);
+    muster_ask(&f.muster);
+    assert_true(muster_reads(&f) && muster_sends(&f)); /* the second page fails */
+    for (int i = 0; i < 5; i++) {
+        assert_true(muster_wants(&f.muster, f.now_us, f.unix_us, &request));
+        assert_int_equal(muster_answer(&f.muster, &failed, f.now_us, UINT32_MAX), i > 0);
+        assert_false(muster_wants(&f.muster, f.now_us, f.unix_us, &request));
+        assert_in_range(f.muster.ask_at_us - f.now_us, 1000 * MS, 30000 * MS);
+        assert_int_equal(muster_deadline_us(&f.muster, false), 5 + ACK_US); /* the page that is out */
+        f.now_us = f.muster.ask_at_us;
+    }
+    assert_true(muster_goes_on(&f));
+    everybody_was_named_once(&f);
+}
+
+static void a_refused_muster_is_sent_again_and_a_silent_broker_is_noticed(void **state)
+{
+    struct muster_fixture f;
+    (void)state;
+    muster_begins(&f, 20);
+    muster_connected(&f.muster);
+    muster_ask(&f.muster);
+    assert_true(muster_reads(&f) && muster_sends(&f));
+    assert_false(muster_ack(&f, OUTBOX_ACK_REFUSED));
+    assert_false(muster_reads(&f) || muster_sends(&f));
+    assert_int_equal(muster_deadline_us(&f.muster, true), f.now_us + 1000 * MS);
+    f = (struct muster_fixture){.muster = f.muster, .people = 20, .now_us = f.now_us + 1000 * MS, .unix_us = f.unix_us};
+    assert_true(muster_reads(&f));
+    muster_put_off(&f.muster, f.now_us); /* the line is full */
+    assert_false(muster_sends(&f));
+    f.now_us = muster_deadline_us(&f.muster, true);
+    assert_true(muster_sends(&f));
+    assert_false(muster_stuck(&f.muster, f.now_us + ACK_US - 1));
+    assert_true(muster_stuck(&f.muster, f.now_us + ACK_US));
+    f.now_us += ACK_US / 2;
+    assert_true(muster_reads(&f) && muster_sends(&f));
+    assert_false(muster_ack(&f, OUTBOX_ACK_OK)); /* a sign of life */
+    assert_false(muster_stuck(&f.muster, f.now_us + ACK_US - 1));
+    assert_true(muster_goes_on(&f));
+    everybody_was_named_once(&f);
 }
 
 static void waits_double_spread_and_stay_in_bounds(void **state)
@@ -402,6 +689,11 @@ int main(void)
         cmocka_unit_test(credential_is_told_where_one_was_shown), cmocka_unit_test(alarm_is_exact),
         cmocka_unit_test(every_kind_has_one_topic), cmocka_unit_test(the_longest_row_fits_and_less_room_is_an_error),
         cmocka_unit_test(texts_are_escaped_and_always_utf8), cmocka_unit_test(objects_nest), cmocka_unit_test(time_is_rfc3339),
+        cmocka_unit_test(muster_is_exact), cmocka_unit_test(a_page_of_the_muster_takes_what_fits),
+        cmocka_unit_test(a_muster_names_everybody_and_ends),
+        cmocka_unit_test(a_muster_waits_for_the_broker_and_tells_what_is_so_then),
+        cmocka_unit_test(a_muster_asked_for_again_begins_anew), cmocka_unit_test(a_muster_outlives_a_failing_journal),
+        cmocka_unit_test(a_refused_muster_is_sent_again_and_a_silent_broker_is_noticed),
         cmocka_unit_test(state_and_info), cmocka_unit_test(waits_double_spread_and_stay_in_bounds),
     };
     return cmocka_run_group_tests(messages, NULL, NULL);

@@ -42,13 +42,150 @@ static void with_a_sensor_only_completed_is_a_passage(void **state)
     assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
     memcpy(granted, f->answer.event.event_id, sizeof(granted));
     assert_inside(f, ANH, -1, 0);
-    record(f, EVENT_NOT_USED, granted);
-    assert_inside(f, ANH, -1, 0);
     record(f, EVENT_COMPLETED, granted);
     person_of(f, ANH, person);
     assert_string_equal(f->answer.event.person, person);
     assert_int_equal(f->answer.event.direction, DIRECTION_IN);
     assert_inside(f, ANH, 1, 1);
+}
+
+/* Refused, and nothing of it is written. */
+static void refuse_end(struct fixture *f, enum event_kind kind, const char *bound_event_id)
+{
+    const int64_t rows = number_in(f, "SELECT count(*) FROM event");
+    struct journal_request *request = fresh(f, JOURNAL_RECORD);
+    request->event.kind = kind;
+    request->event.reason = REASON_NONE;
+    (void)snprintf(request->event.bound_event_id, sizeof(request->event.bound_event_id), "%s", bound_event_id);
+    assert_int_equal(ask(f), -EEXIST);
+    assert_int_equal(number_in(f, "SELECT count(*) FROM event"), rows);
+}
+
+static void a_passage_ends_once(void **state)
+{
+    static const enum event_kind ends[] = { EVENT_COMPLETED, EVENT_NOT_USED, EVENT_INTERRUPTED };
+    struct fixture *f = *state;
+    char granted[JOURNAL_ID_BYTES];
+    f->settings.has_sensor = true;
+    restart(f);
+    declare_green(f, ANH);
+    for (int first = 0; first < 3; first++) {
+        assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+        memcpy(granted, f->answer.event.event_id, sizeof(granted));
+        record(f, ends[first], granted);
+        const struct journal_request same = f->request;
+        for (int second = 0; second < 3; second++)
+            refuse_end(f, ends[second], granted);
+        f->request = same; /* a retry is no second end */
+        assert_int_equal(ask(f), 0);
+        assert_int_equal(f->answer.event.kind, ends[first]);
+        assert_inside(f, ANH, 1, 1); /* by the first one's completed */
+    }
+    record(f, EVENT_OVERRIDE, "");
+    memcpy(granted, f->answer.event.event_id, sizeof(granted));
+    restart(f); /* says interrupted */
+    refuse_end(f, EVENT_COMPLETED, granted);
+    record(f, EVENT_COMPLETED, ""); /* bound to nothing: nothing to end twice */
+    record(f, EVENT_COMPLETED, "");
+}
+
+static void assert_interrupted(struct fixture *f, int64_t rows)
+{
+    struct chain_report report;
+    assert_int_equal(number_in(f, "SELECT count(*) FROM event WHERE kind = 'interrupted'"), rows);
+    assert_int_equal(chain_verify(f->worker.store.db, &report), 0);
+    assert_int_equal(report.broken_seq, 0);
+}
+
+static void a_restart_ends_what_was_open(void **state)
+{
+    struct fixture *f = *state;
+    char granted[JOURNAL_ID_BYTES], person[JOURNAL_ID_BYTES];
+    struct event row;
+    f->settings.has_sensor = true;
+    restart(f);
+    declare_green(f, ANH);
+    person_of(f, ANH, person);
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    record(f, EVENT_COMPLETED, f->answer.event.event_id);
+    assert_int_equal(show(f, BINH_CARD), REASON_NO_DECLARATION); /* held: has no passage */
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    memcpy(granted, f->answer.event.event_id, sizeof(granted));
+    record(f, EVENT_OVERRIDE, "");
+    pass_time(f, 90);
+    f->settings.opened_at_us = f->at_us;
+    f->settings.opened_monotonic_us = 7;
+    f->settings.opened_clock_trusted = true;
+    restart(f);
+    assert_interrupted(f, 2);
+    char id[JOURNAL_ID_BYTES];
+    sqlite3_stmt *statement = NULL;
+    static const char first[] = "SELECT event_id FROM event WHERE kind = 'interrupted' ORDER BY seq";
+    assert_int_equal(sqlite3_prepare_v2(f->worker.store.db, first, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    (void)snprintf(id, sizeof(id), "%s", (const char *)sqlite3_column_text(statement, 0));
+    (void)sqlite3_finalize(statement);
+    assert_int_equal(strlen(id), 32);
+    assert_int_equal(store_find(&f->worker.store, id, &row), 1);
+    assert_string_equal(row.bound_event_id, granted);
+    assert_string_equal(row.person, person);
+    assert_int_equal(row.reason, REASON_NONE);
+    assert_int_equal(row.status, STATUS_GREEN);
+    assert_int_equal(row.direction, DIRECTION_IN);
+    assert_int_equal(row.at_us, f->at_us);
+    assert_int_equal(row.monotonic_us, 7);
+    assert_true(row.clock_trusted);
+    assert_inside(f, ANH, 1, 1); /* by the completed passage alone */
+    restart(f);
+    assert_interrupted(f, 2); /* once */
+    f->settings.opened_at_us = f->at_us - 86400000000; /* yesterday: behind the journal */
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    restart(f);
+    assert_interrupted(f, 3);
+    assert_int_equal(number_in(f, "SELECT clock_trusted FROM event ORDER BY seq DESC LIMIT 1"), 0);
+}
+
+static void without_a_sensor_a_restart_ends_nothing(void **state)
+{
+    struct fixture *f = *state;
+    declare_green(f, ANH);
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    record(f, EVENT_OVERRIDE, "");
+    restart(f);
+    assert_interrupted(f, 0);
+    assert_inside(f, ANH, 1, 1);
+    f->settings.has_sensor = true; /* built in later: says nothing of those before */
+    restart(f);
+    assert_interrupted(f, 0);
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    f->settings.has_sensor = false; /* and taken out again */
+    restart(f);
+    assert_interrupted(f, 1);
+    assert_inside(f, ANH, 1, 1);
+}
+
+static void an_end_that_cannot_be_written_comes_before_the_next_row(void **state)
+{
+    struct fixture *f = *state;
+    f->settings.has_sensor = true;
+    restart(f);
+    declare_green(f, ANH);
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    run_sql(f, "CREATE TRIGGER fault BEFORE INSERT ON event WHEN new.kind = 'interrupted' "
+               "BEGIN SELECT RAISE(ABORT, 'fault'); END");
+    restart(f); /* opens all the same: the button must work */
+    assert_interrupted(f, 0);
+    (void)fresh(f, JOURNAL_PING);
+    assert_int_equal(ask(f), 0);
+    struct journal_request *request = fresh(f, JOURNAL_RECORD);
+    request->event.kind = EVENT_START;
+    request->event.reason = REASON_NONE;
+    assert_true(ask(f) < 0);
+    run_sql(f, "DROP TRIGGER fault");
+    assert_int_equal(ask(f), 0);
+    assert_interrupted(f, 1);
+    assert_int_equal(number_in(f, "SELECT count(*) FROM event WHERE kind = 'interrupted' AND seq = 2"), 1);
+    assert_int_equal(number_in(f, "SELECT count(*) FROM event WHERE kind = 'start' AND seq = 3"), 1);
 }
 
 static void a_passage_takes_the_person_of_what_it_is_bound_to(void **state)
@@ -208,13 +345,19 @@ static void not_used_takes_a_grant_back(void **state)
     presence_of(f, ANH, &presence);
     assert_int_equal(presence.last_passage_at_s, 0);
     assert_int_equal(presence.changed_at_s, FIXTURE_NOW_S - 5);
-    record(f, EVENT_NOT_USED, granted); /* once */
+    refuse_end(f, EVENT_NOT_USED, granted); /* once */
     assert_inside(f, ANH, 0, 0);
     pass_time(f, 1);
     assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
     assert_inside(f, ANH, 1, 1);
-    record(f, EVENT_NOT_USED, granted); /* of the earlier grant: says nothing of this one */
+    refuse_end(f, EVENT_INTERRUPTED, granted); /* of the earlier grant: says nothing of this one */
     assert_inside(f, ANH, 1, 1);
+    pass_time(f, 1);
+    assert_true(follow_lane(f, "f1", ANH, DIRECTION_OUT, f->at_us));
+    pass_time(f, 1);
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    record(f, EVENT_INTERRUPTED, f->answer.event.event_id); /* a fire cut it */
+    assert_inside(f, ANH, 0, 0);
 }
 
 static void a_retry_moves_nothing_again(void **state)
@@ -374,6 +517,52 @@ static void presence_goes_with_the_number(void **state)
     assert_inside(f, ANH, 0, 0);
 }
 
+static int muster(struct fixture *f, const char *after_person)
+{
+    (void)snprintf(fresh(f, JOURNAL_MUSTER)->after_person, JOURNAL_ID_BYTES, "%s", after_person);
+    const int error = ask(f);
+    return error < 0 ? error : f->answer.muster.count;
+}
+
+static void a_muster_names_everybody_inside_once(void **state)
+{
+    struct fixture *f = *state;
+    char number[32], after[JOURNAL_ID_BYTES] = "", person[JOURNAL_ID_BYTES];
+    int64_t found = 0;
+    assert_int_equal(muster(f, ""), 0);
+    assert_int_equal(f->answer.muster.inside_count, 0);
+    declare_green(f, ANH);
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN); /* here */
+    for (int i = 0; i < 40; i++) {                             /* at lane2; each tenth has left */
+        (void)snprintf(number, sizeof(number), "badge:%d", i);
+        (void)snprintf(after, sizeof(after), "f%d", i);
+        assert_true(follow_lane(f, after, number, i % 10 == 0 ? DIRECTION_OUT : DIRECTION_IN, f->at_us - i));
+    }
+    person_of(f, ANH, person);
+    after[0] = '\0';
+    bool met = false;
+    int count;
+    do {
+        count = muster(f, after);
+        assert_true(count >= 0 && count <= JOURNAL_MUSTER_MAX);
+        assert_int_equal(f->answer.muster.inside_count, 37);
+        for (int i = 0; i < count; i++) {
+            const struct muster_row *row = &f->answer.muster.rows[i];
+            assert_true(strcmp(row->person, after) > 0);
+            memcpy(after, row->person, sizeof(after));
+            const bool is_anh = strcmp(row->person, person) == 0;
+            met = met || is_anh;
+            assert_string_equal(row->lane, is_anh ? "lane1" : "lane2");
+            assert_in_range(row->since_us, f->at_us - 40, f->at_us);
+        }
+        found += count;
+    } while (count == JOURNAL_MUSTER_MAX);
+    assert_int_equal(found, 37);
+    assert_true(met);
+    assert_int_equal(muster(f, "'; DROP TABLE presence"), -EINVAL);
+    assert_int_equal(f->answer.muster.count, 0);
+}
+
 static void an_erased_person_is_not_inside(void **state)
 {
     struct fixture *f = *state;
@@ -418,6 +607,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_a_sensor_a_grant_is_a_passage),
         TEST(with_a_sensor_only_completed_is_a_passage),
+        TEST(a_passage_ends_once),
+        TEST(a_restart_ends_what_was_open),
+        TEST(without_a_sensor_a_restart_ends_nothing),
+        TEST(an_end_that_cannot_be_written_comes_before_the_next_row),
         TEST(a_passage_takes_the_person_of_what_it_is_bound_to),
         TEST(links_are_followed_three_times_at_most),
         TEST(a_lane_out_takes_people_off_the_count),
@@ -433,6 +626,7 @@ int main(void)
         TEST(an_event_that_waited_undoes_nothing_newer),
         TEST(bad_passages_are_refused),
         TEST(presence_goes_with_the_number),
+        TEST(a_muster_names_everybody_inside_once),
         TEST(an_erased_person_is_not_inside),
         TEST(nothing_of_a_failed_transaction_stays),
     };

@@ -128,6 +128,30 @@ struct taken {
         STORED("declaration.on." name, "\"red\"", DECLARATION(member), STATUS_RED)
 #define WINDOW(name, member)                                                                                           \
     STORED("declaration." name, "1", DECLARATION(member), 86400), STORED("declaration." name, "60", DECLARATION(member), 5184000)
+#define PATTERN(signal, member) lane_settings.patterns[signal].member
+/* Beside a value stands what makes a pattern of it that has an end. */
+#define SIGNALS(name, signal)                                                                                          \
+    STORED("signals." name ".tone_on_ms", "0", PATTERN(signal, tone_on_ms), 0),                                      \
+        BESIDE("signals." name ".tone_on_ms", "5000", PATTERN(signal, tone_on_ms), 5000, "repeats = 1;"),            \
+        BESIDE("signals." name ".tone_off_ms", "0", PATTERN(signal, tone_off_ms), 0, "repeats = 1;"),                \
+        BESIDE("signals." name ".tone_off_ms", "10000", PATTERN(signal, tone_off_ms), 10000, "repeats = 1;"),        \
+        BESIDE("signals." name ".repeats", "0", PATTERN(signal, repeats), 0, "tone_on_ms = 0;"),                     \
+        BESIDE("signals." name ".repeats", "1", PATTERN(signal, repeats), 1, "tone_on_ms = 0;"),                     \
+        BESIDE("signals." name ".repeats", "20", PATTERN(signal, repeats), 20, "tone_on_ms = 100; tone_off_ms = 100;"), \
+        BESIDE("signals." name ".lamp", "\"none\"", PATTERN(signal, lamp), SIGNAL_LAMP_NONE, "lamp_ms = 1000;"),       \
+        BESIDE("signals." name ".lamp", "\"green\"", PATTERN(signal, lamp), SIGNAL_LAMP_GREEN, "lamp_ms = 1000;"),     \
+        BESIDE("signals." name ".lamp", "\"amber\"", PATTERN(signal, lamp), SIGNAL_LAMP_AMBER, "lamp_ms = 1000;"),     \
+        BESIDE("signals." name ".lamp", "\"red\"", PATTERN(signal, lamp), SIGNAL_LAMP_RED, "lamp_ms = 1000;"),         \
+        BESIDE("signals." name ".lamp_ms", "0", PATTERN(signal, lamp_ms), 0, "lamp = \"none\";"),                    \
+        STORED("signals." name ".lamp_ms", "60000", PATTERN(signal, lamp_ms), 60000),                                \
+        STORED("signals." name ".blink_ms", "0", PATTERN(signal, blink_ms), 0),                                      \
+        STORED("signals." name ".blink_ms", "50", PATTERN(signal, blink_ms), 50),                                    \
+        STORED("signals." name ".blink_ms", "5000", PATTERN(signal, blink_ms), 5000)
+#define INPUTS(name, line)                                                                                             \
+    FLAGS("lines." name ".active_low", lines.in[line].active_low),                                                   \
+        STORED("lines." name ".bias", "\"as-is\"", lines.in[line].bias, LINE_BIAS_AS_IS),                            \
+        STORED("lines." name ".bias", "\"pull-up\"", lines.in[line].bias, LINE_BIAS_PULL_UP),                        \
+        STORED("lines." name ".bias", "\"pull-down\"", lines.in[line].bias, LINE_BIAS_PULL_DOWN)
 #define FLAGS_OF_LINE(name, line) FLAGS("lines." name ".active_low", lines.out[line].active_low)
 
 static const struct taken takes[] = {
@@ -147,18 +171,51 @@ static const struct taken takes[] = {
     STORED("lines.driver", "\"sim\"", lines_driver, SETTINGS_LINES_SIM),
     BESIDE("lines.driver", "\"gpiod\"", lines_driver, SETTINGS_LINES_GPIOD, "buzzer = { line = \"B\"; };"),
     FLAGS_OF_LINE("relay", LINE_RELAY),
+    FLAGS_OF_LINE("relay_out", LINE_RELAY_OUT),
     FLAGS_OF_LINE("buzzer", LINE_BUZZER),
     FLAGS_OF_LINE("lamp_green", LINE_LAMP_GREEN),
     FLAGS_OF_LINE("lamp_amber", LINE_LAMP_AMBER),
     FLAGS_OF_LINE("lamp_red", LINE_LAMP_RED),
-    FLAGS("lines.button.active_low", lines.in[LINE_BUTTON].active_low),
-    STORED("lines.button.bias", "\"as-is\"", lines.in[LINE_BUTTON].bias, LINE_BIAS_AS_IS),
-    STORED("lines.button.bias", "\"pull-up\"", lines.in[LINE_BUTTON].bias, LINE_BIAS_PULL_UP),
-    STORED("lines.button.bias", "\"pull-down\"", lines.in[LINE_BUTTON].bias, LINE_BIAS_PULL_DOWN),
-    ENDS("lane_timing.pulse_ms", lane_settings.pulse_ms, 100, 10000),
+    INPUTS("button", LINE_BUTTON),
+    INPUTS("rotation", LINE_ROTATION),
+    INPUTS("fire", LINE_FIRE),
+    INPUTS("tamper", LINE_TAMPER),
+    INPUTS("guard", LINE_GUARD),
+    INPUTS("service", LINE_SERVICE),
+    STORED("lane_timing.pulse_ms", "100", lane_settings.pulse_ms, 100),
+    BESIDE("lane_timing.pulse_ms", "10000", lane_settings.pulse_ms, 10000, "passage_wait_ms = 10000;"),
     ENDS("lane_timing.pulse_gap_ms", lane_settings.pulse_gap_ms, 50, 10000),
     ENDS("lane_timing.debounce_ms", lane_settings.debounce_ms, 5, 500),
     ENDS("lane_timing.button_binding_ms", lane_settings.button_binding_ms, 1000, 120000),
+    ENDS("lane_timing.passage_wait_ms", lane_settings.passage_wait_ms, 1000, 60000),
+    ENDS("lane_timing.held_alarm_ms", lane_settings.held_alarm_ms, 1000, 600000),
+    ENDS("lane_timing.tailgating_ms", lane_settings.tailgating_ms, 0, 30000),
+    ENDS("lane_timing.long_press_ms", lane_settings.long_press_ms, 1000, 20000),
+    ENDS("lane_timing.stuck_ms", lane_settings.stuck_ms, 5000, 600000),
+    ENDS("lane_timing.unreadable_ms", lane_settings.unreadable_ms, 500, 60000),
+    STORED("turnstile.relay", "\"pulse\"", lane_settings.relay_level, false),
+    STORED("turnstile.relay", "\"level\"", lane_settings.relay_level, true),
+    STORED("turnstile.wiring", "\"fail-secure\"", lane_settings.wiring, LANE_FAIL_SECURE),
+    STORED("turnstile.wiring", "\"fail-safe\"", lane_settings.wiring, LANE_FAIL_SAFE),
+    ENDS("turnstile.hold_open_max_s", lane_settings.hold_open_max_s, 0, 28800),
+    SIGNALS("open", SIGNAL_OPEN),
+    SIGNALS("hold", SIGNAL_HOLD),
+    SIGNALS("deny", SIGNAL_DENY),
+    SIGNALS("expired", SIGNAL_EXPIRED),
+    SIGNALS("wrong_code", SIGNAL_WRONG_CODE),
+    SIGNALS("forged", SIGNAL_FORGED),
+    SIGNALS("failure", SIGNAL_FAILURE),
+    SIGNALS("place_code", SIGNAL_PLACE_CODE),
+    SIGNALS("not_now", SIGNAL_NOT_NOW),
+    SIGNALS("locked", SIGNAL_LOCKED),
+    SIGNALS("wait", SIGNAL_WAIT),
+    SIGNALS("unreadable", SIGNAL_UNREADABLE),
+    SIGNALS("passing", SIGNAL_PASSING),
+    SIGNALS("hold_open", SIGNAL_HOLD_OPEN),
+    SIGNALS("lock_down", SIGNAL_LOCK_DOWN),
+    SIGNALS("out_of_order", SIGNAL_OUT_OF_ORDER),
+    SIGNALS("alarm", SIGNAL_ALARM),
+    SIGNALS("emergency", SIGNAL_EMERGENCY),
     ACTIONS("policy.green", journal.policy.by_status[STATUS_GREEN]),
     ACTIONS("policy.yellow", journal.policy.by_status[STATUS_YELLOW]),
     ACTIONS("policy.red", journal.policy.by_status[STATUS_RED]),
@@ -294,6 +351,14 @@ struct refusal {
 #define WORDS(path, words) WORD(path, "\"opne\"", words), WORD(path, "\"\"", words), WORD(path, "1", words)
 #define BOOLEAN(path) {path, "1", "allowed are true and false"}, {path, "\"true\"", "allowed are true and false"}
 #define THREE "open|hold|deny"
+#define LAMPS "none|green|amber|red"
+#define INPUT_REFUSALS(name) BOOLEAN("lines." name ".active_low"), WORDS("lines." name ".bias", "as-is|pull-up|pull-down")
+#define SIGNAL_REFUSALS(name)                                                                                          \
+    WHOLE("signals." name ".tone_on_ms", "-1", "5001", "0 to 5000"),                                                 \
+        WHOLE("signals." name ".tone_off_ms", "-1", "600001", "0 to 600000"),                                        \
+        WHOLE("signals." name ".repeats", "-1", "21", "0 to 20"), WORDS("signals." name ".lamp", LAMPS),             \
+        WHOLE("signals." name ".lamp_ms", "-1", "60001", "0 to 60000"),                                              \
+        WHOLE("signals." name ".blink_ms", "-1", "5001", "0 to 5000")
 #define COLOURS "none|green|yellow|red"
 
 static const struct refusal refusals[] = {
@@ -309,16 +374,48 @@ static const struct refusal refusals[] = {
     BOOLEAN("camera.replay.loop"),
     WORDS("lines.driver", "gpiod|sim"),
     BOOLEAN("lines.relay.active_low"),
+    BOOLEAN("lines.relay_out.active_low"),
     BOOLEAN("lines.buzzer.active_low"),
     BOOLEAN("lines.lamp_green.active_low"),
     BOOLEAN("lines.lamp_amber.active_low"),
     BOOLEAN("lines.lamp_red.active_low"),
-    BOOLEAN("lines.button.active_low"),
-    WORDS("lines.button.bias", "as-is|pull-up|pull-down"),
+    INPUT_REFUSALS("button"),
+    INPUT_REFUSALS("rotation"),
+    INPUT_REFUSALS("fire"),
+    INPUT_REFUSALS("tamper"),
+    INPUT_REFUSALS("guard"),
+    INPUT_REFUSALS("service"),
     WHOLE("lane_timing.pulse_ms", "99", "10001", "100 to 10000"),
     WHOLE("lane_timing.pulse_gap_ms", "49", "10001", "50 to 10000"),
     WHOLE("lane_timing.debounce_ms", "4", "501", "5 to 500"),
     WHOLE("lane_timing.button_binding_ms", "999", "120001", "1000 to 120000"),
+    WHOLE("lane_timing.passage_wait_ms", "999", "60001", "1000 to 60000"),
+    WHOLE("lane_timing.held_alarm_ms", "999", "600001", "1000 to 600000"),
+    WHOLE("lane_timing.tailgating_ms", "-1", "30001", "0 to 30000"),
+    WHOLE("lane_timing.long_press_ms", "999", "20001", "1000 to 20000"),
+    WHOLE("lane_timing.stuck_ms", "4999", "600001", "5000 to 600000"),
+    WHOLE("lane_timing.unreadable_ms", "499", "60001", "500 to 60000"),
+    WORDS("turnstile.relay", "pulse|level"),
+    WORDS("turnstile.wiring", "fail-secure|fail-safe"),
+    WHOLE("turnstile.hold_open_max_s", "-1", "28801", "0 to 28800"),
+    SIGNAL_REFUSALS("open"),
+    SIGNAL_REFUSALS("hold"),
+    SIGNAL_REFUSALS("deny"),
+    SIGNAL_REFUSALS("expired"),
+    SIGNAL_REFUSALS("wrong_code"),
+    SIGNAL_REFUSALS("forged"),
+    SIGNAL_REFUSALS("failure"),
+    SIGNAL_REFUSALS("place_code"),
+    SIGNAL_REFUSALS("not_now"),
+    SIGNAL_REFUSALS("locked"),
+    SIGNAL_REFUSALS("wait"),
+    SIGNAL_REFUSALS("unreadable"),
+    SIGNAL_REFUSALS("passing"),
+    SIGNAL_REFUSALS("hold_open"),
+    SIGNAL_REFUSALS("lock_down"),
+    SIGNAL_REFUSALS("out_of_order"),
+    SIGNAL_REFUSALS("alarm"),
+    SIGNAL_REFUSALS("emergency"),
     WORDS("policy.green", THREE),
     WORDS("policy.yellow", THREE),
     WORDS("policy.red", THREE),
@@ -419,11 +516,17 @@ static const struct text_key {
     TEXT_KEY("camera.replay.folder", eye.replay.folder, false),
     TEXT_KEY("lines.panel_input", lines.panel_input, false),
     TEXT_KEY("lines.relay.line", lines.out[LINE_RELAY].name, false),
+    TEXT_KEY("lines.relay_out.line", lines.out[LINE_RELAY_OUT].name, false),
     TEXT_KEY("lines.buzzer.line", lines.out[LINE_BUZZER].name, false),
     TEXT_KEY("lines.lamp_green.line", lines.out[LINE_LAMP_GREEN].name, false),
     TEXT_KEY("lines.lamp_amber.line", lines.out[LINE_LAMP_AMBER].name, false),
     TEXT_KEY("lines.lamp_red.line", lines.out[LINE_LAMP_RED].name, false),
     TEXT_KEY("lines.button.line", lines.in[LINE_BUTTON].name, false),
+    TEXT_KEY("lines.rotation.line", lines.in[LINE_ROTATION].name, false),
+    TEXT_KEY("lines.fire.line", lines.in[LINE_FIRE].name, false),
+    TEXT_KEY("lines.tamper.line", lines.in[LINE_TAMPER].name, false),
+    TEXT_KEY("lines.guard.line", lines.in[LINE_GUARD].name, false),
+    TEXT_KEY("lines.service.line", lines.in[LINE_SERVICE].name, false),
     TEXT_KEY("journal.path", journal.path, false),
     TEXT_KEY("journal.site_key_file", site_key_file, false),
     TEXT_KEY("trust.folder", trust_folder, false),
@@ -726,6 +829,178 @@ static void test_what_one_key_alone_cannot_say(void **state)
     accepted(f, FIRST "certificate = { vaccination_from_days = 270; recovery_until_days = 11; };");
 }
 
+#define GPIOD "site = \"s\"; lane = \"l\"; lines = {\n driver = \"gpiod\"; "
+#define NO_RELAY_FOR_SENSOR "lines.rotation.line is the sensor of a turnstile: name its relay in lines.relay.line too, or leave " \
+                            "the sensor out\n"
+#define NO_FIRST_RELAY "lines.relay_out.line is the relay of an arm's second direction: name the first in lines.relay.line, or " \
+                       "only that one\n"
+#define NOTHING_TO_LOCK "turnstile.wiring = \"fail-safe\" needs lines.relay.line: there is nothing to lock\n"
+
+static void has(const struct fixture *f, bool relay, bool sensor, bool two_directions)
+{
+    assert_int_equal(f->settings.lane_settings.has_relay, relay);
+    assert_int_equal(f->settings.lane_settings.has_sensor, sensor);
+    assert_int_equal(f->settings.journal.has_sensor, sensor);
+    assert_int_equal(f->settings.mqtt.has_sensor, sensor);
+    assert_int_equal(f->settings.lane_settings.two_directions, two_directions);
+}
+
+static void test_what_is_wired_is_what_the_lane_has(void **state)
+{
+    struct fixture *f = *state;
+    accepted(f, GPIOD "relay = { line = \"R\"; }; };");
+    has(f, true, false, false);
+    accepted(f, GPIOD "relay = { line = \"R\"; }; relay_out = { line = \"O\"; }; rotation = { line = \"T\"; }; };");
+    has(f, true, true, true);
+    accepted(f, GPIOD "buzzer = { line = \"B\"; }; };");
+    has(f, false, false, false);
+    accepted(f, FIRST);
+    has(f, true, false, false);
+    accepted(f, "site = \"s\"; lane = \"l\"; lines = { driver = \"sim\"; rotation = { line = \"sim\"; }; relay_out = { line = "
+                "\"sim\"; }; };");
+    has(f, true, true, true);
+    accepted(f, "site = \"s\"; lane = \"l\"; lines = { driver = \"sim\"; buzzer = { line = \"sim\"; }; };");
+    has(f, false, false, false);
+}
+
+static void test_wires_that_do_not_fit_each_other(void **state)
+{
+    struct fixture *f = *state;
+    refused(f, GPIOD "buzzer = { line = \"B\"; };\n rotation = { line = \"T\"; }; };", "test.conf:3: " NO_RELAY_FOR_SENSOR);
+    refused(f, "site = \"s\"; lane = \"l\"; lines = { driver = \"sim\"; buzzer = { line = \"B\"; };\n rotation = { line = \"T\"; }; };",
+            "test.conf:2: " NO_RELAY_FOR_SENSOR);
+    refused(f, GPIOD "buzzer = { line = \"B\"; };\n relay_out = { line = \"O\"; }; };", "test.conf:3: " NO_FIRST_RELAY);
+    refused(f, GPIOD "buzzer = { line = \"B\"; }; };\nturnstile = { wiring = \"fail-safe\"; };", "test.conf:3: " NOTHING_TO_LOCK);
+    accepted(f, GPIOD "relay = { line = \"R\"; }; };\nturnstile = { wiring = \"fail-safe\"; relay = \"level\"; };");
+    refused(f, GPIOD "relay = { line = \"R\"; };\n guard = { line = \"G\"; }; };",
+            "test.conf:3: lines.guard.line says who presses the button: name that in lines.button.line too\n");
+    accepted(f, GPIOD "relay = { line = \"R\"; }; button = { line = \"P\"; }; guard = { line = \"G\"; }; };");
+}
+
+/* Whichever way the contact is wired, a cut wire must be a fire. */
+static void test_a_cut_fire_wire_reads_as_fire(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *fire;
+        bool good;
+    } rows[] = {
+        {"", true}, /* the defaults */
+        {"active_low = false; bias = \"pull-up\";", true},
+        {"active_low = true; bias = \"pull-down\";", true},
+        {"active_low = false; bias = \"as-is\";", true}, /* a resistor of its own */
+        {"active_low = true; bias = \"as-is\";", true},
+        {"active_low = true; bias = \"pull-up\";", false},
+        {"active_low = false; bias = \"pull-down\";", false},
+    };
+    char text[256];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        (void)snprintf(text, sizeof text, GPIOD "relay = { line = \"R\"; };\n fire = { line = \"F\"; %s }; };", rows[i].fire);
+        if (rows[i].good)
+            accepted(f, text);
+        else
+            refused(f, text, "test.conf:3: lines.fire: a cut wire would read as no fire: use a contact that is closed at rest, to "
+                             "ground with bias = \"pull-up\" and active_low = false, or to 3.3 V with \"pull-down\" and true\n");
+    }
+    accepted(f, GPIOD "relay = { line = \"R\"; }; fire = { active_low = true; }; };"); /* not wired */
+}
+
+static void test_times_that_do_not_fit_each_other(void **state)
+{
+    struct fixture *f = *state;
+    refused(f, FIRST "lane_timing = { pulse_ms = 3000;\n passage_wait_ms = 2999; };",
+            "test.conf:3: lane_timing.passage_wait_ms must not be less than pulse_ms: a passage would be over before its pulse\n");
+    accepted(f, FIRST "lane_timing = { pulse_ms = 3000; passage_wait_ms = 3000; };");
+    accepted(f, FIRST "lane_timing = { pulse_ms = 3000; passage_wait_ms = 2999; }; turnstile = { relay = \"level\"; };");
+    refused(f, FIRST "lane_timing = { long_press_ms = 6000;\n stuck_ms = 6000; };",
+            "test.conf:3: lane_timing.stuck_ms must be more than long_press_ms: each long press would be an alarm\n");
+    accepted(f, FIRST "lane_timing = { long_press_ms = 6000; stuck_ms = 6001; };");
+}
+
+/* Each signal by its name, and none without a key. */
+static void test_signals_go_by_their_names(void **state)
+{
+    struct settings_table table = settings_keys();
+    (void)state;
+    for (enum signal i = SIGNAL_NONE; i < SIGNAL_COUNT; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "signals.%s.repeats", signal_name(i));
+        const struct settings_key *found = NULL;
+        for (size_t k = 0; k < table.count; k++)
+            if (strcmp(table.keys[k].path, path) == 0)
+                found = &table.keys[k];
+        if (i == SIGNAL_NONE) {
+            assert_null(found);
+            continue;
+        }
+        if (found == NULL)
+            fail_msg("there is no %s", path);
+        assert_int_equal(found->offset, offsetof(struct settings, lane_settings.patterns) + i * sizeof(struct signal_pattern) +
+                                            offsetof(struct signal_pattern, repeats));
+    }
+}
+
+#define PAUSES "tones without a pause are one long tone: tone_off_ms is 40 or more, or repeats is 1"
+
+static void test_signals_end_and_have_pauses(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *name, *row, *said; /* NULL: accepted */
+    } rows[] = {
+        {"open", "repeats = 0;", "this signal is said once and must end: repeats is 1 to 20"},
+        {"unreadable", "lamp_ms = 0;", "this signal is said once and must end: lamp_ms is 1 to 60000"},
+        {"hold", "tone_on_ms = 5000; tone_off_ms = 2501;",
+         "this signal is said once: (tone_on_ms + tone_off_ms) * repeats is at most 15000"},
+        {"hold", "tone_on_ms = 5000; tone_off_ms = 2500;", NULL},
+        {"hold", "tone_off_ms = 39;", PAUSES},
+        {"hold", "tone_off_ms = 40;", NULL},
+        {"open", "tone_off_ms = 0;", NULL},
+        {"emergency", "tone_off_ms = 0;", PAUSES}, /* it would never pause */
+        {"emergency", "tone_on_ms = 5000; tone_off_ms = 40;", NULL},
+        {"hold_open", "tone_off_ms = 600000;", NULL},
+        {"lock_down", "tone_off_ms = 0;", NULL}, /* silent */
+        {"alarm", "blink_ms = 49;", "blink_ms is 0 (steady) or 50 to 5000"},
+    };
+    char text[256], said[256];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        (void)snprintf(text, sizeof text, FIRST "signals = {\n %s = { %s }; };", rows[i].name, rows[i].row);
+        (void)snprintf(said, sizeof said, "test.conf:3: signals.%s: %s\n", rows[i].name, rows[i].said ? rows[i].said : "");
+        if (rows[i].said == NULL)
+            accepted(f, text);
+        else
+            refused(f, text, said);
+    }
+}
+
+#define ALIKE " sound alike: make repeats differ, or tone_on_ms by a half or more, or silence one (tone_on_ms = 0)\n"
+
+static void test_signals_differ_by_ear(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const apart[] = {"open", "hold", "deny", "wrong_code", "unreadable"};
+    char said[256];
+    for (size_t i = 0; i < sizeof apart / sizeof apart[0]; i++)
+        for (size_t k = i + 1; k < sizeof apart / sizeof apart[0]; k++) {
+            for (int on_ms = 1000; on_ms <= 1600; on_ms += 200) {
+                (void)snprintf(f->text, TEXT_MAX, FIRST "signals = {\n %s = { tone_on_ms = 1000; tone_off_ms = 100; repeats = 5; };\n"
+                                                        " %s = { tone_on_ms = %d; tone_off_ms = 120; repeats = 5; }; };",
+                               apart[i], apart[k], on_ms);
+                (void)snprintf(said, sizeof said, "test.conf:4: signals.%s and signals.%s" ALIKE, apart[i], apart[k]);
+                if (on_ms < 1500)
+                    refused(f, f->text, said);
+                else
+                    accepted(f, f->text);
+            }
+        }
+    refused(f, FIRST "signals = {\n deny = { tone_on_ms = 150; }; };", "test.conf:3: signals.open and signals.deny" ALIKE);
+    /* One tone, and long after it another: who is refused hears the same. */
+    refused(f, FIRST "signals = { deny = { tone_on_ms = 500; }; };", "test.conf:2: signals.deny and signals.out_of_order" ALIKE);
+    accepted(f, FIRST "signals = { deny = { tone_on_ms = 500; };\n out_of_order = { tone_off_ms = 1999; }; };");
+    /* A silent school. */
+    accepted(f, FIRST "signals = { open = { tone_on_ms = 0; }; hold = { tone_on_ms = 0; }; deny = { tone_on_ms = 0; }; };");
+}
+
 static void test_defaults(void **state)
 {
     struct fixture *f = *state;
@@ -775,7 +1050,17 @@ static void test_defaults(void **state)
     assert_int_equal(s->mqtt.port, 1883);
     assert_string_equal(s->mqtt.client_id, "qrgate-s-l");
     assert_string_equal(s->journal.lane, "l");
-    assert_false(s->journal.has_sensor || s->mqtt.has_sensor);
+    has(f, true, false, false);
+    struct lane_settings lane;
+    lane_defaults(&lane);
+    assert_memory_equal(&s->lane_settings, &lane, sizeof lane);
+    assert_int_equal(lane.passage_wait_ms, 5000);
+    assert_int_equal(lane.held_alarm_ms, 10000);
+    assert_int_equal(lane.unreadable_ms, 3000);
+    for (int i = LINE_BUTTON; i < LINE_IN_COUNT; i++) {
+        assert_int_equal(s->lines.in[i].bias, i == LINE_BUTTON ? LINE_BIAS_AS_IS : LINE_BIAS_PULL_UP);
+        assert_int_equal(s->lines.in[i].active_low, i == LINE_ROTATION || i == LINE_GUARD || i == LINE_SERVICE);
+    }
     assert_false(s->journal.trust.has_rotation_key);
     assert_string_equal(s->journal.path, "/var/lib/qrgate/journal.db");
 }
@@ -828,6 +1113,15 @@ static void test_the_commented_file_is_the_defaults(void **state)
     memset(&policy->schedule, 0, sizeof policy->schedule);
     assert_string_equal(all->eye.replay.folder, "/srv/pictures");
     assert_string_equal(all->mqtt.client_id, "gate-3");
+    has(f, true, true, true);
+    assert_string_equal(all->lines.in[LINE_FIRE].name, "GPIO6");
+    for (int i = LINE_BUTTON + 1; i < LINE_IN_COUNT; i++) {
+        assert_int_not_equal(all->lines.in[i].name[0], '\0');
+        memset(all->lines.in[i].name, 0, sizeof all->lines.in[i].name);
+    }
+    memset(all->lines.out[LINE_RELAY_OUT].name, 0, sizeof all->lines.out[LINE_RELAY_OUT].name);
+    all->lane_settings.has_sensor = all->lane_settings.two_directions = false;
+    all->journal.has_sensor = all->mqtt.has_sensor = false;
     memset(&all->eye.replay.folder, 0, sizeof all->eye.replay.folder);
     (void)snprintf(all->mqtt.client_id, sizeof all->mqtt.client_id, "%s", commented.mqtt.client_id);
     memset(commented.mqtt.client_id + strlen(commented.mqtt.client_id), 0,
@@ -1085,6 +1379,13 @@ int main(void)
         cmocka_unit_test(test_how_many_rows),
         cmocka_unit_test(test_unknown_and_moved_keys),
         cmocka_unit_test(test_what_one_key_alone_cannot_say),
+        cmocka_unit_test(test_what_is_wired_is_what_the_lane_has),
+        cmocka_unit_test(test_wires_that_do_not_fit_each_other),
+        cmocka_unit_test(test_a_cut_fire_wire_reads_as_fire),
+        cmocka_unit_test(test_times_that_do_not_fit_each_other),
+        cmocka_unit_test(test_signals_go_by_their_names),
+        cmocka_unit_test(test_signals_end_and_have_pauses),
+        cmocka_unit_test(test_signals_differ_by_ear),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_the_commented_file_is_the_defaults),
         cmocka_unit_test(test_the_commented_file_has_every_key),

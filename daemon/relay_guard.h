@@ -1,0 +1,25 @@
+/* Ends a pulse that main has not ended: a thread of its own with one deadline, for the case that the main loop hangs while the
+ * relay is on (a stuck write, a kernel call that doesn't come back). It can only switch off. Main's thread calls; the guard's
+ * thread acts. A process that is stopped or killed as a whole is the watchdog's and qrgate-safe's case. */
+#ifndef RELAY_GUARD_H
+#define RELAY_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hw/lines.h"
+
+enum { RELAY_GUARD_GRACE_MS = 50 }; /* main's own end of the pulse comes first */
+
+struct relay_guard;
+
+/* `closed_level`: the wire's level that locks, false but for fail-safe wiring. `lines` is borrowed until close. */
+int relay_guard_open(struct lines *lines, bool closed_level, struct relay_guard **ret_guard);
+/* Sets an output relay's wire. `off_at_us` > 0: it must be closed again by then (CLOCK_MONOTONIC); 0: no bound, as in hold-open.
+ * Everything main does to a relay goes this way, so that the two never interleave. 0 or the line's error. */
+int relay_guard_set(struct relay_guard *guard, enum line_out relay, bool level, int64_t off_at_us);
+/* How often it had to act. */
+uint64_t relay_guard_acted(struct relay_guard *guard);
+void relay_guard_close(struct relay_guard *guard); /* ends the thread, moves nothing; accepts NULL */
+
+#endif
