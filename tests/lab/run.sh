@@ -3,6 +3,8 @@
 #   tests/lab/run.sh [CASE…]    from anywhere; without CASE all. Exit: 0 passed, 1 failed, 77 can't be run here.
 # QRGATED, QRGATECTL: the programs under test (build/…); BUILD: products, cache and logs (build/lab);
 # LAB_TIMEOUT_S: the longest a case may take (240).
+# A case with a line "# init: systemd" is run by systemd as the guest's first process; before that, by
+# `CASE.sh before_boot`, it lays out the machine.
 # The guest sees this machine's files read-only, so it has every program and library that is installed here.
 set -eu
 
@@ -16,6 +18,7 @@ QRGATED=${QRGATED:-build/qrgated}
 QRGATECTL=${QRGATECTL:-build/qrgatectl}
 timeout_s=${LAB_TIMEOUT_S:-240}
 cache=$out/cache
+recipe=2 # of what make_cache() makes; another number makes it again
 
 cannot() {
     echo "lab: can't be run here: $*" >&2
@@ -58,6 +61,12 @@ build_gpio_sim() {
     sed 's/handle_simple_irq(irq_to_desc(irqnum))/generic_handle_irq(irqnum)/' "$module/kernel/irq/irq_sim.c" \
         > "$module/irq_sim.c"
     grep -q 'generic_handle_irq(irqnum)' "$module/irq_sim.c"
+    # A Raspberry Pi keeps an output's level when its owner dies; so does this chip while keep_levels is set.
+    kept='__assign_bit(offset, chip->value_map, !!test_bit(offset, chip->pull_map));'
+    sed -i -e "s/^\t$kept/\tif (!keep_levels) $kept/" \
+        -e 's/^static DEFINE_IDA(gpio_sim_ida);/&\nstatic bool keep_levels;\nmodule_param(keep_levels, bool, 0644);/' \
+        "$module/gpio-sim-core.c"
+    [ "$(grep -c keep_levels "$module/gpio-sim-core.c")" = 3 ]
     printf 'obj-m := gpio-sim.o\ngpio-sim-y := gpio-sim-core.o irq_sim.o\n' > "$module/Kbuild"
     headers=$from/usr/src/linux-headers-$kernel
     make -s -C "$headers" -f "${headers%-amd64}-common/Makefile" M="$module" modules
@@ -78,7 +87,7 @@ keep_modules() {
 
 # The kernel's build can't bear a space in a path, and the repository may lie anywhere: so it is made in /tmp.
 make_cache() {
-    [ "$(cat "$cache/kernel" 2>/dev/null)" != "$kernel" ] || return 0
+    [ "$(cat "$cache/kernel" "$cache/recipe" 2>/dev/null)" != "$(printf '%s\n' "$kernel" $recipe)" ] || return 0
     echo "lab: fetching Linux $kernel and building gpio-sim, once"
     work=$(mktemp -d /tmp/qrgate-lab.XXXXXX)
     trap 'rm -rf "$work"' EXIT
@@ -100,10 +109,12 @@ make_cache() {
     depmod -b "$work" "$kernel"
     keep_modules "$cache.new/boot.list" "$work" virtio_pci 9pnet_virtio 9p overlay
     keep_modules "$cache.new/case.list" "$work" configfs vivid
+    keep_modules "$cache.new/disk.list" "$work" loop ext4
     cp "$work/gpio-sim/gpio-sim.ko" "$cache.new/modules/"
     echo gpio-sim.ko >> "$cache.new/case.list"
     cp "$work/boot/vmlinuz-$kernel" "$cache.new/vmlinuz"
     echo "$kernel" > "$cache.new/kernel"
+    echo $recipe > "$cache.new/recipe"
     rm -rf "$cache" "$work"
     trap - EXIT
     mv "$cache.new" "$cache"
@@ -114,6 +125,8 @@ make_cache() {
 build_tools() {
     cc="${CC:-cc} -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -g -I."
     $cc -o "$out/watch_lines" tests/lab/watch_lines.c
+    $cc -o "$out/hold_thread" tests/lab/hold_thread.c
+    $cc -o "$out/press_often" tests/lab/press_often.c
     $cc -o "$out/qr_frame" tests/lab/qr_frame.c -lqrencode
     gpiod=$(pkg-config --modversion libgpiod)
     # shellcheck disable=SC2046 # options are words
@@ -146,7 +159,7 @@ share() { # an emulator's option: $1 tag, $2 folder, $3 access
 start_emulator() {
     qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2 \
         -nographic -no-reboot -nodefaults -serial stdio -monitor none \
-        -kernel "$cache/vmlinuz" -initrd "$out/$1/initramfs.gz" -append 'console=ttyS0 quiet panic=-1' \
+        -kernel "$cache/vmlinuz" -initrd "$out/$1/initramfs.gz" -append 'console=ttyS0 quiet panic=-1 cryptomgr.notests' \
         -fsdev "$(share root / ,readonly=on)" -device virtio-9p-pci,fsdev=root,mount_tag=root \
         -fsdev "$(share repo "$repo" ,readonly=on)" -device virtio-9p-pci,fsdev=repo,mount_tag=repo \
         -fsdev "$(share cache "$out" ,readonly=on)" -device virtio-9p-pci,fsdev=cache,mount_tag=out \

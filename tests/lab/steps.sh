@@ -23,15 +23,15 @@ wait_for() {
 
 # ---- wires -----------------------------------------------------------------------------------------------------------
 
-# Offsets 0 to 8 of bank 0 are the lane's wires; bank 1 has what must be refused: a name twice, and a line that the
+# Offsets 0 to 11 of bank 0 are the lane's wires; bank 1 has what must be refused: a name twice, and a line that the
 # kernel holds.
 given_wires() {
     chip=/sys/kernel/config/gpio-sim/lab
     mkdir -p $chip/bank0 $chip/bank1
-    echo 9 > $chip/bank0/num_lines
+    echo 12 > $chip/bank0/num_lines
     echo 3 > $chip/bank1/num_lines
     offset=0
-    for name in RELAY BUZZER GREEN AMBER RED BUTTON ROTATION FIRE TAMPER; do
+    for name in RELAY BUZZER GREEN AMBER RED BUTTON ROTATION FIRE TAMPER RELAY_OUT GUARD SERVICE; do
         mkdir $chip/bank0/line$offset
         echo QRG_$name > $chip/bank0/line$offset/name
         offset=$((offset + 1))
@@ -64,6 +64,14 @@ relay_pulses() { # how many pulses of the relay have ended
 pulses_are() { [ "$(relay_pulses)" -eq "$1" ]; }
 times_switched_on() { grep -c ' 1$' $run/wires.log || true; }
 relay_is() { [ "$(cat $wires/sim_gpio0/value)" = "$1" ]; }
+wait_until_relay_is() { # without a program started at each look
+    until_s=$(($(uptime_s) + ${2:-20}))
+    until read -r level < $wires/sim_gpio0/value && [ "$level" = "$1" ]; do
+        read -r now _ < /proc/uptime
+        [ "${now%.*}" -lt $until_s ] || fail "waited for the relay to be $1"
+        sleep 0.02
+    done
+}
 last_pulse_ms() {
     awk '$3 == "relay" { sub("t_us=", "", $2); if ($4 == 1) on = $2; else if (on) ms = ($2 - on) / 1000 }
         END { printf "%d", ms }' $run/wires.log
@@ -85,6 +93,8 @@ given_a_camera() {
     v4l2-ctl -d "$screen" --set-dv-bt-timings "$timings" >> $run/camera.log
     v4l2-ctl -d "$camera" --set-dv-bt-timings "$timings" >> $run/camera.log
     v4l2-ctl -d "$camera" --set-fmt-video width=1280,height=720,pixelformat=GREY
+    camera_settings="{ driver = \"v4l2\"; device = \"$camera\"; width_px = 1280; height_px = 720; rate_fps = 25;
+           hang_ms = 15000; }" # an emulated machine on a busy one is slow, not hung
     feed_the_camera
 }
 
@@ -94,6 +104,13 @@ feed_the_camera() {
     v4l2-ctl -d "$camera" --set-ctrl loop_video=1,osd_text_mode=2
     while cat $run/scene; do :; done 2> /dev/null |
         v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &
+}
+
+# A folder without a picture: a gray wall that costs the emulator nothing.
+given_no_camera() {
+    mkdir -p $run/wall
+    camera_settings="{ driver = \"replay\"; width_px = 640; height_px = 480; rate_fps = 2; hang_ms = 15000;
+           replay = { folder = \"$run/wall\"; }; }"
 }
 
 pull_the_camera_out() { echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind; }
@@ -128,13 +145,12 @@ given_a_broker() {
     sleep 1
 }
 
-given_a_gate() { # $1: the relay's pulse; a longer one can be caught in its middle
+given_a_gate() { # $1: the relay's pulse; a longer one can be caught in its middle; $2: the gap between two
     mkdir -p $run/gate
     cat > $run/qrgate.conf <<CONF
 site = "lab";
 lane = "lane1";
-camera = { driver = "v4l2"; device = "$camera"; width_px = 1280; height_px = 720; rate_fps = 25;
-           hang_ms = 15000; }; # an emulated machine on a busy one is slow, not hung
+camera = $camera_settings;
 lines = {
   driver = "gpiod";
   relay = { line = "QRG_RELAY"; };
@@ -144,7 +160,7 @@ lines = {
   lamp_red = { line = "QRG_RED"; };
   button = { line = "QRG_BUTTON"; bias = "pull-down"; };
 };
-lane_timing = { pulse_ms = ${1:-300}; };
+lane_timing = { pulse_ms = ${1:-300}; pulse_gap_ms = ${2:-500}; };
 clock = { trust = "always"; };
 journal = { path = "$run/gate/journal.db"; site_key_file = "$run/gate/site.key"; };
 trust = { folder = "$run/gate"; };

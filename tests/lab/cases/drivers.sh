@@ -2,7 +2,7 @@
 # The drivers on real kernel interfaces, without the daemon: GPIO lines, and a code seen through the simulated camera.
 . tests/lab/steps.sh
 
-say "given a chip with the lane's nine lines, and a second one with lines that must be refused"
+say "given a chip with the lane's twelve lines, and a second one with lines that must be refused"
 given_wires
 say "then the line driver keeps its contract"
 QRG_TEST_GPIO=$wires "$OUT/test_lines" > $run/test_lines.log 2>&1 || fail "test_lines, see test_lines.log"

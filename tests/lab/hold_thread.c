@@ -1,0 +1,36 @@
+/* Stops one thread of a process, as a call that doesn't come back would:  hold_thread TID SECONDS  stops it by ptrace,
+ * prints "held t_us=N" and, SECONDS later or when it is told to end, lets go. The other threads run on. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+int main(int argc, char **argv)
+{
+    const pid_t thread = argc == 3 ? (pid_t)atoi(argv[1]) : 0;
+    const struct timespec pause = {argc == 3 ? atoi(argv[2]) : 0, 0};
+    struct timespec now;
+    sigset_t ends;
+    int status = 0;
+    if (thread <= 0 || pause.tv_sec <= 0) {
+        fprintf(stderr, "usage: hold_thread TID SECONDS\n");
+        return 2;
+    }
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigaddset(&ends, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &ends, NULL) != 0 || ptrace(PTRACE_SEIZE, thread, 0, 0) != 0 ||
+        ptrace(PTRACE_INTERRUPT, thread, 0, 0) != 0 || waitpid(thread, &status, __WALL) != thread ||
+        !WIFSTOPPED(status) || clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
+        fprintf(stderr, "hold_thread: thread %d: %s\n", (int)thread, strerror(errno));
+        return 1;
+    }
+    printf("held t_us=%lld\n", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    (void)fflush(stdout);
+    (void)sigtimedwait(&ends, NULL, &pause);
+    return ptrace(PTRACE_DETACH, thread, 0, 0) == 0 ? 0 : 1;
+}
