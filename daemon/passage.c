@@ -160,8 +160,9 @@ static int tell_lane(struct passage *p, const struct lane_input *input)
     struct lane_effect effect;
     int r = lane_input(&p->lane, input);
     drive_outputs(p, input->at_us);
-    if (p->lane.effects_lost > 0)
+    if (p->lane.effects_lost != p->effects_lost_told)
         (void)fprintf(stderr, "<2>lane: effects were lost; this is a mistake of qrgate, please report it\n");
+    p->effects_lost_told = p->lane.effects_lost;
     while (lane_take_effect(&p->lane, &effect))
         take_effect(p, &effect);
     return r;
@@ -274,8 +275,8 @@ static void decided(struct passage *p, const struct journal_answer *answer, int6
     }
     const struct lane_input input = {.kind = LANE_IN_VERDICT, .at_us = now_us, .verdict = answer->verdict,
                                      .event_id = answer->event.event_id, .direction = answer->event.direction};
-    if (answer->verdict.action == VERDICT_OPEN)
-        p->relay_cause_us = question->captured_at_us;
+    if (answer->verdict.action == VERDICT_OPEN && p->lane.phase == LANE_CLOSED)
+        p->relay_cause_us = question->captured_at_us; /* who waits for another's turn would be measured by that turn */
     (void)tell_lane(p, &input); /* the relay first, the telling after */
     show(p, event_kind_name(answer->event.kind), answer->event.reason, answer->event.event_id);
 }

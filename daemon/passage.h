@@ -40,6 +40,7 @@ struct passage {
     struct latency frame_to_relay;
     struct passage_question questions[PASSAGE_OPEN_QUESTIONS_MAX];
     bool levels[LANE_OUTPUT_COUNT];
+    unsigned effects_lost_told;
     int64_t relay_until_us;    /* what the guard was told last */
     bool alarms[PASSAGE_ALARM_COUNT];
     bool stopping;             /* outputs are inactive and stay so */

@@ -10,7 +10,7 @@ enum watchdog_part { WATCHDOG_EYE, WATCHDOG_JOURNAL, WATCHDOG_PART_COUNT };
 
 struct watchdog {
     int64_t period_us; /* WatchdogSec; 0: systemd asks for none */
-    int64_t fed_at_us;
+    int64_t next_at_us;
     int64_t progress_us[WATCHDOG_PART_COUNT]; /* last sign of life */
 };
 

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/credential/utf8.h"
@@ -55,6 +56,8 @@ static bool scan(const char *text, size_t length_bytes, int *ret_members)
     for (size_t i = 0; i < length_bytes; i++) {
         const unsigned char c = (unsigned char)text[i];
         if (in_string) {
+            if (c == '\\' && i + 1 < length_bytes && (unsigned char)text[i + 1] >= 0x80)
+                return false; /* no escape, and to_ascii() would make one of it */
             if (c < 0x20 || (c == '\\' && length_bytes - i > 5 && memcmp(text + i + 1, "u0000", 5) == 0))
                 return false;
             if (c == '\\')
@@ -76,6 +79,39 @@ static bool scan(const char *text, size_t length_bytes, int *ret_members)
     return true;
 }
 
+/* The next character of valid UTF-8 at text[*at], which is moved behind it. */
+static uint32_t next_character(const char *text, size_t *at)
+{
+    const unsigned char first = (unsigned char)text[(*at)++];
+    const int more = first < 0xc0 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    uint32_t character = more == 0 ? first : first & (0x3fu >> more);
+    for (int i = 0; i < more; i++)
+        character = character << 6 | ((unsigned char)text[(*at)++] & 0x3fu);
+    return character;
+}
+
+/* Letters beyond ASCII as \u escapes, for json-c 0.18 (Debian 13): where char is signed its strict mode takes each of their
+ * bytes for a control character. `room` is 3 * length_bytes + 1, which is the most it can come to. Ends at `stop` bytes of the
+ * result (SIZE_MAX: at the end) and answers how far it came in `text`. */
+static size_t to_ascii(const char *text, size_t length_bytes, char *ret_ascii, size_t room, size_t stop, size_t *ret_bytes)
+{
+    size_t at = 0, used = 0;
+    while (at < length_bytes && used < stop) {
+        const uint32_t c = next_character(text, &at);
+        int added = 1;
+        if (c < 0x80)
+            ret_ascii[used] = (char)c;
+        else if (c < 0x10000)
+            added = snprintf(ret_ascii + used, room - used, "\\u%04x", (unsigned)c);
+        else
+            added = snprintf(ret_ascii + used, room - used, "\\u%04x\\u%04x", 0xd800u + ((c - 0x10000) >> 10),
+                             0xdc00u + ((c - 0x10000) & 0x3ff));
+        used += (size_t)added;
+    }
+    *ret_bytes = used;
+    return at;
+}
+
 struct json_object *json_read(const char *text, size_t length_bytes, size_t most_bytes, int *ret_error, char *why,
                               size_t why_bytes)
 {
@@ -95,10 +131,21 @@ struct json_object *json_read(const char *text, size_t length_bytes, size_t most
         (void)json_read_refuse(why, why_bytes, "no memory");
         return NULL;
     }
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    struct json_object *root = json_tokener_parse_ex(tokener, text, (int)length_bytes);
+    const size_t room = 3 * length_bytes + 1;
+    size_t ascii_bytes;
+    char *ascii = malloc(room);
+    if (!ascii) {
+        json_tokener_free(tokener);
+        *ret_error = -ENOMEM;
+        (void)json_read_refuse(why, why_bytes, "no memory");
+        return NULL;
+    }
+    (void)to_ascii(text, length_bytes, ascii, room, SIZE_MAX, &ascii_bytes);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    struct json_object *root = json_tokener_parse_ex(tokener, ascii, (int)ascii_bytes);
     const enum json_tokener_error error = json_tokener_get_error(tokener);
-    const size_t end = json_tokener_get_parse_end(tokener);
+    const size_t end = to_ascii(text, length_bytes, ascii, room, json_tokener_get_parse_end(tokener), &ascii_bytes);
+    free(ascii);
     json_tokener_free(tokener);
     if (error != json_tokener_success)
         (void)json_read_refuse(why, why_bytes, "not JSON at byte %zu (%s); allowed is one JSON object", end,

@@ -1,6 +1,6 @@
 # shellcheck shell=dash
 # The kernel's own record of the relay's edges and of the gate's death, and what the cases ask of it. Sourced after
-# steps.sh. Everything in it has one clock, CLOCK_MONOTONIC, in microseconds.
+# steps.sh; `relay` is the relay_number, once there are wires. Everything in it has one clock, CLOCK_MONOTONIC, in microseconds.
 tracing=/sys/kernel/tracing
 
 watch_the_kernel() {
@@ -23,16 +23,23 @@ kernel_saw() {
 }
 relay_number() {
     [ -e /sys/kernel/debug/gpio ] || mount -t debugfs debugfs /sys/kernel/debug
-    sed -n "s/^$(basename "$wires"): GPIOs \([0-9]*\)-.*/\1/p" /sys/kernel/debug/gpio
+    sed -n "s/^$(basename "${wires:?}"): GPIOs \([0-9]*\)-.*/\1/p" /sys/kernel/debug/gpio
 }
 # The relay's edges: "t_us who 0|1", each only when the level changed; the chip began with 0 and keeps its level.
 relay_edges() {
-    kernel_saw | awk -v wire="$relay" '$3 == "gpio_value:" && $4 == wire && $6 != level + 0 { level = $6; print $1, $2, $6 }'
+    kernel_saw | awk -v wire="${relay:?}" '$3 == "gpio_value:" && $4 == wire && $6 != level + 0 {
+        level = $6
+        print $1, $2, $6 }'
 }
 relay_risen() { relay_edges | grep -c ' 1$' || true; }
-relay_has_risen() { [ "$(relay_risen)" -ge "$1" ]; }
 last_edge() { relay_edges | awk -v level="$1" '$3 == level { t = $1 } END { print t + 0 }'; }
 last_edge_by() { relay_edges | awk -v level="$1" '$3 == level { who = $2 } END { print who }'; }
-last_mark() { kernel_saw | awk -v what="$1" '$3 == "tracing_mark_write:" && $4 == what { t = $1 } END { print t + 0 }'; }
-death_of() { kernel_saw | awk -v pid="pid=$1" '$3 == "sched_process_exit:" && $5 == pid { t = $1 } END { print t + 0 }'; }
+last_mark() {
+    kernel_saw | awk -v what="$1" '$3 == "tracing_mark_write:" && $4 == what { t = $1 }
+        END { print t + 0 }'
+}
+death_of() {
+    kernel_saw | awk -v pid="pid=$1" '$3 == "sched_process_exit:" && $5 == pid { t = $1 }
+        END { print t + 0 }'
+}
 ms_between() { echo $((($2 - $1) / 1000)); }

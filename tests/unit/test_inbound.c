@@ -242,6 +242,7 @@ static void good_declarations(void **state)
         " \r\n\t{ " WHOSE " , " WHEN " , \"symptoms\" : [ ] } ",
         "{\"person\":\"0123456789abcdef0123456789abcdef\"," WHEN ",\"status\":\"revoked\"}",
         "{" WHOSE "," WHEN ",\"travelled\":false}",
+        "{" WHOSE "," WHEN ",\"status\":\"green\",\"group\":\"b\u1ea3o v\u1ec7\"}",
         "{" WHOSE "," WHEN ",\"contacts\":[\"patient\",\"symptoms\"]}",
         "{" WHOSE ",\"declared_at\":1790000300,\"status\":\"red\"}", /* a little ahead is tolerated */
         "{\"\\u0073ubject\":\"cccd:\\u0030\\u00322199012345\"," WHEN ",\"status\":\"green\"}",
@@ -270,6 +271,8 @@ static void bad_declarations(void **state)
         { "{" WHOSE "," WHEN ",\"status\":\"green\",}", "not JSON" },
         { "/**/{" WHOSE "," WHEN ",\"status\":\"green\"}", "not JSON" },
         { "{\"a\":\"\xff\"}", "UTF-8" },
+        { "{\"a\":\"\\\u00e1\"}", "not JSON" },
+        { "{\"\u1ec7\u1ec7\u1ec7\":x}", "not JSON at byte 13" }, /* of the text as it came */
         { "{" WHOSE "," WHEN ",\"status\":\"gre\nen\"}", "control characters" },
         { "{" WHOSE "," WHEN ",\"status\\u0000\":\"green\"}", "control characters" },
         { "{" WHOSE "," WHEN ",\"group\":[[[[]]]]}", "not JSON" }, /* too deep */
@@ -305,7 +308,8 @@ static void bad_declarations(void **state)
         { "{" WHOSE ",\"declared_at\":NaN,\"status\":\"green\"}", "whole number" },
         { "{" WHOSE ",\"declared_at\":0,\"status\":\"green\"}", "from 2000" },
         { "{" WHOSE ",\"declared_at\":-5,\"status\":\"green\"}", "from 2000" },
-        { "{" WHOSE ",\"declared_at\":99999999999999999999999,\"status\":\"green\"}", "from 2000" },
+        { "{" WHOSE ",\"declared_at\":9999999999999999,\"status\":\"green\"}", "from 2000" },
+        { "{" WHOSE ",\"declared_at\":99999999999999999999999,\"status\":\"green\"}", "allowed is" }, /* json-c 0.18: no JSON */
         { "{" WHOSE ",\"declared_at\":1790000301,\"status\":\"green\"}", "is in the future" },
         { "{" WHOSE "," WHEN ",\"symptoms\":[\"fever\"],\"symptoms_at\":1790000301}", "symptoms_at '1790000301': is in" },
         { "{" WHOSE "," WHEN ",\"symptoms\":\"fever\"}", "symptoms 'fever': allowed is a list" },
