@@ -236,3 +236,21 @@ def test_a_checkpoint_without_a_turnstile(make_lane, subscriber):
     subscriber.wait(lambda e: e["kind"] == "granted")
     gate.wait_for(lambda: any("lamp_green on" in line for line in lane.panel.all), 5, "the green lamp")
     assert not any(" relay " in line for line in lane.panel.all)
+
+
+def test_a_code_seen_while_the_main_loop_stood_still_opens_for_nobody(turnstile, subscriber):
+    lane = turnstile(hold_ms=600, gap_ms=100)
+    # With a short patience the eye is replaced, and what it had said is dropped with it; here what it said is what is tested.
+    lane.config.write_text(lane.config.read_text().replace("leave_ms =", "hang_ms = 20000; leave_ms =", 1))
+    lane.start()
+    subscriber.wait(lambda e: e["kind"] == "start")
+    gate.wait_for(lambda: (subscriber.last("/state") or {}).get("camera") == "ok", 10, "the camera")
+    lane.process.send_signal(signal.SIGSTOP)  # the eye goes on and sees the card, which then goes away
+    lane.add(GREEN)
+    time.sleep(3)
+    lane.process.send_signal(signal.SIGCONT)
+    lane.press()
+    override = subscriber.wait(lambda e: e["kind"] == "override")
+    assert not [e for e in subscriber.events() if e["seq"] < override["seq"] and e["kind"] in ("granted", "held", "denied")]
+    lane.add(OTHER)  # whoever stands there now is read as ever
+    subscriber.wait(lambda e: e["kind"] == "granted")
