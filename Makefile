@@ -31,22 +31,22 @@ ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -DQRG_GPIOD_MAJOR=$(GPIOD_MAJOR) -DQRGATE_V
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpaho-mqtt3as -lpthread -lm
 
-LIB_SRC  := $(filter-out daemon/main.c daemon/passage.c,$(wildcard hw/*.c daemon/*.c)) \
+LIB_SRC  := $(filter-out daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c,$(wildcard hw/*.c daemon/*.c)) \
             $(wildcard daemon/settings/*.c daemon/vision/*.c daemon/credential/*.c daemon/decision/*.c \
             daemon/lane/*.c daemon/journal/*.c daemon/mqtt/*.c daemon/health/*.c)
 CTL_SRC  := $(wildcard daemon/ctl/*.c)
-DAE_SRC  := daemon/main.c daemon/passage.c
+DAE_SRC  := daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c
 SAFE_SRC := daemon/safe.c
 LIB_SRC  := $(filter-out $(SAFE_SRC),$(LIB_SRC))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes cppcheck clang bench fuzz install uninstall clean sanitize
+.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes cppcheck clang bench load broker-example fuzz install uninstall clean sanitize
 all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe ## build the daemon, the admin's tool and the stop helper
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 deps: ## install by apt what is missing (root or sudo)
 	$(Q)tests/install-deps.sh
@@ -73,9 +73,10 @@ $(BUILD)/publisher_driver: $(BUILD)/obj/tests/e2e/publisher_driver.o $(BUILD)/li
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
-$(BUILD)/bench_%: $(BUILD)/obj/tests/bench/bench_%.o $(BUILD)/libqrgate.a
+$(BUILD)/load_lane: $(filter-out %/main.o,$(call OBJ,$(DAE_SRC)))
+$(BENCHES): $(BUILD)/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libqrgate.a $(LIBS)
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -115,8 +116,15 @@ fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600, shared
 bench: all $(BENCHES) ## codes, register and journal, sizes, start-up, and the time from frame to relay
 	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
 
+broker-example: ## config/mosquitto proved by a broker of its own: who may write and read what, the bridge
+	$(Q)/usr/bin/python3 tests/broker_example.py --build $(BUILD)
+LANES ?= 200
+SECONDS ?= 60
+load: $(BUILD)/load_lane ## LANES=200 lanes with a passage a second for SECONDS=60 against one broker of this machine
+	$(Q)/usr/bin/python3 tests/bench/load.py --build $(BUILD) --lanes $(LANES) --seconds $(SECONDS)
+
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
-	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust \
+	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust $(DESTDIR)$(sysconfdir)/qrgate/operators \
 	  $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d \
 	  $(DESTDIR)$(prefix)/share/qrgate/schemas $(addprefix $(DESTDIR)$(prefix)/share/man/man,5 7 8)
 	install -m 0755 $(BUILD)/qrgated $(DESTDIR)$(prefix)/sbin/

@@ -13,8 +13,11 @@
 #include <unistd.h>
 
 #include "daemon/health/clock.h"
+#include "daemon/operator.h"
+#include "daemon/mqtt/certificates.h"
 #include "daemon/passage.h"
 #include "daemon/settings/settings.h"
+#include "daemon/upkeep.h"
 #include "daemon/vision/supervisor.h"
 
 enum { EXIT_USAGE = 2, STOP_WAIT_MS = 2000, STATE_EVERY_MS = 1000, CAMERA_GRACE_MS = 2000 };
@@ -31,6 +34,9 @@ struct daemon {
     struct journal *journal;
     struct publisher *publisher;
     struct passage passage;
+    struct operator operator;
+    struct upkeep upkeep;
+    char reload_said[COMMAND_OUTCOME_BYTES]; /* what an operator's reload had to complain about */
     sd_event *loop;
     int64_t state_due_us;
     int64_t camera_open_us; /* when the camera was last known open; a quick restart of the eye is no alarm */
@@ -84,23 +90,50 @@ static int on_publisher(sd_event_source *source, int fd, uint32_t events, void *
 
 /* SIGHUP: what may change while people pass, changes at once; else nothing does, and every key that is in the way is named.
  * The journal takes its part first, between two decisions; its answer ends the reload. */
+static void begin_reload(struct daemon *d, FILE *errors)
+{
+    struct settings *fresh = d->settings == &d->two[0] ? &d->two[1] : &d->two[0];
+    d->reloading = settings_load(d->config_path, fresh, errors) == 0 && settings_load_keys(fresh, false, errors) == 0 &&
+                   settings_reload(d->settings, fresh, errors) == 0 &&
+                   passage_reload_journal(&d->passage, &fresh->journal) == 0;
+    if (!d->reloading)
+        settings_free_keys(fresh);
+}
+
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
     struct daemon *d = data;
-    struct settings *fresh = d->settings == &d->two[0] ? &d->two[1] : &d->two[0];
     (void)source, (void)info;
     if (d->reloading) {
         (void)fprintf(stderr, "<4>reload: the one before is still under way; send SIGHUP again later\n");
         return 0;
     }
-    if (settings_load(d->config_path, fresh, stderr) != 0 || settings_load_keys(fresh, false, stderr) != 0 ||
-        settings_reload(d->settings, fresh, stderr) != 0 || passage_reload_journal(&d->passage, &fresh->journal) != 0) {
+    begin_reload(d, stderr);
+    if (!d->reloading)
         (void)fprintf(stderr, "<3>reload: refused, see above; the gate goes on as before\n");
-        settings_free_keys(fresh);
-        return 0;
-    }
-    d->reloading = true;
     return 0;
+}
+
+/* What is wrong goes into the response, as much as there is room for, and into the log. */
+static void reload_for_operator(struct daemon *d)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (d->reloading) {
+        operator_reload_ended(&d->operator, now_us, false, "another reload is under way; ask again later");
+        return;
+    }
+    memset(d->reload_said, 0, sizeof d->reload_said);
+    FILE *errors = fmemopen(d->reload_said, sizeof d->reload_said - 1, "w");
+    if (errors == NULL) {
+        operator_reload_ended(&d->operator, now_us, false, "no memory");
+        return;
+    }
+    begin_reload(d, errors);
+    (void)fclose(errors); /* what didn't fit is cut */
+    if (!d->reloading) {
+        (void)fprintf(stderr, "<3>reload: refused; the gate goes on as before:\n%s", d->reload_said);
+        operator_reload_ended(&d->operator, now_us, false, d->reload_said);
+    }
 }
 
 static void finish_reload(struct daemon *d)
@@ -113,6 +146,8 @@ static void finish_reload(struct daemon *d)
     if (error == 0) {
         passage_reconfigure(&d->passage, fresh);
         supervisor_set_hang_ms(&d->eye, fresh->hang_ms);
+        publisher_command_rules(d->publisher, &fresh->commands);
+        upkeep_reloaded(&d->upkeep);
         d->settings = fresh;
         settings_free_keys(old);
         (void)fprintf(stderr, "<5>reload: the new configuration counts\n");
@@ -120,6 +155,8 @@ static void finish_reload(struct daemon *d)
         settings_free_keys(fresh);
         (void)fprintf(stderr, "<3>reload: the journal refused (%s); the gate goes on as before\n", strerror(-error));
     }
+    operator_reload_ended(&d->operator, clock_monotonic_us(), error == 0,
+                          error == 0 ? "" : "the journal refused; the gate goes on as before");
 }
 
 static void publish_state(struct daemon *d)
@@ -148,6 +185,10 @@ static void tick(struct daemon *d)
     passage_alarm(&d->passage, ALARM_CAMERA_LOST, now_us - d->camera_open_us > (int64_t)CAMERA_GRACE_MS * 1000, now_us);
     publisher_dispatch(d->publisher, now_us); /* before: what it wants of the journal is asked in passage_advance() */
     passage_advance(&d->passage, now_us);
+    operator_advance(&d->operator, now_us);
+    if (operator_wants_reload(&d->operator))
+        reload_for_operator(d);
+    upkeep_tick(&d->upkeep, now_us);
     if (now_us >= d->state_due_us) {
         d->state_due_us = now_us + (int64_t)STATE_EVERY_MS * 1000;
         publish_state(d);
@@ -159,8 +200,8 @@ static void tick(struct daemon *d)
 static uint64_t wait_us(struct daemon *d)
 {
     int64_t now_us = clock_monotonic_us(), next_us = passage_next_us(&d->passage, now_us);
-    const int64_t others[] = {supervisor_next_us(&d->eye), publisher_deadline_us(d->publisher),
-                              watchdog_next_us(&d->watchdog), d->state_due_us};
+    const int64_t others[] = {supervisor_next_us(&d->eye), upkeep_next_us(&d->upkeep), operator_next_us(&d->operator),
+                              publisher_deadline_us(d->publisher), watchdog_next_us(&d->watchdog), d->state_due_us};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (others[i] < next_us)
             next_us = others[i];
@@ -182,6 +223,8 @@ static int open_devices(struct daemon *d)
         r = journal_open(&d->settings->journal, &d->journal, why, sizeof why);
     if (r == 0)
         r = publisher_open(&d->settings->mqtt, &d->publisher, why, sizeof why);
+    if (r == 0)
+        publisher_row_committed(d->publisher, journal_last_seq(d->journal)); /* earlier runs' */
     if (r < 0)
         (void)fprintf(stderr, "<2>qrgated: %s\n", why);
     return r;
@@ -264,6 +307,9 @@ static int run(struct daemon *d)
     if (r < 0)
         goto out;
     passage_init(&d->passage, d->settings, d->lines, d->guard, d->journal, d->publisher, &d->watchdog, now_us);
+    upkeep_init(&d->upkeep, &d->passage, d->publisher, &d->eye, now_us);
+    operator_init(&d->operator, &d->passage, d->publisher);
+    publisher_command_rules(d->publisher, &d->settings->commands);
     r = sd_event_new(&d->loop);
     if (r >= 0)
         r = watch_descriptors(d);
@@ -289,6 +335,7 @@ out:
     supervisor_close(&d->eye);
     publisher_close(d->publisher);
     journal_close(d->journal);
+    publisher_free(d->publisher);
     relay_guard_close(d->guard);
     lines_close(d->lines);
     settings_free_keys(&d->two[0]);
@@ -341,6 +388,8 @@ int main(int argc, char **argv)
     if (eye)
         return eye_run(&d.settings->eye, LINK_FD); /* no key was read in this process */
     if (settings_load_keys(d.settings, !check, stderr) != 0)
+        return 1;
+    if (check && certificates_check(&d.settings->mqtt, clock_unix_us() / 1000000, stderr) != 0)
         return 1;
     if (check) {
         (void)printf("%s: all right\n", config);

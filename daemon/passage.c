@@ -10,16 +10,19 @@
 #include "daemon/health/clock.h"
 
 enum { STALE_SEEN_US = 1000000 };
-enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_RELOAD = 4, TAG_FIRST_QUESTION = 16, PING_EVERY_MS = 1000 };
+enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_RELOAD = 4, TAG_COMMAND = 5, TAG_PURGE = 6, TAG_FIRST_QUESTION = 16,
+       PING_EVERY_MS = 1000 };
 
 static const enum line_out wire_of[LANE_OUTPUT_COUNT] = {
     [LANE_RELAY] = LINE_RELAY,           [LANE_RELAY_OUT] = LINE_RELAY_OUT,   [LANE_BUZZER] = LINE_BUZZER,
     [LANE_LAMP_GREEN] = LINE_LAMP_GREEN, [LANE_LAMP_AMBER] = LINE_LAMP_AMBER, [LANE_LAMP_RED] = LINE_LAMP_RED,
 };
 static const char *const alarm_names[PASSAGE_ALARM_COUNT] = {
-    [ALARM_CAMERA_LOST] = "camera_lost", [ALARM_JOURNAL_FAILING] = "journal_failing"};
-static const enum lane_fault fault_of[PASSAGE_ALARM_COUNT] = {
-    [ALARM_CAMERA_LOST] = LANE_FAULT_CAMERA, [ALARM_JOURNAL_FAILING] = LANE_FAULT_JOURNAL};
+    [ALARM_CAMERA_LOST] = "camera_lost", [ALARM_JOURNAL_FAILING] = "journal_failing", [ALARM_JOURNAL_FULL] = "journal_full",
+    [ALARM_CERTIFICATE_EXPIRING] = "certificate_expiring"};
+static const enum lane_fault fault_of[PASSAGE_ALARM_COUNT] = { /* LANE_FAULT_COUNT: the lane works on */
+    [ALARM_CAMERA_LOST] = LANE_FAULT_CAMERA, [ALARM_JOURNAL_FAILING] = LANE_FAULT_JOURNAL,
+    [ALARM_JOURNAL_FULL] = LANE_FAULT_COUNT, [ALARM_CERTIFICATE_EXPIRING] = LANE_FAULT_COUNT};
 static const enum event_kind kind_of_effect[LANE_EFFECT_COUNT] = {
     [LANE_OVERRIDE] = EVENT_OVERRIDE,       [LANE_COMPLETED] = EVENT_COMPLETED,     [LANE_NOT_USED] = EVENT_NOT_USED,
     [LANE_INTERRUPTED] = EVENT_INTERRUPTED, [LANE_ALARM_BEGIN] = EVENT_ALARM_BEGIN, [LANE_ALARM_END] = EVENT_ALARM_END,
@@ -54,7 +57,7 @@ static void new_event_id(char ret_id[JOURNAL_ID_BYTES])
     (void)sodium_bin2hex(ret_id, JOURNAL_ID_BYTES, random, sizeof random);
 }
 
-static void stamp(const struct passage *p, struct event *event, int64_t now_us)
+void passage_stamp(const struct passage *p, struct event *event, int64_t now_us)
 {
     if (event->event_id[0] == '\0')
         new_event_id(event->event_id);
@@ -71,7 +74,7 @@ static int32_t utc_offset_s(int64_t at_us)
     return localtime_r(&at_s, &local) != NULL ? (int32_t)local.tm_gmtoff : 0;
 }
 
-static void record(struct passage *p, const struct event *event)
+void passage_record(struct passage *p, const struct event *event)
 {
     if (!pending_add(&p->pending, event))
         (void)fprintf(stderr, "<1>journal: %d events wait and the next is lost (%s); mend the disk\n", PENDING_MAX,
@@ -81,9 +84,9 @@ static void record(struct passage *p, const struct event *event)
 void passage_note(struct passage *p, enum event_kind kind, const char *detail, int64_t now_us)
 {
     struct event event = {.kind = kind, .reason = REASON_NONE};
-    stamp(p, &event, now_us);
+    passage_stamp(p, &event, now_us);
     (void)snprintf(event.detail, sizeof event.detail, "%s", detail);
-    record(p, &event);
+    passage_record(p, &event);
 }
 
 /* What the lane wants on its wires. */
@@ -108,7 +111,9 @@ static void drive_outputs(struct passage *p, int64_t now_us)
         }
         p->levels[i] = wanted[i];
         if (is_relay && p->relay_cause_us != 0 && lane_is_open(&p->lane, now_us)) {
-            latency_add(&p->frame_to_relay, clock_monotonic_us() - p->relay_cause_us);
+            const int64_t us = clock_monotonic_us() - p->relay_cause_us;
+            latency_add(&p->frame_to_relay, us);
+            latency_add(&p->frame_to_relay_lately, us);
             p->relay_cause_us = 0;
         }
     }
@@ -135,7 +140,7 @@ static void take_effect(struct passage *p, const struct lane_effect *effect)
         return;
     memcpy(event.event_id, effect->event_id, sizeof event.event_id);
     memcpy(event.bound_event_id, effect->bound_event_id, sizeof event.bound_event_id);
-    stamp(p, &event, effect->at_us);
+    passage_stamp(p, &event, effect->at_us);
     if (is_alarm)
         (void)snprintf(event.alarm, sizeof event.alarm, "%s", lane_alarm_name(effect->alarm));
     if (effect->kind == LANE_OVERRIDE)
@@ -146,7 +151,7 @@ static void take_effect(struct passage *p, const struct lane_effect *effect)
         (void)snprintf(event.detail, sizeof event.detail, "%s%s%d turns", effect->detail, effect->detail[0] ? ", " : "", effect->turns);
     else
         (void)snprintf(event.detail, sizeof event.detail, "%s", effect->detail ? effect->detail : "");
-    record(p, &event);
+    passage_record(p, &event);
     if (is_alarm)
         (void)fprintf(stderr, "<%d>alarm: %s %s%s%s\n", effect->kind == LANE_ALARM_BEGIN ? 4 : 5, event.alarm,
                       effect->kind == LANE_ALARM_BEGIN ? "begins" : "ends", event.detail[0] ? ": " : "", event.detail);
@@ -155,7 +160,7 @@ static void take_effect(struct passage *p, const struct lane_effect *effect)
 }
 
 /* Every input goes this way: into the machine, its wishes onto the wires, then its effects to be recorded. */
-static int tell_lane(struct passage *p, const struct lane_input *input)
+int passage_tell(struct passage *p, const struct lane_input *input)
 {
     struct lane_effect effect;
     int r = lane_input(&p->lane, input);
@@ -170,16 +175,24 @@ static int tell_lane(struct passage *p, const struct lane_input *input)
 
 void passage_alarm(struct passage *p, enum passage_alarm alarm, bool on, int64_t now_us)
 {
+    passage_alarm_about(p, alarm, on, "", now_us);
+}
+
+void passage_alarm_about(struct passage *p, enum passage_alarm alarm, bool on, const char *detail, int64_t now_us)
+{
     struct event event = {.kind = on ? EVENT_ALARM_BEGIN : EVENT_ALARM_END, .reason = REASON_NONE};
     const struct lane_input input = {.kind = LANE_IN_FAULT, .at_us = now_us, .fault = fault_of[alarm], .on = on};
     if (p->alarms[alarm] == on)
         return;
     p->alarms[alarm] = on;
-    stamp(p, &event, now_us);
+    passage_stamp(p, &event, now_us);
     (void)snprintf(event.alarm, sizeof event.alarm, "%s", alarm_names[alarm]);
-    record(p, &event);
-    (void)fprintf(stderr, "<%d>alarm: %s %s\n", on ? 4 : 5, alarm_names[alarm], on ? "begins" : "ends");
-    (void)tell_lane(p, &input); /* a fault is never refused */
+    (void)snprintf(event.detail, sizeof event.detail, "%s", detail);
+    passage_record(p, &event);
+    (void)fprintf(stderr, "<%d>alarm: %s %s%s%s\n", on ? 4 : 5, alarm_names[alarm], on ? "begins" : "ends",
+                  detail[0] != '\0' ? ": " : "", detail);
+    if (fault_of[alarm] != LANE_FAULT_COUNT)
+        (void)passage_tell(p, &input); /* a fault is never refused */
 }
 
 static int open_questions(const struct passage *p)
@@ -194,7 +207,7 @@ void passage_unreadable(struct passage *p, const struct link_message *seen, int6
 {
     const struct lane_input input = {.kind = LANE_IN_UNREADABLE, .at_us = now_us};
     if (now_us - seen->sent_at_us <= STALE_SEEN_US)
-        (void)tell_lane(p, &input);
+        (void)passage_tell(p, &input);
 }
 
 /* 1. A code is in view. Asked once; while it stays in view it is the same showing. */
@@ -214,13 +227,13 @@ void passage_seen(struct passage *p, const struct link_message *seen, int64_t no
     if (question == NULL || !lane_can_open(&p->lane, open_questions(p))) {
         const struct lane_input wait = {.kind = LANE_IN_MUST_WAIT, .at_us = now_us};
         repeat_forget(&p->repeat, digest); /* asked again at its next sighting */
-        (void)tell_lane(p, &wait);
+        (void)passage_tell(p, &wait);
         return;
     }
     memset(request, 0, offsetof(struct journal_request, payload));
     request->op = JOURNAL_DECIDE;
     request->tag = p->next_tag;
-    stamp(p, &request->event, now_us);
+    passage_stamp(p, &request->event, now_us);
     request->lock_down = p->lane.lock_down;
     request->utc_offset_s = utc_offset_s(request->event.at_us);
     request->presence_shared = publisher_connected(p->publisher);
@@ -241,7 +254,7 @@ static void fail_question(struct passage *p, struct passage_question *question, 
     question->late = true;
     repeat_forget(&p->repeat, question->digest); /* held there, it is tried again */
     const struct lane_input input = {.kind = LANE_IN_VERDICT, .at_us = now_us, .verdict = failed};
-    (void)tell_lane(p, &input);
+    (void)passage_tell(p, &input);
     show(p, "failed", REASON_JOURNAL_FAILED, "-");
     passage_alarm(p, ALARM_JOURNAL_FAILING, true, now_us);
 }
@@ -267,9 +280,9 @@ static void decided(struct passage *p, const struct journal_answer *answer, int6
     if (question->late || p->stopping) { /* recorded after all, but the relay stays: say that nobody went through */
         if (answer->event.kind == EVENT_GRANTED) {
             struct event event = {.kind = EVENT_NOT_USED, .reason = REASON_JOURNAL_FAILED, .status = answer->event.status};
-            stamp(p, &event, now_us);
+            passage_stamp(p, &event, now_us);
             memcpy(event.bound_event_id, answer->event.event_id, sizeof event.bound_event_id);
-            record(p, &event);
+            passage_record(p, &event);
         }
         return;
     }
@@ -277,7 +290,7 @@ static void decided(struct passage *p, const struct journal_answer *answer, int6
                                      .event_id = answer->event.event_id, .direction = answer->event.direction};
     if (answer->verdict.action == VERDICT_OPEN && p->lane.phase == LANE_CLOSED)
         p->relay_cause_us = question->captured_at_us; /* who waits for another's turn would be measured by that turn */
-    (void)tell_lane(p, &input); /* the relay first, the telling after */
+    (void)passage_tell(p, &input); /* the relay first, the telling after */
     show(p, event_kind_name(answer->event.kind), answer->event.reason, answer->event.event_id);
 }
 
@@ -287,13 +300,24 @@ void passage_answers(struct passage *p, int64_t now_us)
     while (journal_take(p->journal, &answer) > 0) {
         watchdog_progress(p->watchdog, WATCHDOG_JOURNAL, now_us);
         /* The answer to a plain ping says the thread lives, not that the disk takes rows. */
-        if (answer.error == 0 && (answer.op == JOURNAL_DECIDE || answer.op == JOURNAL_RECORD))
+        if (answer.error == 0 &&
+            (answer.op == JOURNAL_DECIDE || answer.op == JOURNAL_RECORD || answer.op == JOURNAL_COMMAND))
             passage_alarm(p, ALARM_JOURNAL_FAILING, false, now_us);
+        if (answer.error == 0 && (answer.op == JOURNAL_PING || answer.op == JOURNAL_PURGE))
+            p->room = answer.room;
+        if (answer.last_seq > 0)
+            p->last_seq = answer.last_seq;
         if (answer.tag == TAG_PING) {
             p->ping_asked = false;
+        } else if (answer.tag == TAG_PURGE) {
+            p->purge_asked = false;
+            p->purge_more = answer.error == 0 && answer.more;
         } else if (answer.tag == TAG_RELOAD) {
             p->reload_answered = true;
             p->reload_error = answer.error;
+        } else if (answer.tag == TAG_COMMAND) {
+            p->command_answered = true;
+            p->command_answer = answer;
         } else if (answer.tag == TAG_PUBLISHER) {
             p->publisher_asking = false;
             publisher_answer(p->publisher, &answer);
@@ -307,8 +331,7 @@ void passage_answers(struct passage *p, int64_t now_us)
         } else {
             decided(p, &answer, now_us);
         }
-        if (answer.op == JOURNAL_DECIDE || answer.op == JOURNAL_RECORD)
-            publisher_row_committed(p->publisher);
+        publisher_row_committed(p->publisher, answer.last_seq);
     }
 }
 
@@ -329,9 +352,9 @@ static void line_settled(struct passage *p, enum line_in line, int64_t happened_
         input.guard = p->inputs[LINE_GUARD].level ? LANE_GUARD_B : LANE_GUARD_A;
     if (line == LINE_SERVICE && input.on && p->lane.emergency) { /* the technician's key resets an emergency that is over */
         const struct lane_input reset = {.kind = LANE_IN_FIRE_RESET, .at_us = now_us};
-        (void)tell_lane(p, &reset); /* refused while there is fire */
+        (void)passage_tell(p, &reset); /* refused while there is fire */
     }
-    (void)tell_lane(p, &input);
+    (void)passage_tell(p, &input);
 }
 
 static void settle(struct passage *p, enum line_in line, int64_t until_us, int64_t now_us)
@@ -378,7 +401,7 @@ static void talk_to_journal(struct passage *p, int64_t now_us)
     }
     if (!p->publisher_asking && publisher_wants(p->publisher, &p->request)) {
         if (p->request.op == JOURNAL_FOLLOW) /* so that another lane's clock can be held against ours */
-            stamp(p, &p->request.event, now_us);
+            passage_stamp(p, &p->request.event, now_us);
         submit(p, p->request.op, TAG_PUBLISHER, &p->publisher_asking);
     }
     if (!p->ping_asked && now_us >= p->ping_due_us) {
@@ -393,7 +416,7 @@ void passage_advance(struct passage *p, int64_t now_us)
     drive_outputs(p, now_us); /* a relay that is late goes off before anything else */
     for (int i = 0; i < LINE_IN_COUNT; i++)
         settle(p, (enum line_in)i, now_us, now_us);
-    (void)tell_lane(p, &time);
+    (void)passage_tell(p, &time);
     talk_to_journal(p, now_us);
 }
 
@@ -440,7 +463,37 @@ void passage_stop(struct passage *p, int64_t now_us)
 void passage_line_lost(struct passage *p, int64_t now_us)
 {
     const struct lane_input input = {.kind = LANE_IN_FAULT, .at_us = now_us, .fault = LANE_FAULT_LINE, .on = true};
-    (void)tell_lane(p, &input);
+    (void)passage_tell(p, &input);
+}
+
+void passage_purge(struct passage *p, int64_t now_us)
+{
+    if (p->purge_asked)
+        return;
+    p->purge_more = false;
+    memset(&p->request, 0, offsetof(struct journal_request, payload));
+    passage_stamp(p, &p->request.event, now_us);
+    submit(p, JOURNAL_PURGE, TAG_PURGE, &p->purge_asked);
+}
+
+bool passage_ask(struct passage *p, struct journal_request *request)
+{
+    request->tag = TAG_COMMAND;
+    p->command_answered = false;
+    return journal_submit(p->journal, request) == 0;
+}
+
+const struct journal_answer *passage_command_answer(struct passage *p)
+{
+    if (!p->command_answered)
+        return NULL;
+    p->command_answered = false;
+    return &p->command_answer;
+}
+
+void passage_show_override(struct passage *p, const char *event_id)
+{
+    show(p, event_kind_name(EVENT_OVERRIDE), REASON_OPERATOR, event_id);
 }
 
 int passage_reload_journal(struct passage *p, const struct journal_settings *fresh)

@@ -16,7 +16,8 @@
 enum { PASSAGE_OPEN_QUESTIONS_MAX = 2 };
 
 /* The lane's own alarms are lane.h's; these are of what it stands on. */
-enum passage_alarm { ALARM_CAMERA_LOST, ALARM_JOURNAL_FAILING, PASSAGE_ALARM_COUNT };
+enum passage_alarm { ALARM_CAMERA_LOST, ALARM_JOURNAL_FAILING, ALARM_JOURNAL_FULL, ALARM_CERTIFICATE_EXPIRING,
+                     PASSAGE_ALARM_COUNT };
 
 /* A decision asked of the journal and not yet answered. */
 struct passage_question {
@@ -37,7 +38,7 @@ struct passage {
     struct debounce inputs[LINE_IN_COUNT];
     struct pending pending;
     struct watchdog *watchdog;
-    struct latency frame_to_relay;
+    struct latency frame_to_relay, frame_to_relay_lately; /* of the whole run; since upkeep.c's last report */
     struct passage_question questions[PASSAGE_OPEN_QUESTIONS_MAX];
     bool levels[LANE_OUTPUT_COUNT];
     unsigned effects_lost_told;
@@ -47,7 +48,11 @@ struct passage {
     int lines_error;           /* a line was lost: the lane can't go on */
     uint64_t next_tag;
     int64_t relay_cause_us;    /* captured_at_us of the grant whose relay edge is still to come, 0: none */
-    bool publisher_asking, ping_asked, reload_answered;
+    struct journal_room room;  /* the journal's, at its last answer that told; zeros: not yet */
+    int64_t last_seq;
+    bool purge_asked, purge_more;
+    bool publisher_asking, ping_asked, reload_answered, command_answered;
+    struct journal_answer command_answer;
     int reload_error;
     int64_t ping_due_us;
     struct journal_request request; /* filled and copied by journal_submit(); too large for a stack frame */
@@ -60,6 +65,10 @@ void passage_unreadable(struct passage *p, const struct link_message *seen, int6
 void passage_edge(struct passage *p, const struct line_edge *edge, int64_t now_us);
 void passage_answers(struct passage *p, int64_t now_us); /* what journal_fd() announced */
 void passage_alarm(struct passage *p, enum passage_alarm alarm, bool on, int64_t now_us);
+/* The same with `detail`, what it is about; news only when it begins or ends. */
+void passage_alarm_about(struct passage *p, enum passage_alarm alarm, bool on, const char *detail, int64_t now_us);
+/* Asks the journal for a step of purging, one at a time. p->purge_more: its answer was that another step is wanted. */
+void passage_purge(struct passage *p, int64_t now_us);
 void passage_note(struct passage *p, enum event_kind kind, const char *detail, int64_t now_us); /* start, stop */
 /* Everything that is due: debouncing, deadlines, outputs, requests to the journal. Call after every event. */
 void passage_advance(struct passage *p, int64_t now_us);
@@ -71,6 +80,15 @@ void passage_line_lost(struct passage *p, int64_t now_us); /* the daemon ends: s
 /* Asks the journal to take a new configuration, borrowed until it answered. 0 or -EAGAIN. */
 int passage_reload_journal(struct passage *p, const struct journal_settings *fresh);
 bool passage_journal_reloaded(struct passage *p, int *ret_error); /* true once, after its answer */
+/* For operator.c. The parts every event and input goes through: times and event_id into an event; an event to be recorded, even
+ * when the disk is away just now; an input to the lane, its effects recorded, its outputs on the wires. */
+void passage_stamp(const struct passage *p, struct event *event, int64_t now_us);
+void passage_record(struct passage *p, const struct event *event);
+int passage_tell(struct passage *p, const struct lane_input *input); /* as lane_input() */
+/* One request of the operator's at a time, copied. False: the journal has no room. Its answer: NULL = not yet; once. */
+bool passage_ask(struct passage *p, struct journal_request *request);
+const struct journal_answer *passage_command_answer(struct passage *p);
+void passage_show_override(struct passage *p, const char *event_id);
 /* A new configuration that settings_reload() allowed. From the next event on it counts; what runs keeps its ends. The journal
  * must have taken its part before. */
 void passage_reconfigure(struct passage *p, const struct settings *settings);

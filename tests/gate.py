@@ -104,7 +104,7 @@ class Subscriber:
         while not self.stopping:
             self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             for raw in self.process.stdout:
-                topic, _, payload = raw.decode().rstrip("\n").partition("\t")
+                topic, _, payload = raw.decode("utf-8", "replace").rstrip("\n").partition("\t")
                 try:
                     body = json.loads(payload)
                 except ValueError:

@@ -8,6 +8,7 @@
 #include "daemon/credential/utf8.h"
 #include "daemon/ctl/ctl.h"
 #include "daemon/journal/database.h"
+#include "daemon/journal/purged.h"
 #include "daemon/journal/store.h"
 
 enum { DEFAULT_LIMIT = 100 };
@@ -18,7 +19,11 @@ static const struct ctl_option EVENTS_OPTIONS[] = {
     [EVENTS_LIMIT] = { "limit", "N", false, "only the newest N (default 100; 0 = all)" },
     { NULL, NULL, false, NULL },
 };
-static const struct ctl_option VERIFY_OPTIONS[] = { { NULL, NULL, false, NULL } };
+enum { VERIFY_JSON };
+static const struct ctl_option VERIFY_OPTIONS[] = {
+    [VERIFY_JSON] = { "json", NULL, false, "one JSON object" },
+    { NULL, NULL, false, NULL },
+};
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
@@ -49,11 +54,51 @@ static const char *format_time_us(int64_t at_us, char buffer[48])
     return buffer;
 }
 
-static int print_json(const struct stored_event *row, void *unused)
+/* The ranges of purged rows, told where their rows would stand. */
+struct list {
+    bool json;
+    sqlite3_stmt *ranges;
+    struct purged_range range; /* the next one, when has_range */
+    bool has_range;
+};
+
+static int next_range(struct list *list)
+{
+    const int found = purged_next(list->ranges, &list->range);
+    list->has_range = found == 1;
+    return found < 0 ? found : 0;
+}
+
+static void print_range(const struct list *list)
+{
+    const struct purged_range *range = &list->range;
+    const long long first = range->first_seq, last = range->last_seq, unsent = range->unsent_rows;
+    if (list->json)
+        (void)printf("{\"seq\":%lld,\"kind\":\"purged\",\"last_seq\":%lld,\"unsent_rows\":%lld}\n", first, last,
+                     unsent);
+    else
+        (void)printf("%6lld  to %lld: purged, %lld rows, %lld of them never acknowledged by a broker\n", first, last,
+                     last - first + 1, unsent);
+}
+
+/* Those before seq; the last row is never purged. */
+static int print_ranges(struct list *list, int64_t before_seq)
+{
+    int error = 0;
+    while (error == 0 && list->has_range && list->range.first_seq < before_seq) {
+        print_range(list);
+        error = next_range(list);
+    }
+    return error;
+}
+
+static int print_json(const struct stored_event *row, void *userdata)
 {
     const struct event *event = &row->event;
     char when[48];
-    (void)unused;
+    const int error = print_ranges(userdata, event->seq);
+    if (error < 0)
+        return error;
     (void)printf("{\"seq\":%lld", (long long)event->seq);
     print_json_text("event_id", event->event_id);
     print_json_text("kind", event_kind_name(event->kind));
@@ -67,15 +112,20 @@ static int print_json(const struct stored_event *row, void *unused)
     print_json_text("bound_event_id", event->bound_event_id);
     print_json_text("alarm", event->alarm);
     print_json_text("detail", event->detail);
+    print_json_text("verb", event->verb);
+    print_json_text("operator", event->operator_name);
     (void)printf(",\"erased\":%s,\"sent\":%s}\n", row->erased ? "true" : "false", row->sent ? "true" : "false");
     return ferror(stdout) ? -EIO : 0;
 }
 
-static int print_plain(const struct stored_event *row, void *unused)
+static int print_plain(const struct stored_event *row, void *userdata)
 {
     const struct event *event = &row->event;
     char when[48], detail[sizeof(event->detail) + 4], alarm[sizeof(event->alarm) + 4];
-    (void)unused;
+    char who[sizeof(event->operator_name) + 4];
+    const int error = print_ranges(userdata, event->seq);
+    if (error < 0)
+        return error;
     (void)printf("%6lld  %s%c %-11s %-22s %-7s %-11s %-8.8s", (long long)event->seq, format_time_us(event->at_us, when),
                  event->clock_trusted ? ' ' : '?', event_kind_name(event->kind), reason_name(event->reason),
                  declaration_status_name(event->status), credential_kind_name(event->credential),
@@ -84,6 +134,10 @@ static int print_plain(const struct stored_event *row, void *unused)
                                     : "-");
     if (event->bound_event_id[0])
         (void)printf("  of %.8s", event->bound_event_id);
+    if (event->verb[0]) {
+        (void)printf("  %s", printable(event->verb, alarm, sizeof(alarm)));
+        (void)printf(" by %s", printable(event->operator_name, who, sizeof(who)));
+    }
     if (event->alarm[0])
         (void)printf("  %s", printable(event->alarm, alarm, sizeof(alarm)));
     if (event->detail[0])
@@ -92,20 +146,49 @@ static int print_plain(const struct stored_event *row, void *unused)
     return ferror(stdout) ? -EIO : 0;
 }
 
-static int find_last_seq(sqlite3 *db, int64_t *ret_seq)
+/* Of the newest `limit` rows the first; 0 = all, from the beginning. */
+static int find_first_seq(sqlite3 *db, int64_t limit, int64_t *ret_seq)
 {
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(db, "SELECT coalesce(max(seq), 0) FROM event", -1, &statement, NULL);
+    *ret_seq = 0;
+    if (limit == 0)
+        return 0;
+    static const char sql[] = "SELECT coalesce(min(seq), 0) FROM (SELECT seq FROM event ORDER BY seq DESC LIMIT ?1)";
+    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(statement, 1, limit);
     if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
         *ret_seq = sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement); /* repeats the code of step */
     return database_error(code);
 }
 
+/* Rows and ranges as they were at one moment: the daemon may be purging. */
+static int print_list(sqlite3 *db, int64_t limit, struct list *list)
+{
+    int64_t first_seq = 0;
+    int error = database_run(db, "BEGIN");
+    if (error == 0)
+        error = find_first_seq(db, limit, &first_seq);
+    if (error == 0)
+        error = purged_walk(db, &list->ranges);
+    if (error == 0)
+        error = next_range(list);
+    while (error == 0 && list->has_range && list->range.last_seq < first_seq - 1)
+        error = next_range(list);
+    if (error == 0)
+        error = store_walk(db, first_seq - 1, list->json ? print_json : print_plain, list);
+    (void)sqlite3_finalize(list->ranges); /* accepts NULL; repeats the code of step */
+    if (!sqlite3_get_autocommit(db))
+        (void)database_run(db, "COMMIT"); /* ends a reading: nothing can be lost */
+    return error;
+}
+
 static enum ctl_exit run_events(struct ctl *ctl)
 {
     const char *limit_text = ctl->values[EVENTS_LIMIT];
-    int64_t limit = DEFAULT_LIMIT, last_seq = 0;
+    struct list list = { .json = ctl->values[EVENTS_JSON] != NULL };
+    int64_t limit = DEFAULT_LIMIT;
     char buffer[80];
     sqlite3 *db = NULL;
     if (limit_text) {
@@ -118,10 +201,7 @@ static enum ctl_exit run_events(struct ctl *ctl)
     enum ctl_exit result = ctl_open_database(ctl, true, &db);
     if (result != CTL_OK)
         return result;
-    int error = find_last_seq(db, &last_seq);
-    if (error == 0)
-        error = store_walk(db, limit == 0 || limit > last_seq ? 0 : last_seq - limit,
-                           ctl->values[EVENTS_JSON] ? print_json : print_plain, NULL);
+    const int error = print_list(db, limit, &list);
     if (error == -EILSEQ)
         result = ctl_fail(ctl, CTL_FAILED, "a row holds a value that qrgate never wrote; see: qrgatectl verify");
     else if (error < 0)
@@ -136,32 +216,79 @@ const struct ctl_command CTL_EVENTS = {
     .summary = "List the journal, the newest last",
     .details = "Columns: seq, time (UTC; ? = the clock wasn't trusted), kind, reason, status, credential, person's "
                "hash (first 8),\n"
-               "then what it belongs to, alarm and detail where there are any.\n",
+               "then what it belongs to, an operator's verb and name, alarm and detail (of an operator: why) where "
+               "there are any.\n"
+               "Rows that were purged are told as a range.\n",
     .options = EVENTS_OPTIONS,
     .run = run_events,
 };
 
 /* ---- verify ------------------------------------------------------------------------------------------------------ */
 
+static void print_broken(const struct ctl *ctl, const struct chain_report *report)
+{
+    if (ctl->values[VERIFY_JSON])
+        (void)printf("{\"holds\":false,\"broken_seq\":%lld,\"why\":\"%s\",\"rows\":%lld}\n",
+                     (long long)report->broken_seq, report->why, (long long)report->rows);
+    else
+        (void)printf("broken at seq %lld: %s; the %lld rows before hold\n", (long long)report->broken_seq, report->why,
+                     (long long)report->rows);
+}
+
+static void print_holds(const struct ctl *ctl, const struct chain_report *report)
+{
+    const long long rows = report->rows, erased = report->erased, purged = report->purged_rows;
+    const long long ranges = report->purged_ranges, unsent = report->purged_unsent_rows;
+    char hash[2 * CHAIN_HASH_BYTES + 1];
+    (void)sodium_bin2hex(hash, sizeof(hash), report->last_hash, sizeof(report->last_hash));
+    if (ctl->values[VERIFY_JSON]) {
+        (void)printf("{\"holds\":true,\"rows\":%lld,\"erased\":%lld,\"purged_rows\":%lld,\"purged_ranges\":%lld,"
+                     "\"purged_unsent_rows\":%lld,\"last_hash\":\"%s\"}\n",
+                     rows, erased, purged, ranges, unsent, hash);
+        return;
+    }
+    (void)printf("%lld rows, the chain holds (%lld of them with the person erased); last hash %s\n", rows, erased,
+                 hash);
+    if (ranges > 0)
+        (void)printf("purged by age or for want of room: %lld rows in %lld ranges, each under the lane's seal; %lld of "
+                     "the rows were never acknowledged by a broker\n",
+                     purged, ranges, unsent);
+}
+
+/* Only a journal with purged rows needs the site key: 1 or 0, or negative errno. */
+static int find_any_range(sqlite3 *db)
+{
+    struct purged_range range;
+    sqlite3_stmt *ranges = NULL;
+    int found = purged_walk(db, &ranges);
+    if (found == 0)
+        found = purged_next(ranges, &range);
+    (void)sqlite3_finalize(ranges); /* accepts NULL; repeats the code of step */
+    return found == -EILSEQ ? 1 : found;
+}
+
 static enum ctl_exit run_verify(struct ctl *ctl)
 {
     struct chain_report report;
-    char hash[2 * CHAIN_HASH_BYTES + 1];
+    uint8_t site_key[32];
     sqlite3 *db = NULL;
     enum ctl_exit result = ctl_open_database(ctl, true, &db);
     if (result != CTL_OK)
         return result;
-    const int error = chain_verify(db, &report);
+    const int any_range = find_any_range(db);
+    if (any_range == 1)
+        result = ctl_load_site_key(ctl, site_key);
+    const int error = any_range < 0 ? any_range
+                      : result == CTL_OK ? chain_verify(db, any_range == 1 ? site_key : NULL, &report)
+                                         : 0;
+    sodium_memzero(site_key, sizeof(site_key));
     if (error < 0) {
         result = ctl_fail(ctl, CTL_FAILED, "the journal can't be read: %s", sqlite3_errmsg(db));
-    } else if (report.broken_seq > 0) {
-        (void)printf("broken at seq %lld: %s; the %lld rows before hold\n", (long long)report.broken_seq, report.why,
-                     (long long)report.rows);
+    } else if (result == CTL_OK && report.broken_seq > 0) {
+        print_broken(ctl, &report);
         result = CTL_FAILED;
-    } else {
-        (void)sodium_bin2hex(hash, sizeof(hash), report.last_hash, sizeof(report.last_hash));
-        (void)printf("%lld rows, the chain holds (%lld of them with the person erased); last hash %s\n",
-                     (long long)report.rows, (long long)report.erased, hash);
+    } else if (result == CTL_OK) {
+        print_holds(ctl, &report);
     }
     (void)sqlite3_close(db); /* no statement is left */
     return result;
@@ -172,7 +299,8 @@ const struct ctl_command CTL_VERIFY = {
     .summary = "Check the hash chain of the whole journal",
     .details = "Every row must be the one that was written: none changed, none missing. Rows cut off at the newest end "
                "can't be\n"
-               "seen from within: keep the number of rows and the last hash that this prints, and compare later.\n",
+               "seen from within: keep the number of rows and the last hash that this prints, and compare later.\n"
+               "Rows that were purged are counted; that the lane itself did it is checked with the site key.\n",
     .options = VERIFY_OPTIONS,
     .run = run_verify,
 };

@@ -45,6 +45,7 @@ enum reason {
     REASON_CLOCK_UNTRUSTED,
     REASON_JOURNAL_FAILED, /* nothing could be recorded: never opens */
     REASON_BUTTON,         /* the guard decided */
+    REASON_OPERATOR,       /* an operator opened, by MQTT */
     REASON_NONE,           /* an event without a verdict: start, stop, alarms */
     REASON_COUNT
 };

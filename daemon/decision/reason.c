@@ -128,6 +128,9 @@ static const struct {
     [REASON_BUTTON] = {
         "button", "The guard decided with the button.", "Walk through.",
         "A yellow worker was asked and is well; the guard presses the button."},
+    [REASON_OPERATOR] = {
+        "operator", "An operator opened from afar, by a request over MQTT.", "Walk through.",
+        "A driver rings at night where no guard is, and the control room lets him in."},
     [REASON_NONE] = {
         "none", "The event has no verdict.", "Nothing is to be done at the gate.",
         "The gate was started, or its camera was lost."},

@@ -4,13 +4,20 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/journal/database.h"
+#include "daemon/journal/purged.h"
 #include "daemon/journal/store.h"
 
 _Static_assert(CHAIN_HASH_BYTES == crypto_hash_sha256_BYTES, "SHA-256");
+
+enum { CHAIN_FORM_DIRECTION = 2, CHAIN_FORM_OPERATOR = 3 }; /* the first with these fields */
+static const char *const NAMES[] = { "qrgate event 1", "qrgate event 2", "qrgate event 3" };
+_Static_assert(sizeof(NAMES) / sizeof(NAMES[0]) == CHAIN_FORM, "one name for each form");
 
 /* libsodium's SHA-256 functions can't fail; their int is for symmetry with others. */
 static void add_field(crypto_hash_sha256_state *state, const void *bytes, size_t length_bytes)
@@ -49,7 +56,7 @@ void chain_hash(const struct event *event, int form, const uint8_t person_commit
 {
     crypto_hash_sha256_state state;
     (void)crypto_hash_sha256_init(&state);
-    add_text(&state, form == CHAIN_FORM_FIRST ? "qrgate event 1" : "qrgate event 2");
+    add_text(&state, NAMES[form - CHAIN_FORM_FIRST]);
     add_field(&state, previous, CHAIN_HASH_BYTES);
     add_number(&state, event->seq);
     add_text(&state, event->event_id);
@@ -64,9 +71,13 @@ void chain_hash(const struct event *event, int form, const uint8_t person_commit
     add_text(&state, event->bound_event_id);
     add_text(&state, event->alarm);
     add_text(&state, event->detail);
-    if (form != CHAIN_FORM_FIRST) {
+    if (form >= CHAIN_FORM_DIRECTION) {
         add_text(&state, direction_name(event->direction));
         add_text(&state, presence_scope_name(event->scope));
+    }
+    if (form >= CHAIN_FORM_OPERATOR) {
+        add_text(&state, event->verb);
+        add_text(&state, event->operator_name);
     }
     (void)crypto_hash_sha256_final(&state, ret);
 }
@@ -83,12 +94,79 @@ static int broken(struct chain_report *report, int64_t seq, const char *format, 
     return 1; /* ends the walk */
 }
 
+/* Where a walk along rows and ranges is. */
+struct walk {
+    struct chain_report *report;
+    const uint8_t *key; /* the seals'; NULL: unchecked */
+    sqlite3_stmt *ranges;
+    struct purged_range range; /* the next one, when has_range */
+    bool has_range;
+    int64_t expected_seq;
+};
+
+static int next_range(struct walk *walk)
+{
+    const int found = purged_next(walk->ranges, &walk->range);
+    walk->has_range = found == 1;
+    return found < 0 ? found : 0;
+}
+
+/* What is wrong with the range that the walk has come to; NULL: nothing. */
+static const char *range_fault(const struct walk *walk)
+{
+    const struct purged_range *range = &walk->range;
+    return range->first_seq < walk->expected_seq ? "rows that are there are said to be purged"
+           : range->last_seq < range->first_seq || range->unsent_rows < 0 ||
+                   range->unsent_rows > range->last_seq - range->first_seq + 1
+               ? "a range of purged rows makes no sense"
+           : memcmp(range->previous_hash, walk->report->last_hash, CHAIN_HASH_BYTES) != 0
+               ? "the hash of the row before isn't the one the purged rows were chained to"
+           : walk->key && !purged_seal_good(walk->key, range)
+               ? "rows are missing; they are said to be purged, but not under this site key's seal"
+               : NULL;
+}
+
+/* Over the ranges up to the next row that must be there. 0; 1: broken; negative errno. */
+static int pass_ranges(struct walk *walk)
+{
+    struct chain_report *report = walk->report;
+    int result = 0;
+    while (result == 0 && walk->has_range && walk->range.first_seq <= walk->expected_seq) {
+        const char *fault = range_fault(walk);
+        if (fault)
+            return broken(report, walk->expected_seq, "%s", fault);
+        report->purged_rows += walk->range.last_seq - walk->range.first_seq + 1;
+        report->purged_unsent_rows += walk->range.unsent_rows;
+        report->purged_ranges++;
+        memcpy(report->last_hash, walk->range.hash, CHAIN_HASH_BYTES);
+        walk->expected_seq = walk->range.last_seq + 1;
+        result = next_range(walk);
+    }
+    return result;
+}
+
+/* Of the fields that its hash says nothing of. */
+static const char *form_fault(const struct stored_event *row)
+{
+    const struct event *event = &row->event;
+    return row->form < CHAIN_FORM_DIRECTION &&
+                   (event->direction != DIRECTION_NONE || event->scope != PRESENCE_SCOPE_NONE)
+               ? "direction or scope was added to a row that had none"
+           : row->form < CHAIN_FORM_OPERATOR && (event->verb[0] != '\0' || event->operator_name[0] != '\0')
+               ? "verb or operator was added to a row that had none"
+               : NULL;
+}
+
 static int check_row(const struct stored_event *row, void *userdata)
 {
-    struct chain_report *report = userdata;
-    const int64_t expected = report->rows + 1;
+    struct walk *walk = userdata;
+    struct chain_report *report = walk->report;
     uint8_t hash[CHAIN_HASH_BYTES];
+    const int passed = pass_ranges(walk);
+    const int64_t expected = walk->expected_seq;
 
+    if (passed != 0)
+        return passed;
     if (row->event.seq != expected)
         return broken(report, expected, "row is missing; the next one there is %lld", (long long)row->event.seq);
     if (memcmp(row->previous_hash, report->last_hash, sizeof(hash)) != 0)
@@ -98,25 +176,51 @@ static int check_row(const struct stored_event *row, void *userdata)
         if (memcmp(hash, row->person_commitment, sizeof(hash)) != 0)
             return broken(report, expected, "person was changed");
     }
-    if (row->form == CHAIN_FORM_FIRST && /* its hash says nothing of these */
-        (row->event.direction != DIRECTION_NONE || row->event.scope != PRESENCE_SCOPE_NONE))
-        return broken(report, expected, "direction or scope was added to a row that had none");
+    const char *fault = form_fault(row);
+    if (fault)
+        return broken(report, expected, "%s", fault);
     chain_hash(&row->event, row->form, row->person_commitment, row->previous_hash, hash);
     if (memcmp(hash, row->hash, sizeof(hash)) != 0)
         return broken(report, expected, "the row was changed after it was written");
     memcpy(report->last_hash, hash, sizeof(hash));
+    walk->expected_seq++;
     report->rows++;
     report->erased += row->erased;
     return 0;
 }
 
-int chain_verify(struct sqlite3 *db, struct chain_report *ret_report)
+/* Rows and ranges as they were at one moment: the daemon may be purging. */
+static int verify(sqlite3 *db, struct walk *walk)
 {
-    *ret_report = (struct chain_report){ 0 };
-    const int error = store_walk(db, 0, check_row, ret_report);
-    if (error == -EILSEQ) { /* a row that this program can't have written */
-        (void)broken(ret_report, ret_report->rows + 1, "row has a value that is none of those allowed");
-        return 0;
+    int result = purged_walk(db, &walk->ranges);
+    if (result == 0)
+        result = next_range(walk);
+    if (result == 0)
+        result = store_walk(db, 0, check_row, walk);
+    if (result == -EILSEQ) /* a row or a range that this program can't have written */
+        return broken(walk->report, walk->expected_seq, "row has a value that is none of those allowed");
+    if (result == 0 && walk->has_range) {
+        result = pass_ranges(walk);
+        if (result == 0) /* it is never purged */
+            result = broken(walk->report, walk->expected_seq, "the newest row is missing");
     }
-    return error < 0 ? error : 0;
+    return result;
+}
+
+int chain_verify(sqlite3 *db, const uint8_t site_key[32], struct chain_report *ret_report)
+{
+    uint8_t key[CHAIN_HASH_BYTES];
+    struct walk walk = { .report = ret_report, .key = site_key ? key : NULL, .expected_seq = 1 };
+    const bool alone = sqlite3_get_autocommit(db) != 0;
+    *ret_report = (struct chain_report){ 0 };
+    if (site_key)
+        purged_key(site_key, key);
+    int result = alone ? database_run(db, "BEGIN") : 0;
+    if (result == 0)
+        result = verify(db, &walk);
+    (void)sqlite3_finalize(walk.ranges); /* accepts NULL; repeats the code of step */
+    if (alone && !sqlite3_get_autocommit(db))
+        (void)database_run(db, "COMMIT"); /* ends a reading: nothing can be lost */
+    sodium_memzero(key, sizeof(key));
+    return result < 0 ? result : 0;
 }

@@ -88,6 +88,24 @@ static const char *const MIGRATIONS[] = {
     /* enum store_ending; what a start has to end must be found without a walk over a year of rows */
     ("ALTER TABLE event ADD COLUMN ending INTEGER NOT NULL DEFAULT 0 CHECK (ending IN (0, 1, 2));"
      "CREATE INDEX event_open ON event(seq) WHERE ending = 1;"),
+
+    /* operators' commands, and what became of rows that were purged */
+    ("ALTER TABLE event ADD COLUMN verb TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE event ADD COLUMN operator_name TEXT NOT NULL DEFAULT '';"
+     "CREATE TABLE seen (" /* transactions of commands: none is carried out twice */
+     "  transaction_id TEXT PRIMARY KEY,"
+     "  at_us INTEGER NOT NULL," /* 0: not known yet, the clock wasn't trusted */
+     "  seq INTEGER NOT NULL"    /* of its event */
+     ") STRICT, WITHOUT ROWID;"
+     "CREATE INDEX seen_at ON seen(at_us);"
+     "CREATE TABLE purged (" /* purged.h: ranges of rows, no two of them side by side */
+     "  first_seq INTEGER PRIMARY KEY,"
+     "  last_seq INTEGER NOT NULL,"
+     "  unsent_rows INTEGER NOT NULL," /* of them: that no broker had */
+     "  prev_hash BLOB NOT NULL,"      /* the first row's */
+     "  hash BLOB NOT NULL,"           /* the last row's */
+     "  seal BLOB NOT NULL"
+     ") STRICT;"),
 };
 _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERSION, "one migration for each version");
 

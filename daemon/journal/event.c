@@ -16,6 +16,7 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_ALARM_END] = "alarm_end",
     [EVENT_START] = "start",
     [EVENT_STOP] = "stop",
+    [EVENT_COMMAND] = "command",
 };
 
 const char *event_kind_name(enum event_kind kind)
@@ -62,9 +63,23 @@ bool event_ends_passage(enum event_kind kind)
     return kind == EVENT_COMPLETED || kind == EVENT_NOT_USED || kind == EVENT_INTERRUPTED;
 }
 
+bool event_is_operators(const struct event *event)
+{
+    return event->kind == EVENT_COMMAND || (event->kind == EVENT_OVERRIDE && event->reason == REASON_OPERATOR);
+}
+
 static bool ended(const char *text, size_t bytes)
 {
     return memchr(text, '\0', bytes) != NULL;
+}
+
+/* An operator's row says what and who; another's says neither. */
+static bool operator_valid(const struct event *event)
+{
+    const bool said = event->verb[0] != '\0' && event->operator_name[0] != '\0';
+    const bool unsaid = event->verb[0] == '\0' && event->operator_name[0] == '\0';
+    return ended(event->verb, sizeof(event->verb)) && ended(event->operator_name, sizeof(event->operator_name)) &&
+           (event_is_operators(event) ? said : unsaid);
 }
 
 bool event_valid(const struct event *event)
@@ -74,5 +89,6 @@ bool event_valid(const struct event *event)
            (unsigned)event->direction < DIRECTION_COUNT && (unsigned)event->scope < PRESENCE_SCOPE_COUNT &&
            ended(event->event_id, sizeof(event->event_id)) && event->event_id[0] != '\0' &&
            ended(event->person, sizeof(event->person)) && ended(event->bound_event_id, sizeof(event->bound_event_id)) &&
-           ended(event->alarm, sizeof(event->alarm)) && ended(event->detail, sizeof(event->detail));
+           ended(event->alarm, sizeof(event->alarm)) && ended(event->detail, sizeof(event->detail)) &&
+           operator_valid(event);
 }

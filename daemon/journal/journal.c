@@ -31,6 +31,7 @@ struct journal {
     struct journal_settings settings; /* the thread's alone while it runs */
     struct worker worker;             /* the thread's alone while it runs */
     int lock_fd, event_fd;
+    int64_t opened_last_seq;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t submitted_or_closing;
@@ -132,6 +133,7 @@ int journal_open(const struct journal_settings *settings, struct journal **ret_j
     error = worker_open(&journal->worker, &journal->settings, why, why_bytes);
     if (error < 0)
         goto fail;
+    journal->opened_last_seq = journal->worker.store.last_seq;
     error = lock_file(journal, why, why_bytes);
     if (error < 0)
         goto fail;
@@ -193,6 +195,11 @@ int journal_submit(struct journal *journal, const struct journal_request *reques
     }
     (void)pthread_mutex_unlock(&journal->mutex);
     return error;
+}
+
+int64_t journal_last_seq(const struct journal *journal)
+{
+    return journal->opened_last_seq;
 }
 
 int journal_fd(struct journal *journal)

@@ -6,7 +6,8 @@
 
 #include "daemon/decision/decision.h"
 
-enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 3 };
+enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 4,
+       JOURNAL_VERB_BYTES = 12, JOURNAL_OPERATOR_BYTES = 33, JOURNAL_TRANSACTION_BYTES = 65, JOURNAL_BATCH_MAX = 100 };
 
 enum event_kind {
     EVENT_GRANTED,  /* verdict open: the relay moves after this row is on disk */
@@ -17,6 +18,7 @@ enum event_kind {
     EVENT_INTERRUPTED, /* … it was cut: by a restart, a crash, an emergency. Each has one of the three, never two */
     EVENT_ALARM_BEGIN, EVENT_ALARM_END,
     EVENT_START, EVENT_STOP,
+    EVENT_COMMAND, /* an operator's, by MQTT: verb, operator_name, detail: why. (An operator's `open` is an EVENT_OVERRIDE) */
     EVENT_KIND_COUNT
 };
 const char *event_kind_name(enum event_kind kind); /* "granted", … */
@@ -38,14 +40,21 @@ struct event {
     char detail[96];
     enum direction direction;       /* the lane's; verdicts and passages */
     enum presence_scope scope;      /* verdicts: whose presence was known */
+    char verb[JOURNAL_VERB_BYTES];  /* EVENT_COMMAND, and the override by one: "open", "mode", … else "" */
+    char operator_name[JOURNAL_OPERATOR_BYTES]; /* of the same: who; else "" */
 };
 
 enum journal_op {
     JOURNAL_DECIDE,    /* look-up, decision and insert in one transaction */
     JOURNAL_RECORD,    /* insert request.event */
-    JOURNAL_READ_UNSENT, /* first row with seq > request.after_seq that is not yet acknowledged */
-    JOURNAL_MARK_SENT, /* the broker acknowledged request.after_seq; no row after this asks for it again */
-    JOURNAL_PING,      /* answered at once: the thread lives */
+    JOURNAL_READ,      /* request.batch->events from after_seq on, up to until_seq, as many as there is room for */
+    JOURNAL_MARK,      /* the broker acknowledged all request.batch->seqs: one transaction; those purged meanwhile too */
+    JOURNAL_COMMAND,   /* insert request.event (EVENT_COMMAND, or EVENT_OVERRIDE with REASON_OPERATOR; verb and operator_name
+                        * required), unless request.transaction was seen before: -EALREADY, over restarts too */
+    /* Rows past their age (by event.at_us, which is now, where event.clock_trusted), or for want of room, a bounded number of
+     * them; answer.more: ask again soon. Works on a full disk too, from a reserve, and so does MARK. */
+    JOURNAL_PURGE,
+    JOURNAL_PING,      /* answered at once: the thread lives; answer.room */
     JOURNAL_DECLARE,   /* request.declared into the register */
     JOURNAL_REVOKE,    /* request.revocation onto the list */
     JOURNAL_FOLLOW,    /* request.passage: somebody went through another lane of the site */
@@ -91,10 +100,28 @@ struct muster_page {
     int64_t inside_count; /* everybody, now */
 };
 
+/* Rows on their way to the broker and back: the caller's, borrowed from the request until its answer. */
+struct journal_batch {
+    int count;    /* READ: room on the way in, rows found on the way out; MARK: seqs */
+    bool sent_too; /* READ: rows that were acknowledged before as well */
+    int64_t until_seq; /* READ: the last that is wanted; 0 = no bound */
+    struct event events[JOURNAL_BATCH_MAX];
+    int64_t seqs[JOURNAL_BATCH_MAX];
+};
+
+/* How full the journal is. Percent of the nearest bound: its own size, or the disk. */
+struct journal_room {
+    int64_t used_bytes, most_bytes, disk_free_bytes;
+    int percent; /* stays below 90 as long as acknowledged rows can be purged */
+    int64_t first_seq, purged_unsent_rows; /* the oldest row that is kept; rows that went though no broker had them */
+};
+
 struct journal_request {
     enum journal_op op;
     uint64_t tag; /* comes back in the answer */
     int64_t after_seq;
+    struct journal_batch *batch; /* READ, MARK */
+    char transaction[JOURNAL_TRANSACTION_BYTES]; /* COMMAND */
     struct event event; /* RECORD: all but seq and direction; person is taken from the event it is bound to when "". DECIDE:
                          * event_id, at_us, monotonic_us, clock_trusted. FOLLOW: at_us and clock_trusted, so that
                          * a lane whose clock is ahead isn't believed beyond the skew; zeros: it is believed */
@@ -116,14 +143,17 @@ struct journal_answer {
     enum journal_op op;
     uint64_t tag;
     int error;              /* 0, or negative errno: nothing was recorded. -EEXIST: RECORD of the end of a passage that
-                             * has one. -EPERM: RELOAD with another path, site key, sensor or lane: that needs a restart */
-    bool found;             /* READ_UNSENT: event is a row */
+                             * has one. -EPERM: RELOAD with another path, site key, sensor or lane: that needs a restart.
+                             * -EALREADY: COMMAND's transaction was seen. -ENOSPC: the disk is full */
     bool taken;             /* DECLARE, REVOKE, FOLLOW: false: the register has something newer. error -EEXIST: DECLARE's
                              * identities belong to different people; -EINVAL: not a declaration */
     struct event event;     /* as committed */
     struct verdict verdict; /* DECIDE */
     struct muster_page muster; /* MUSTER */
     int64_t unsent_rows;    /* after this request */
+    int64_t last_seq;       /* after this request: the newest row's, 0 = none */
+    bool more;              /* PURGE */
+    struct journal_room room; /* PING, PURGE */
 };
 
 struct journal_settings {
@@ -134,6 +164,10 @@ struct journal_settings {
     bool has_sensor;  /* presence changes at `completed`; without a sensor at `granted` and `override`, and a `not_used` or
                        * `interrupted` takes it back */
     char lane[JOURNAL_LANE_BYTES];
+    int keep_days;          /* acknowledged events older than that are purged; 0 = never by age */
+    /* Of the database, register included, with its log; 0 = no bound but the disk. From 85 % on the oldest acknowledged rows go,
+     * beyond it, when none is left, unsent ones. */
+    int64_t size_max_bytes;
     /* The moment of journal_open(), which is when a passage that an end of power or a crash has cut ends `interrupted`: what
      * was granted or overridden under a sensor and has no end in the journal. (Without a sensor none is waited for: a grant
      * there has taken its course unless the lane says otherwise.) */
@@ -148,6 +182,8 @@ struct journal;
 int journal_open(const struct journal_settings *settings, struct journal **ret_journal, char *why, size_t why_bytes);
 /* 0, or -EAGAIN when JOURNAL_QUEUE_MAX requests wait (nothing was taken). Copies the request. Never blocks on the disk. */
 int journal_submit(struct journal *journal, const struct journal_request *request);
+/* The newest row's seq when journal_open() had done its work, 0 = none: what a run before this one has left. */
+int64_t journal_last_seq(const struct journal *journal);
 int journal_fd(struct journal *journal); /* eventfd, readable when answers wait */
 /* 1: *ret_answer; 0: none waits. */
 int journal_take(struct journal *journal, struct journal_answer *ret_answer);

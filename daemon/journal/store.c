@@ -14,7 +14,7 @@
 #define EVENT_COLUMNS \
     "seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, salt, " \
     "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent, direction, " \
-    "scope, form"
+    "scope, form, verb, operator_name"
 
 static const char *const SQL[STORE_STATEMENT_COUNT] = {
     [STORE_BEGIN] = "BEGIN IMMEDIATE",
@@ -23,21 +23,27 @@ static const char *const SQL[STORE_STATEMENT_COUNT] = {
     [STORE_LAST] = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1",
     [STORE_INSERT] =
         "INSERT INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-        "?15, ?16, ?17, 0, ?18, ?19, ?20)",
+        "?15, ?16, ?17, 0, ?18, ?19, ?20, ?21, ?22)",
     [STORE_FIND] = "SELECT " EVENT_COLUMNS " FROM event WHERE event_id = ?1",
-    /* INDEXED BY: fails at open, not by slowness after a month without the broker, should the index ever not fit */
-    [STORE_NEXT_UNSENT] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_unsent WHERE sent = 0 AND seq > ?1 "
-                          "ORDER BY seq LIMIT 1",
     [STORE_MARK_SENT] = "UPDATE event SET sent = 1 WHERE seq = ?1 AND sent = 0",
-    [STORE_EXISTS] = "SELECT 1 FROM event WHERE seq = ?1",
     [STORE_ENDING] = "SELECT ending FROM event WHERE event_id = ?1",
     [STORE_SET_ENDING] = "UPDATE event SET ending = ?2 WHERE event_id = ?1",
     [STORE_NEXT_OPEN] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_open WHERE ending = 1 AND seq > ?1 "
                         "ORDER BY seq LIMIT 1",
+    /* INDEXED BY: fails at open, not by slowness after a month without the broker, should the index ever not fit */
+    [STORE_READ_UNSENT] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_unsent WHERE sent = 0 AND seq > ?1 AND "
+                          "seq <= ?2 ORDER BY seq LIMIT ?3",
+    [STORE_READ_ALL] = "SELECT " EVENT_COLUMNS " FROM event NOT INDEXED WHERE seq > ?1 AND seq <= ?2 "
+                       "ORDER BY seq LIMIT ?3",
+    [STORE_SEEN_FIND] = "SELECT 1 FROM seen WHERE transaction_id = ?1",
+    [STORE_SEEN_ADD] = "INSERT INTO seen (transaction_id, at_us, seq) VALUES (?1, ?2, ?3)",
+    [STORE_SEEN_DATE] = "UPDATE seen INDEXED BY seen_at SET at_us = ?1 WHERE at_us = 0",
+    [STORE_SEEN_FORGET] = ("DELETE FROM seen WHERE transaction_id IN (SELECT transaction_id FROM seen INDEXED BY "
+                           "seen_at WHERE at_us < ?1 AND seq < ?2 ORDER BY at_us LIMIT 64)"),
 };
 
 /* The current row of a statement over EVENT_COLUMNS. */
-static int read_row(sqlite3_stmt *statement, struct stored_event *ret)
+int store_read_row(sqlite3_stmt *statement, struct stored_event *ret)
 {
     struct event *event = &ret->event;
     *ret = (struct stored_event){ 0 };
@@ -61,6 +67,8 @@ static int read_row(sqlite3_stmt *statement, struct stored_event *ret)
         column_text(statement, 12, event->bound_event_id, sizeof(event->bound_event_id)) < 0 ||
         column_text(statement, 13, event->alarm, sizeof(event->alarm)) < 0 ||
         column_text(statement, 14, event->detail, sizeof(event->detail)) < 0 ||
+        column_text(statement, 21, event->verb, sizeof(event->verb)) < 0 ||
+        column_text(statement, 22, event->operator_name, sizeof(event->operator_name)) < 0 ||
         column_blob(statement, 11, ret->person_commitment, sizeof(ret->person_commitment)) < 0 ||
         column_blob(statement, 15, ret->previous_hash, sizeof(ret->previous_hash)) < 0 ||
         column_blob(statement, 16, ret->hash, sizeof(ret->hash)) < 0)
@@ -84,6 +92,28 @@ static int count_unsent(sqlite3 *db, int64_t *ret)
     return database_error(code);
 }
 
+static int read_last(struct store *store, int64_t *ret_seq, uint8_t ret_hash[CHAIN_HASH_BYTES])
+{
+    sqlite3_stmt *statement = store->statements[STORE_LAST];
+    const int code = sqlite3_step(statement);
+    int error = database_error(code);
+    *ret_seq = 0;
+    memset(ret_hash, 0, CHAIN_HASH_BYTES); /* the first row is chained to zeros */
+    if (code == SQLITE_ROW) {
+        *ret_seq = sqlite3_column_int64(statement, 0);
+        error = column_blob(statement, 1, ret_hash, CHAIN_HASH_BYTES);
+    }
+    (void)sqlite3_reset(statement);
+    return error;
+}
+
+static int find_last_seq(struct store *store)
+{
+    uint8_t hash[CHAIN_HASH_BYTES];
+    const int error = read_last(store, &store->last_seq, hash);
+    return error == -EILSEQ ? 0 : error; /* a damaged hash is the next insert's error: what is there can be sent */
+}
+
 int store_open(struct store *store, const char *path, char *why, size_t why_bytes)
 {
     int error = database_open(path, &store->db, why, why_bytes);
@@ -92,6 +122,8 @@ int store_open(struct store *store, const char *path, char *why, size_t why_byte
     error = statements_prepare(store->db, SQL, STORE_STATEMENT_COUNT, store->statements);
     if (error == 0)
         error = count_unsent(store->db, &store->unsent_rows);
+    if (error == 0)
+        error = find_last_seq(store);
     if (error < 0) {
         (void)snprintf(why, why_bytes,
                        "%s: %s; the file is damaged or was changed by another program: restore it or move it away",
@@ -113,7 +145,7 @@ int store_begin(struct store *store)
 {
     if (!sqlite3_get_autocommit(store->db)) /* an earlier rollback failed */
         store_rollback(store);
-    store->unsent_rows_change = 0;
+    store->unsent_rows_change = store->inserted_seq = 0;
     return statement_run(store->statements[STORE_BEGIN]);
 }
 
@@ -125,30 +157,17 @@ int store_commit(struct store *store)
         return error;
     }
     store->unsent_rows += store->unsent_rows_change;
-    store->unsent_rows_change = 0;
+    if (store->inserted_seq > 0)
+        store->last_seq = store->inserted_seq;
+    store->unsent_rows_change = store->inserted_seq = 0;
     return 0;
 }
 
 void store_rollback(struct store *store)
 {
-    store->unsent_rows_change = 0;
+    store->unsent_rows_change = store->inserted_seq = 0;
     if (!sqlite3_get_autocommit(store->db))                 /* else SQLite has rolled back by itself */
         (void)statement_run(store->statements[STORE_ROLLBACK]); /* failing, the next store_begin() tries again */
-}
-
-static int read_last(struct store *store, int64_t *ret_seq, uint8_t ret_hash[CHAIN_HASH_BYTES])
-{
-    sqlite3_stmt *statement = store->statements[STORE_LAST];
-    const int code = sqlite3_step(statement);
-    int error = database_error(code);
-    *ret_seq = 0;
-    memset(ret_hash, 0, CHAIN_HASH_BYTES); /* the first row is chained to zeros */
-    if (code == SQLITE_ROW) {
-        *ret_seq = sqlite3_column_int64(statement, 0);
-        error = column_blob(statement, 1, ret_hash, CHAIN_HASH_BYTES);
-    }
-    (void)sqlite3_reset(statement);
-    return error;
 }
 
 int store_insert(struct store *store, struct event *event, const uint8_t salt[CHAIN_SALT_BYTES])
@@ -186,10 +205,14 @@ int store_insert(struct store *store, struct event *event, const uint8_t salt[CH
     code |= bind_text(s, 18, direction_name(event->direction));
     code |= bind_text(s, 19, presence_scope_name(event->scope));
     code |= sqlite3_bind_int(s, 20, CHAIN_FORM);
+    code |= bind_text(s, 21, event->verb);
+    code |= bind_text(s, 22, event->operator_name);
     error = code == SQLITE_OK ? statement_run(s) : -ENOMEM;
     statement_end(s); /* what is bound lies in this frame */
-    if (error == 0)
+    if (error == 0) {
         store->unsent_rows_change++;
+        store->inserted_seq = event->seq;
+    }
     return error;
 }
 
@@ -200,7 +223,7 @@ static int take_row(sqlite3_stmt *statement, struct event *ret)
     const int code = sqlite3_step(statement);
     int result = database_error(code);
     if (code == SQLITE_ROW) {
-        result = read_row(statement, &row);
+        result = store_read_row(statement, &row);
         if (result == 0) {
             *ret = row.event;
             result = 1;
@@ -216,27 +239,17 @@ int store_find(struct store *store, const char *event_id, struct event *ret)
     return bind_text(statement, 1, event_id) == SQLITE_OK ? take_row(statement, ret) : -ENOMEM;
 }
 
-int store_next_unsent(struct store *store, int64_t after_seq, struct event *ret)
-{
-    sqlite3_stmt *statement = store->statements[STORE_NEXT_UNSENT];
-    return sqlite3_bind_int64(statement, 1, after_seq) == SQLITE_OK ? take_row(statement, ret) : -ENOMEM;
-}
-
 int store_mark_sent(struct store *store, int64_t seq)
 {
-    sqlite3_stmt *mark = store->statements[STORE_MARK_SENT], *exists = store->statements[STORE_EXISTS];
-    if (sqlite3_bind_int64(mark, 1, seq) != SQLITE_OK || sqlite3_bind_int64(exists, 1, seq) != SQLITE_OK)
+    sqlite3_stmt *mark = store->statements[STORE_MARK_SENT];
+    if (seq < 1 || seq > store->last_seq)
+        return -ENOENT;
+    if (sqlite3_bind_int64(mark, 1, seq) != SQLITE_OK)
         return -ENOMEM;
     const int error = statement_run(mark);
-    if (error < 0)
-        return error;
-    if (sqlite3_changes(store->db) > 0) {
+    if (error == 0 && sqlite3_changes(store->db) > 0)
         store->unsent_rows_change--;
-        return 0;
-    }
-    const int code = sqlite3_step(exists);
-    (void)sqlite3_reset(exists);
-    return code == SQLITE_ROW ? 0 : code == SQLITE_DONE ? -ENOENT : database_error(code);
+    return error;
 }
 
 int store_ending(struct store *store, const char *event_id, enum store_ending *ret)
@@ -280,7 +293,7 @@ int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
             result = database_error(code);
             break;
         }
-        result = read_row(statement, &row);
+        result = store_read_row(statement, &row);
         if (result == 0)
             result = each(&row, userdata);
     }

@@ -24,12 +24,16 @@ enum store_statement {
     STORE_LAST,
     STORE_INSERT,
     STORE_FIND,
-    STORE_NEXT_UNSENT,
     STORE_MARK_SENT,
-    STORE_EXISTS,
     STORE_ENDING,
     STORE_SET_ENDING,
     STORE_NEXT_OPEN,
+    STORE_READ_UNSENT, /* batch.c */
+    STORE_READ_ALL,
+    STORE_SEEN_FIND, /* seen.c */
+    STORE_SEEN_ADD,
+    STORE_SEEN_DATE,
+    STORE_SEEN_FORGET,
     STORE_STATEMENT_COUNT
 };
 
@@ -41,6 +45,8 @@ struct store {
     struct sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
     int64_t unsent_rows;        /* committed */
     int64_t unsent_rows_change; /* by the transaction that is open */
+    int64_t last_seq;           /* committed; 0 = none */
+    int64_t inserted_seq;       /* by the transaction that is open; 0 = none */
 };
 
 /* Takes a zeroed store. On failure nothing is left open. */
@@ -56,8 +62,20 @@ void store_rollback(struct store *store);
 int store_insert(struct store *store, struct event *event, const uint8_t salt[CHAIN_SALT_BYTES]);
 /* 1: *ret is the row; 0: there is none; or negative errno. */
 int store_find(struct store *store, const char *event_id, struct event *ret);
-int store_next_unsent(struct store *store, int64_t after_seq, struct event *ret);
-int store_mark_sent(struct store *store, int64_t seq); /* inside a transaction; -ENOENT: no such row; twice is once */
+/* Inside a transaction; twice is once, and so is a row that was purged meanwhile. -ENOENT: there never was such a
+ * row. */
+int store_mark_sent(struct store *store, int64_t seq);
+/* Up to batch->count rows after after_seq, in order; by an index, however many rows were sent before. (batch.c) */
+int store_read_batch(struct store *store, int64_t after_seq, struct journal_batch *batch);
+int store_mark_batch(struct store *store, const struct journal_batch *batch); /* inside a transaction: all, or none */
+/* Transactions of commands. (seen.c) 1: seen; 0: not. */
+int store_seen(struct store *store, const char *transaction);
+int store_remember(struct store *store, const char *transaction, const struct event *event); /* inside a transaction */
+/* Inside a transaction: of those whose event is gone (before first_seq), the ones older than any that could be
+ * repeated. */
+int store_forget_seen(struct store *store, int64_t now_us, int64_t first_seq);
+/* The current row of a statement that answers all columns of an event. -EILSEQ: no version of ours wrote it. */
+int store_read_row(struct sqlite3_stmt *statement, struct stored_event *ret);
 /* STORE_ENDING_NOT_AWAITED too when there is no such row. */
 int store_ending(struct store *store, const char *event_id, enum store_ending *ret);
 int store_set_ending(struct store *store, const char *event_id, enum store_ending ending); /* inside a transaction */

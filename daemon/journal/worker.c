@@ -10,6 +10,7 @@
 
 #include "daemon/journal/event.h"
 #include "daemon/journal/register_row.h"
+#include "daemon/journal/worker_parts.h"
 
 enum { BOUND_LINKS_MAX = 3 }; /* completed -> override -> held */
 
@@ -19,6 +20,8 @@ int worker_open(struct worker *worker, struct journal_settings *settings, char *
 {
     worker->settings = settings;
     int error = store_open(&worker->store, settings->path, why, why_bytes);
+    if ((error == -ENOSPC || error == -EIO) && room_give_up_reserve_of(settings->path)) /* the log's index needs space */
+        error = store_open(&worker->store, settings->path, why, why_bytes);
     if (error < 0)
         return error;
     error = register_writer_open(worker->store.db, settings->site_key, &worker->people);
@@ -26,6 +29,10 @@ int worker_open(struct worker *worker, struct journal_settings *settings, char *
         error = presence_open(worker->store.db, &worker->presence);
     if (error == 0)
         error = judge_open(&worker->judge, settings, worker->store.db, &worker->people, &worker->presence);
+    if (error == 0)
+        error = room_open(worker->store.db, settings, &worker->room);
+    if (error == 0)
+        error = purge_open(&worker->store, &worker->room, settings, &worker->purge);
     if (error == 0) {
         error = interrupt_open_passages(worker);
         if (error != -EILSEQ && error != -EBADMSG)
@@ -42,26 +49,14 @@ int worker_open(struct worker *worker, struct journal_settings *settings, char *
 
 void worker_close(struct worker *worker)
 {
+    purge_close(&worker->purge);
+    room_close(&worker->room);
     judge_close(&worker->judge);
     presence_close(&worker->presence);
     register_writer_close(&worker->people);
     store_close(&worker->store);
     worker->settings = NULL;
     worker->caught_up = false;
-}
-
-/* The transaction's end: what it did is kept when it went well and there is anything to keep. */
-static int end(struct worker *worker, int error, bool keep)
-{
-    if (error == 0 && keep)
-        error = store_commit(&worker->store);
-    else
-        store_rollback(&worker->store);
-    if (error == 0 && keep)
-        presence_committed(&worker->presence);
-    else
-        presence_rolled_back(&worker->presence);
-    return error;
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
@@ -147,6 +142,13 @@ static int refuse_second_end(struct worker *worker, const struct event *event)
     return error < 0 ? error : ending == STORE_ENDED ? -EEXIST : 0;
 }
 
+/* A command is carried out once. A new one under an old event_id is a fault of the caller. */
+static int refuse_seen(struct worker *worker, const struct journal_request *request, int repeated)
+{
+    const int seen = store_seen(&worker->store, request->transaction);
+    return seen < 0 ? seen : seen == 1 ? -EALREADY : repeated == 1 ? -EEXIST : 0;
+}
+
 /* Of the caller's event only what the header names. */
 static int prepare_event(const struct journal_request *request, const struct policy *policy, struct event *ret)
 {
@@ -154,6 +156,9 @@ static int prepare_event(const struct journal_request *request, const struct pol
     *ret = (struct event){ .at_us = given->at_us,
                            .monotonic_us = given->monotonic_us,
                            .clock_trusted = given->clock_trusted };
+    if (request->op == JOURNAL_COMMAND && (!event_is_operators(given) || request->transaction[0] == '\0' ||
+                                           !memchr(request->transaction, '\0', sizeof(request->transaction))))
+        return -EINVAL;
     if (request->op == JOURNAL_DECIDE) {
         if (request->payload_bytes > sizeof(request->payload))
             return -EMSGSIZE;
@@ -193,11 +198,15 @@ static int decide_and_record(struct worker *worker, const struct journal_request
     }
     if (error == 0 && repeated == 0)
         error = refuse_second_end(worker, &event);
+    if (error == 0 && request->op == JOURNAL_COMMAND)
+        error = refuse_seen(worker, request, repeated);
     if (error == 0 && repeated == 0)
         error = write_event(worker, &event, late);
+    if (error == 0 && request->op == JOURNAL_COMMAND)
+        error = store_remember(&worker->store, request->transaction, &event);
     if (error == 0 && repeated == 0)
         error = judge_burn(&worker->judge, &judged);
-    error = end(worker, error, repeated == 0);
+    error = worker_end(worker, error, repeated == 0);
     if (error < 0)
         return error;
     if (repeated == 0) {
@@ -241,7 +250,7 @@ static int interrupt_open_passages(struct worker *worker)
             if (error == 0)
                 found = store_next_open(&worker->store, grant.seq, &grant);
         }
-        error = end(worker, found < 0 ? found : error, true);
+        error = worker_end(worker, found < 0 ? found : error, true);
         if (error == 0)
             judge_recorded(&worker->judge, &last);
     } else if (found < 0) {
@@ -251,12 +260,6 @@ static int interrupt_open_passages(struct worker *worker)
     return error;
 }
 
-static int mark_sent(struct worker *worker, int64_t seq)
-{
-    const int error = store_begin(&worker->store);
-    return error < 0 ? error : end(worker, store_mark_sent(&worker->store, seq), true);
-}
-
 /* ---- what others tell -------------------------------------------------------------------------------------------- */
 
 static int declare(struct worker *worker, const struct declared *declared, bool *ret_taken)
@@ -264,7 +267,7 @@ static int declare(struct worker *worker, const struct declared *declared, bool 
     int error = store_begin(&worker->store);
     if (error < 0)
         return error;
-    error = end(worker, register_write(&worker->people, declared, ret_taken), true);
+    error = worker_end(worker, register_write(&worker->people, declared, ret_taken), true);
     presence_recount(&worker->presence); /* two rows of one person may have become one */
     return error;
 }
@@ -272,7 +275,7 @@ static int declare(struct worker *worker, const struct declared *declared, bool 
 static int revoke_token(struct worker *worker, const struct revocation *revocation, bool *ret_taken)
 {
     const int error = store_begin(&worker->store);
-    return error < 0 ? error : end(worker, register_revoke(&worker->people, revocation, ret_taken), true);
+    return error < 0 ? error : worker_end(worker, register_revoke(&worker->people, revocation, ret_taken), true);
 }
 
 static bool ended(const char *text, size_t bytes)
@@ -309,7 +312,7 @@ static int follow(struct worker *worker, const struct journal_request *request, 
         if (error == 0)
             error = presence_follow(&worker->presence, &passage, ret_taken);
     }
-    return end(worker, error, *ret_taken);
+    return worker_end(worker, error, *ret_taken);
 }
 
 /* ---- settings, and who is inside --------------------------------------------------------------------------------- */
@@ -326,6 +329,8 @@ static int reload(struct worker *worker, const struct journal_settings *fresh)
         return -EPERM;
     settings->policy = fresh->policy;
     settings->trust = fresh->trust;
+    settings->keep_days = fresh->keep_days;
+    settings->size_max_bytes = fresh->size_max_bytes;
     return 0;
 }
 
@@ -337,17 +342,26 @@ static int muster(struct worker *worker, const char after_person[JOURNAL_ID_BYTE
 
 /* ---- the door ---------------------------------------------------------------------------------------------------- */
 
+static bool writes_more(enum journal_op op)
+{
+    return op == JOURNAL_DECIDE || op == JOURNAL_RECORD || op == JOURNAL_COMMAND || op == JOURNAL_DECLARE ||
+           op == JOURNAL_REVOKE || op == JOURNAL_FOLLOW;
+}
+
+static bool frees_room(enum journal_op op)
+{
+    return op == JOURNAL_MARK || op == JOURNAL_PURGE;
+}
+
 static int answer_request(struct worker *worker, const struct journal_request *request, struct journal_answer *answer)
 {
-    int found;
     switch (request->op) {
     case JOURNAL_DECIDE:
-    case JOURNAL_RECORD: return decide_and_record(worker, request, answer);
-    case JOURNAL_READ_UNSENT:
-        found = store_next_unsent(&worker->store, request->after_seq, &answer->event);
-        answer->found = found == 1;
-        return found < 0 ? found : 0;
-    case JOURNAL_MARK_SENT: return mark_sent(worker, request->after_seq);
+    case JOURNAL_RECORD:
+    case JOURNAL_COMMAND: return decide_and_record(worker, request, answer);
+    case JOURNAL_READ: return worker_read(worker, request);
+    case JOURNAL_MARK: return worker_mark(worker, request->batch);
+    case JOURNAL_PURGE: return worker_purge(worker, &request->event, &answer->more);
     case JOURNAL_PING: return 0;
     case JOURNAL_DECLARE: return declare(worker, &request->declared, &answer->taken);
     case JOURNAL_REVOKE: return revoke_token(worker, &request->revocation, &answer->taken);
@@ -361,10 +375,16 @@ static int answer_request(struct worker *worker, const struct journal_request *r
 void worker_do(struct worker *worker, struct journal_request *request, struct journal_answer *answer)
 {
     *answer = (struct journal_answer){ .op = request->op, .tag = request->tag };
-    const int error = answer_request(worker, request, answer);
+    int error = writes_more(request->op) ? room_admit(&worker->room) : 0;
+    if (error == 0)
+        error = answer_request(worker, request, answer);
+    if (error == -ENOSPC && frees_room(request->op) && room_give_up_reserve(&worker->room))
+        error = answer_request(worker, request, answer);
+    if (request->op == JOURNAL_PING || request->op == JOURNAL_PURGE)
+        worker_tell_room(worker, &answer->room);
     if (error < 0) {
         answer->error = error;
-        answer->found = answer->taken = false;
+        answer->taken = answer->more = false;
         answer->muster = (struct muster_page){ .count = 0 };
         answer->event = request->event;
         answer->event.seq = 0;
@@ -372,6 +392,7 @@ void worker_do(struct worker *worker, struct journal_request *request, struct jo
             (struct verdict){ .action = VERDICT_DENY, .reason = REASON_JOURNAL_FAILED, .status = STATUS_NONE };
     }
     answer->unsent_rows = worker->store.unsent_rows;
+    answer->last_seq = worker->store.last_seq;
     if (request->op == JOURNAL_DECIDE && request->payload_bytes <= sizeof(request->payload))
         sodium_memzero(request->payload, request->payload_bytes);
     if (request->op == JOURNAL_DECLARE)

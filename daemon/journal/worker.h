@@ -4,6 +4,7 @@
 #define JOURNAL_WORKER_H
 
 #include "daemon/journal/judge.h"
+#include "daemon/journal/purge.h"
 #include "daemon/journal/store.h"
 
 struct worker {
@@ -13,6 +14,8 @@ struct worker {
     struct register_writer people;
     struct presence_table presence;
     struct judge judge;
+    struct room room;
+    struct purge purge;
 };
 
 /* Takes a zeroed worker; the settings are borrowed, and changed by JOURNAL_RELOAD. On failure nothing is left open. */

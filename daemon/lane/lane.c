@@ -283,6 +283,8 @@ static int take_input(struct lane *lane, const struct lane_input *input)
     case LANE_IN_NORMAL: return stimulate(lane, LANE_ON_NORMAL, input);
     case LANE_IN_LOCK_DOWN: return stimulate(lane, LANE_ON_LOCK_DOWN, input);
     case LANE_IN_HOLD_OPEN: return hold_open(lane, input);
+    case LANE_IN_OPEN: return stimulate(lane, LANE_ON_OPEN, input);
+    case LANE_IN_IDENTIFY: return stimulate(lane, LANE_ON_IDENTIFY, input);
     case LANE_INPUT_COUNT: break;
     }
     return -EINVAL;
@@ -308,6 +310,12 @@ int lane_input(struct lane *lane, const struct lane_input *input)
     int r = take_input(lane, input);
     follow(lane);
     return r;
+}
+
+int lane_would(const struct lane *lane, const struct lane_input *input)
+{
+    struct lane copy = *lane;
+    return lane_input(&copy, input);
 }
 
 /* ---- outputs ----------------------------------------------------------------------------------------------------- */

@@ -98,6 +98,9 @@ enum lane_input_kind {
     LANE_IN_NORMAL,     /* command: ends hold-open and lock-down; refused in an emergency */
     LANE_IN_LOCK_DOWN,  /* command; in an emergency it waits for the reset */
     LANE_IN_HOLD_OPEN,  /* command: hold_open_s from now; refused in lock-down and emergency */
+    LANE_IN_OPEN,       /* command: one opening, like a press, bound to nobody and on disk already: event_id, direction. Refused in
+                         * lock-down, in an emergency and while a technician is at work */
+    LANE_IN_IDENTIFY,   /* command: a signal; refused in an emergency */
     LANE_INPUT_COUNT
 };
 
@@ -116,7 +119,7 @@ struct lane_input {
 };
 
 enum lane_effect_kind {
-    LANE_OVERRIDE,    /* event_id is the press's; bound_event_id the hold or denial it answers, or ""; guard */
+    LANE_OVERRIDE,    /* of a press, not of LANE_IN_OPEN: event_id is the press's; bound_event_id the hold or denial it answers, or ""; guard */
     LANE_COMPLETED,   /* these three: bound_event_id is the grant's or the override's; direction */
     LANE_NOT_USED,
     LANE_INTERRUPTED,
@@ -198,9 +201,12 @@ void lane_defaults(struct lane_settings *ret_settings);
 /* Closed, silent, its relay inactive (with LANE_FAIL_SAFE: active, which locks). Fire, tamper and service at start have their
  * effects at once; an arm away from rest is no alarm until held_alarm_ms; a button that is down is no press. */
 void lane_init(struct lane *lane, const struct lane_settings *settings, const struct lane_at_start *start, int64_t now_us);
-/* 0; -EPERM: refused in this mode; -ERANGE: hold_open_s isn't 1 to hold_open_max_s; -EINVAL: no such input; -ESHUTDOWN after
- * lane_stop(). Only commands and the fire's reset can be refused, and a refusal changes nothing. */
+/* 0; -EPERM: refused in this mode; -ERANGE: hold_open_s isn't 1 to hold_open_max_s; -EBUSY: LANE_OVERRIDES_WAITING_MAX openings
+ * wait; -EINVAL: no such input; -ESHUTDOWN after lane_stop(). Only commands and the fire's reset can be refused, and a refusal
+ * changes nothing. */
 int lane_input(struct lane *lane, const struct lane_input *input);
+/* What lane_input() would answer, were it called now; changes nothing. */
+int lane_would(const struct lane *lane, const struct lane_input *input);
 /* False: none is left. */
 bool lane_take_effect(struct lane *lane, struct lane_effect *ret_effect);
 /* The levels for the wires at now_us. A deadline that nobody told the lane of yet is kept all the same: the relay is off. */

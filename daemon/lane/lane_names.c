@@ -30,6 +30,7 @@ static const char *const input_names[LANE_INPUT_COUNT] = {
     [LANE_IN_FIRE] = "fire",           [LANE_IN_FIRE_RESET] = "fire_reset", [LANE_IN_TAMPER] = "tamper",
     [LANE_IN_SERVICE] = "service",     [LANE_IN_FAULT] = "fault",         [LANE_IN_NORMAL] = "normal",
     [LANE_IN_LOCK_DOWN] = "lock_down", [LANE_IN_HOLD_OPEN] = "hold_open",
+    [LANE_IN_OPEN] = "open",           [LANE_IN_IDENTIFY] = "identify",
 };
 
 static const char *name_of(const char *const *names, unsigned count, unsigned value)

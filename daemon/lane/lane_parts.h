@@ -28,6 +28,8 @@ enum lane_stimulus {
     LANE_ON_LOCK_DOWN,
     LANE_ON_HOLD_OPEN,
     LANE_ON_HOLD_OPEN_OVER,
+    LANE_ON_OPEN,
+    LANE_ON_IDENTIFY,
     LANE_STIMULUS_COUNT
 };
 
@@ -50,6 +52,7 @@ void lane_end_hold_open(struct lane *lane, const char *detail);
 
 /* lane_passage.c. A grant that finds no place ends not_used at once: false. */
 bool lane_grant(struct lane *lane, const struct lane_grant *grant);
+bool lane_takes_override(const struct lane *lane); /* one more may wait */
 void lane_grant_ended(struct lane *lane, enum lane_effect_kind end, const struct lane_grant *grant, const char *detail);
 void lane_end_open(struct lane *lane, enum lane_effect_kind end, const char *detail);
 void lane_interrupt(struct lane *lane, bool overrides_and_turning_too, const char *detail);

@@ -99,10 +99,15 @@ void lane_withdraw(struct lane *lane, const char *event_id, const char *detail)
 
 /* ---- beginnings -------------------------------------------------------------------------------------------------- */
 
+bool lane_takes_override(const struct lane *lane)
+{
+    return overrides_waiting(lane) < LANE_OVERRIDES_WAITING_MAX;
+}
+
 /* The guard's word goes before a verdict that waits. */
 bool lane_grant(struct lane *lane, const struct lane_grant *grant)
 {
-    bool room = grant->is_override ? overrides_waiting(lane) < LANE_OVERRIDES_WAITING_MAX : !verdict_waits(lane);
+    bool room = grant->is_override ? lane_takes_override(lane) : !verdict_waits(lane);
     if (!room) {
         lane_grant_ended(lane, LANE_NOT_USED, grant, "too many wait");
         return false;

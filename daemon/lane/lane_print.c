@@ -8,6 +8,7 @@ static const char notes[] =
     "  (4) ignored until it is released; a hold-open that this press began ends\n"
     "  (5) refused while the fire input is on\n"
     "  (6) and out of order when this mode ends\n"
+    "  (7) refused while the service switch is on, or when three openings wait\n"
     "  The times are the configuration's defaults.\n"
     "\n"
     "Of what is so at once the first gives the mode: fire not yet reset, lock-down, hold-open, a fault or service, normal.\n"

@@ -332,6 +332,31 @@ static int hold_open_over(struct lane *lane, const struct lane_input *input)
     return 0;
 }
 
+/* One opening for nobody in particular: the person just refused stays the guard's to decide about. */
+static int command_opens(struct lane *lane, const struct lane_input *input)
+{
+    struct lane_grant grant = grant_of(lane, input);
+    grant.is_override = true;
+    if (!lane_takes_override(lane))
+        return -EBUSY;
+    (void)lane_grant(lane, &grant); /* there is room */
+    lane_say(lane, SIGNAL_OPEN);
+    return 0;
+}
+
+/* Nobody far away may move an arm that a technician has his hands in. */
+static int command_opens_no_service(struct lane *lane, const struct lane_input *input)
+{
+    return lane->service ? -EPERM : command_opens(lane, input);
+}
+
+static int identify(struct lane *lane, const struct lane_input *input)
+{
+    (void)input;
+    lane_say(lane, SIGNAL_IDENTIFY);
+    return 0;
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 struct action {
@@ -357,7 +382,9 @@ static const struct action NEVER = {nothing, "-"}, NOTHING = {nothing, "nothing"
                            FAULT_TOO = {fault, "alarm (6)"}, FAULT_ENDS = {fault, "alarm, or ends"},
                            NORMAL_ENDS = {normal, "ends"}, LOCK = {lock_down, "-> lock-down"},
                            LOCK_LATER = {lock_down, "after the reset"}, HOLD = {hold_open, "-> hold-open"},
-                           HOLD_ON = {hold_open, "new deadline"}, HOLD_OVER = {hold_open_over, "ends"};
+                           HOLD_ON = {hold_open, "new deadline"}, HOLD_OVER = {hold_open_over, "ends"},
+                           COMMAND_OPENS = {command_opens_no_service, "opens once (7)"},
+                           COMMAND_COUNTS = {command_opens_no_service, "turn counts (7)"}, IDENTIFY = {identify, "signal"};
 
 static const struct {
     const char *words;
@@ -385,6 +412,8 @@ static const struct {
     [LANE_ON_LOCK_DOWN] = {"command: lock-down", {&LOCK, &LOCK, &NOTHING, &LOCK_LATER, &LOCK}},
     [LANE_ON_HOLD_OPEN] = {"command: hold-open", {&HOLD, &HOLD_ON, &REFUSED, &REFUSED, &HOLD}},
     [LANE_ON_HOLD_OPEN_OVER] = {"hold-open's time over", {&NEVER, &HOLD_OVER, &NEVER, &HOLD_OVER, &NEVER}},
+    [LANE_ON_OPEN] = {"command: open", {&COMMAND_OPENS, &COMMAND_COUNTS, &REFUSED, &REFUSED, &COMMAND_OPENS}},
+    [LANE_ON_IDENTIFY] = {"command: identify", {&IDENTIFY, &IDENTIFY, &IDENTIFY, &REFUSED, &IDENTIFY}},
 };
 
 int lane_act(struct lane *lane, enum lane_stimulus stimulus, const struct lane_input *input)

@@ -22,6 +22,7 @@ static const struct {
     [SIGNAL_LOCKED] = {"locked", {1000, 250, 3, SIGNAL_LAMP_RED, 5000, 0}},
     [SIGNAL_WAIT] = {"wait", {60, 0, 1, SIGNAL_LAMP_AMBER, 1000, 0}},
     [SIGNAL_UNREADABLE] = {"unreadable", {60, 120, 2, SIGNAL_LAMP_AMBER, 1500, 250}},
+    [SIGNAL_IDENTIFY] = {"identify", {200, 200, 12, SIGNAL_LAMP_AMBER, 5000, 200}},
     [SIGNAL_PASSING] = {"passing", {0, 0, 0, SIGNAL_LAMP_GREEN, 0, 0}},
     [SIGNAL_HOLD_OPEN] = {"hold_open", {120, 9880, 0, SIGNAL_LAMP_GREEN, 0, 500}},
     [SIGNAL_LOCK_DOWN] = {"lock_down", {0, 0, 0, SIGNAL_LAMP_RED, 0, 0}},
@@ -50,7 +51,8 @@ static const enum signal by_reason[REASON_COUNT] = {
     [REASON_EXIT_OPEN] = SIGNAL_OPEN,                     [REASON_LANE_LOCKED] = SIGNAL_LOCKED,
     [REASON_LOCK_DOWN] = SIGNAL_LOCKED,
     [REASON_CLOCK_UNTRUSTED] = SIGNAL_HOLD,               [REASON_JOURNAL_FAILED] = SIGNAL_FAILURE,
-    [REASON_BUTTON] = SIGNAL_OPEN,                        [REASON_NONE] = SIGNAL_FAILURE,
+    [REASON_BUTTON] = SIGNAL_OPEN,                        [REASON_OPERATOR] = SIGNAL_OPEN,
+    [REASON_NONE] = SIGNAL_FAILURE,
 };
 
 static int64_t us(int ms)

@@ -5,7 +5,7 @@
 
 #include "daemon/decision/decision.h"
 
-/* Up to SIGNAL_UNREADABLE: said once, to whoever stands there. From SIGNAL_PASSING on: what the lane is, as long as it is. */
+/* Up to SIGNAL_IDENTIFY: said once, to whoever stands there. From SIGNAL_PASSING on: what the lane is, as long as it is. */
 enum signal {
     SIGNAL_NONE,
     SIGNAL_OPEN,
@@ -20,6 +20,7 @@ enum signal {
     SIGNAL_LOCKED,
     SIGNAL_WAIT,       /* somebody else goes first */
     SIGNAL_UNREADABLE, /* a code is there and can't be read: hold it still, closer, less bright */
+    SIGNAL_IDENTIFY,   /* this is the gate an operator asked for */
     SIGNAL_PASSING,
     SIGNAL_HOLD_OPEN,
     SIGNAL_LOCK_DOWN,

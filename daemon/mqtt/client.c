@@ -11,44 +11,13 @@
 #include <time.h>
 
 #include "daemon/mqtt/backoff.h"
-#include "daemon/mqtt/line.h"
+#include "daemon/mqtt/client_parts.h"
 
 enum { SILENT_CONNECT_US = 300000000, SILENT_CLOSE_US = 5000000 };
 
 #define OFFLINE_TAG UINT64_MAX
 
-enum link { LINK_IDLE, LINK_CONNECTING, LINK_CONNECTED, LINK_CLOSING };
-enum subscribed { SUBSCRIBED_NOT, SUBSCRIBED_ASKED, SUBSCRIBED_YES, SUBSCRIBED_REFUSED };
-
-struct sent {
-    bool used;
-    uint64_t tag;
-};
-
-struct subscription {
-    enum subscribed state;
-    int64_t since_us;
-};
-
-struct mqtt_client {
-    struct mqtt_settings settings;
-    struct topics topics;
-    struct line *line;
-    struct ring ring;
-    struct inbox inbox;
-    uint64_t attempt; /* the epoch that counts */
-    enum link link;
-    int64_t now_us;     /* of the last tick */
-    int64_t since_us;   /* link has been what it is */
-    int64_t attempt_at_us; /* IDLE: when to connect; 0: to be drawn at the next tick */
-    int failures;
-    struct sent sent[LINE_PUBLISHES_MAX];
-    int last_sent; /* places are used in turn: an answer told twice finds nobody rather than another */
-    struct subscription subscriptions[INBOUND_TOPIC_COUNT];
-    struct line_order order; /* filled and copied by line_order() */
-};
-
-static int64_t clock_us(void)
+int64_t client_clock_us(void)
 {
     struct timespec now;
     if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
@@ -56,17 +25,11 @@ static int64_t clock_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void set_link(struct mqtt_client *client, enum link link)
+void client_set_link(struct mqtt_client *client, enum link link)
 {
     client->link = link;
     client->since_us = client->now_us;
     client->attempt_at_us = 0;
-}
-
-static const char *reason_text(int code)
-{
-    const char *text = code >= 0x80 ? MQTTReasonCode_toString((enum MQTTReasonCodes)code) : MQTTAsync_strerror(code);
-    return text != NULL ? text : "unknown";
 }
 
 int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *topics, struct mqtt_client **ret_client,
@@ -80,6 +43,7 @@ int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *
         return r;
     }
     client->settings = *settings;
+    protocol_init(&client->protocol, (enum mqtt_protocol)settings->protocol);
     client->topics = *topics;
     r = ring_init(&client->ring);
     if (r < 0) {
@@ -112,16 +76,17 @@ int mqtt_client_fd(const struct mqtt_client *client)
 }
 
 /* False can't be for want of room: the line keeps some for all but publishes, and forgets all at a connect. */
-static bool order(struct mqtt_client *client, enum line_op op, int index)
+bool client_order(struct mqtt_client *client, enum line_op op, int index)
 {
     client->order.op = op;
     client->order.attempt = client->attempt;
     client->order.index = index;
+    client->order.is_5 = client->is_5;
     client->order.length_bytes = 0;
     return line_order(client->line, &client->order);
 }
 
-static void forget_connection(struct mqtt_client *client)
+void client_forget_connection(struct mqtt_client *client)
 {
     memset(client->sent, 0, sizeof client->sent);
     memset(client->subscriptions, 0, sizeof client->subscriptions);
@@ -131,8 +96,8 @@ void mqtt_client_reset(struct mqtt_client *client)
 {
     if (client->link != LINK_CONNECTED)
         return;
-    set_link(client, LINK_CLOSING);
-    (void)order(client, LINE_DISCONNECT, 0); /* not taken: silence_ends_us() ends it */
+    client_set_link(client, LINK_CLOSING);
+    (void)client_order(client, LINE_DISCONNECT, 0); /* not taken: silence_ends_us() ends it */
 }
 
 static int64_t milliseconds_us(int setting_ms, int usual_ms)
@@ -143,32 +108,38 @@ static int64_t milliseconds_us(int setting_ms, int usual_ms)
 static void connect_now(struct mqtt_client *client)
 {
     client->attempt++;
-    forget_connection(client);
-    set_link(client, LINK_CONNECTING);
-    (void)order(client, LINE_CONNECT, 0);
+    client->is_5 = protocol_is_5(&client->protocol, client->now_us);
+    client->is_told = false;
+    client_forget_connection(client);
+    client_set_link(client, LINK_CONNECTING);
+    (void)client_order(client, LINE_CONNECT, 0);
 }
 
 /* ---- subscriptions ---- */
 
 static bool wants(const struct mqtt_client *client, int topic)
 {
-    return topic == INBOUND_PASSAGE ? client->settings.follow : client->settings.declarations;
+    switch (topic) {
+    case INBOUND_PASSAGE: return client->settings.follow;
+    case INBOUND_REQUEST: return client->settings.commands;
+    default: return client->settings.declarations;
+    }
 }
 
 static void subscribe(struct mqtt_client *client, int topic)
 {
-    if (order(client, LINE_SUBSCRIBE, topic))
+    if (client_order(client, LINE_SUBSCRIBE, topic))
         client->subscriptions[topic] = (struct subscription){.state = SUBSCRIBED_ASKED, .since_us = client->now_us};
 }
 
 /* Made anew on each connection, even where the broker kept the session: it may have forgotten, or not be the same one. */
-static void subscribe_all(struct mqtt_client *client, bool session_present)
+void client_subscribe_all(struct mqtt_client *client, bool session_present)
 {
     for (int i = 0; i < INBOUND_TOPIC_COUNT; i++) {
         if (wants(client, i))
             subscribe(client, i);
         else if (session_present)
-            (void)order(client, LINE_UNSUBSCRIBE, i);
+            (void)client_order(client, LINE_UNSUBSCRIBE, i);
     }
 }
 
@@ -247,99 +218,6 @@ int64_t mqtt_client_deadline_us(const struct mqtt_client *client)
     return at_us;
 }
 
-/* ---- what Paho's threads told ---- */
-
-static void describe(struct mqtt_event *event, const struct ring_entry *entry)
-{
-    const char *separator = entry->text[0] != '\0' ? ", " : "";
-    if (entry->code >= 0x80)
-        (void)snprintf(event->text, sizeof event->text, "%s (0x%02x)%s%.64s", reason_text(entry->code), (unsigned)entry->code,
-                       separator, entry->text);
-    else
-        (void)snprintf(event->text, sizeof event->text, "%s (%d)%s%.64s", reason_text(entry->code), entry->code, separator,
-                       entry->text);
-}
-
-static bool answered(struct mqtt_client *client, const struct ring_entry *entry, struct mqtt_event *ret_event)
-{
-    struct sent *sent = entry->index >= 0 && entry->index < LINE_PUBLISHES_MAX ? &client->sent[entry->index] : NULL;
-    if (sent == NULL || !sent->used)
-        return false;
-    sent->used = false;
-    ret_event->kind = MQTT_ANSWERED;
-    ret_event->tag = sent->tag;
-    ret_event->result = entry->kind == RING_ACKED ? MQTT_RESULT_OK
-                        : entry->code >= 0x80     ? MQTT_RESULT_REFUSED
-                                                  : MQTT_RESULT_LOST;
-    return true;
-}
-
-static bool subscribed(struct mqtt_client *client, const struct ring_entry *entry, struct mqtt_event *ret_event)
-{
-    struct subscription *subscription;
-    bool granted = entry->code == 1; /* QoS 0 would be a promise that messages may get lost */
-    if (client->link != LINK_CONNECTED || entry->index < 0 || entry->index >= INBOUND_TOPIC_COUNT)
-        return false;
-    subscription = &client->subscriptions[entry->index];
-    if (subscription->state != SUBSCRIBED_ASKED)
-        return false;
-    *subscription = (struct subscription){.state = granted ? SUBSCRIBED_YES : SUBSCRIBED_REFUSED, .since_us = client->now_us};
-    ret_event->kind = MQTT_SUBSCRIBED;
-    ret_event->tag = (uint64_t)entry->index;
-    ret_event->result = granted ? MQTT_RESULT_OK : MQTT_RESULT_REFUSED;
-    if (entry->code == 0)
-        (void)snprintf(ret_event->text, sizeof ret_event->text, "granted with QoS 0 only");
-    return true;
-}
-
-/* True when the entry is news for the publisher. */
-static bool interpret(struct mqtt_client *client, const struct ring_entry *entry, struct mqtt_event *ret_event)
-{
-    *ret_event = (struct mqtt_event){.code = entry->code, .receive_max = entry->receive_max,
-                                     .session_present = entry->session_present};
-    if (entry->epoch != client->attempt)
-        return false;
-    describe(ret_event, entry);
-    switch (entry->kind) {
-    case RING_CONNECTED:
-        if (client->link != LINK_CONNECTING)
-            return false;
-        set_link(client, LINK_CONNECTED);
-        subscribe_all(client, entry->session_present);
-        ret_event->kind = MQTT_CONNECTED;
-        return true;
-    case RING_CONNECT_FAILED:
-        if (client->link != LINK_CONNECTING)
-            return false;
-        set_link(client, LINK_IDLE);
-        ret_event->kind = MQTT_CONNECT_FAILED;
-        return true;
-    case RING_LOST:
-        if (client->link != LINK_CONNECTED && client->link != LINK_CLOSING)
-            return false;
-        set_link(client, LINK_IDLE);
-        forget_connection(client);
-        ret_event->kind = MQTT_LOST;
-        return true;
-    case RING_SUBSCRIBED: return subscribed(client, entry, ret_event);
-    case RING_ACKED:
-    case RING_NOT_ACKED: return answered(client, entry, ret_event);
-    }
-    return false;
-}
-
-bool mqtt_client_take(struct mqtt_client *client, struct mqtt_event *ret_event)
-{
-    struct ring_entry entry;
-    bool overrun = false, found;
-    do {
-        found = ring_take(&client->ring, &entry, &overrun);
-        if (overrun)
-            mqtt_client_reset(client);
-    } while (found && !interpret(client, &entry, ret_event));
-    return found;
-}
-
 /* ---- out and in ---- */
 
 static int free_place(const struct mqtt_client *client)
@@ -372,7 +250,7 @@ int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char
     memcpy(publish->text, payload, payload_bytes);
     if (!line_order(client->line, publish))
         return -EAGAIN;
-    client->sent[place] = (struct sent){.used = true, .tag = tag};
+    client->sent[place] = (struct sent){.used = true, .tag = tag, .at_us = client_clock_us()};
     client->last_sent = place;
     return 0;
 }
@@ -392,6 +270,11 @@ bool mqtt_client_all_received(struct mqtt_client *client)
     return inbox_empty(&client->inbox);
 }
 
+int mqtt_client_waiting(struct mqtt_client *client)
+{
+    return inbox_count(&client->inbox);
+}
+
 uint64_t mqtt_client_heard(const struct mqtt_client *client)
 {
     return line_heard(client->line);
@@ -402,6 +285,33 @@ uint64_t mqtt_client_retained_ignored(const struct mqtt_client *client)
     return line_retained_ignored(client->line);
 }
 
+/* ---- for health ---- */
+
+struct certificates mqtt_client_certificates(const struct mqtt_client *client)
+{
+    return client->certificates;
+}
+
+void mqtt_client_inspect(struct mqtt_client *client)
+{
+    (void)client_order(client, LINE_INSPECT, 0); /* no room: so busy that it will be asked again before it matters */
+}
+
+bool mqtt_client_speaks_5(const struct mqtt_client *client)
+{
+    return client->is_5;
+}
+
+const struct latency *mqtt_client_acks(const struct mqtt_client *client)
+{
+    return &client->acks;
+}
+
+void mqtt_client_forget_acks(struct mqtt_client *client)
+{
+    memset(&client->acks, 0, sizeof client->acks);
+}
+
 /* ---- the end ---- */
 
 /* Turns the crank until the link is no longer `link`, the publish with `tag` is answered, or the time is up. */
@@ -410,7 +320,7 @@ static void wait_while(struct mqtt_client *client, enum link link, uint64_t tag,
     struct mqtt_event event;
     for (;;) {
         struct pollfd ready = {.fd = client->ring.fd, .events = POLLIN};
-        int64_t now_us = clock_us();
+        int64_t now_us = client_clock_us();
         while (mqtt_client_take(client, &event))
             if (event.kind == MQTT_ANSWERED && event.tag == tag)
                 return;
@@ -424,7 +334,7 @@ static void wait_while(struct mqtt_client *client, enum link link, uint64_t tag,
 void mqtt_client_close(struct mqtt_client *client)
 {
     static const char offline[] = "offline";
-    int64_t deadline_us = clock_us() + (int64_t)MQTT_CLOSE_WAIT_MS * 1000;
+    int64_t deadline_us = client_clock_us() + (int64_t)MQTT_CLOSE_WAIT_MS * 1000;
     if (client == NULL)
         return;
     inbox_shut(&client->inbox); /* nobody will look any more: what still comes is for the next session */

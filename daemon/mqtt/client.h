@@ -1,4 +1,4 @@
-/* The connection to the broker, MQTT 5: when to try, whether it stands, what is unanswered, what is subscribed to. Called by
+/* The connection to the broker, MQTT 5 or 3.1.1: when to try, whether it stands, what is unanswered, what is subscribed to. Called by
  * the publisher in the main thread. Paho is behind line.h, in threads of its own, which only copy what happened into bounded
  * queues and signal mqtt_client_fd(). Nothing here waits for the network or for Paho, except mqtt_client_close(), which waits
  * 2 s at the most. Signals must be blocked before mqtt_client_open(): the threads inherit the mask. */
@@ -9,8 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/health/latency.h"
 #include "daemon/mqtt/inbox.h"
 #include "daemon/mqtt/topics.h"
+
+enum mqtt_protocol { MQTT_PROTOCOL_AUTO, MQTT_PROTOCOL_5, MQTT_PROTOCOL_3_1_1 };
+
+/* Unix times; 0 = there is none, or it couldn't be read. Of several in a file the soonest end and the latest beginning. */
+struct certificates {
+    int64_t client_ends_s, client_from_s, ca_ends_s, ca_from_s;
+};
 
 struct mqtt_settings {
     bool enabled;
@@ -18,18 +26,28 @@ struct mqtt_settings {
     int port;
     char client_id[80];
     char username[64];
-    char password_file[256]; /* its first line; "" = none */
+    char password_file[256]; /* its first line; "" = systemd's credential, or none */
     char ca_file[256];       /* set: TLS, with the broker's certificate and name checked */
+    char cert_file[256], key_file[256]; /* ours, for a broker that asks for one; key "" = in cert_file too */
+    int certificate_warn_days;
+    int protocol; /* enum mqtt_protocol */
     int keepalive_s;
     char prefix[33], site[33], lane[33];
     int window; /* rows in flight */
     int session_expiry_s; /* how long the broker keeps for us what was published while we were away; 0 = it doesn't */
     bool follow;          /* other lanes' passages */
     bool declarations;    /* declarations and revocations */
+    bool commands;        /* operators' requests */
     bool has_sensor;      /* the lane's: what its passages' changes_presence goes by */
     /* 0 = the usual: 1000, 30000, 20000, 10000. Tests set them. */
     int reconnect_min_ms, reconnect_max_ms, ack_timeout_ms, connect_timeout_ms;
 };
+
+/* Anything at all. */
+static inline bool mqtt_receives(const struct mqtt_settings *settings)
+{
+    return settings->follow || settings->declarations || settings->commands;
+}
 
 enum { MQTT_RECONNECT_MIN_MS = 1000, MQTT_RECONNECT_MAX_MS = 30000, MQTT_ACK_TIMEOUT_MS = 20000,
        MQTT_CONNECT_TIMEOUT_MS = 10000, MQTT_CLOSE_WAIT_MS = 2000, MQTT_SUBSCRIBE_AGAIN_MS = 60000 };
@@ -39,10 +57,13 @@ enum mqtt_event_kind {
     MQTT_CONNECT_FAILED, /* text; it will be tried again for ever */
     MQTT_LOST,           /* text; nothing that is unanswered will be answered */
     MQTT_ANSWERED,       /* tag, result, code: the end of one mqtt_client_publish() */
+    MQTT_FILES_BAD,      /* text: certificate, key or CA file, just looked at, are of no use for the next connection */
     MQTT_SUBSCRIBED,     /* tag: an inbound_topic; result OK or REFUSED, text; a refused one is asked for again later */
 };
 
 enum mqtt_result { MQTT_RESULT_OK, MQTT_RESULT_REFUSED /* PUBACK or SUBACK >= 0x80 */, MQTT_RESULT_LOST };
+
+enum { MQTT_TEXT_BYTES = 448 };
 
 struct mqtt_event {
     enum mqtt_event_kind kind;
@@ -51,13 +72,14 @@ struct mqtt_event {
     int code; /* MQTT reason code, or Paho's negative error */
     int receive_max;
     bool session_present;
-    char text[128];
+    char text[MQTT_TEXT_BYTES];
 };
 
 struct mqtt_client;
 
 /* Connects nothing yet, mqtt_client_tick() does. The will (retained "offline" on `availability`) is the broker's to publish
- * when the link dies. Errors: a password file that can't be read, a CA file that isn't there, no memory. */
+ * when the link dies. Errors: a host that can't be one, no memory. What is wrong with files is told at each attempt
+ * (MQTT_CONNECT_FAILED): nothing about the broker keeps a gate from starting, and who mends a file needs no restart. */
 int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *topics, struct mqtt_client **ret_client,
                      char *why, size_t why_bytes);
 /* eventfd, readable when mqtt_client_take() or mqtt_client_receive() has something new. */
@@ -75,9 +97,17 @@ bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_m
 /* Nothing more is acknowledged from now on; what was, is still to be received. */
 void mqtt_client_stop_receiving(struct mqtt_client *client);
 bool mqtt_client_all_received(struct mqtt_client *client);
+int mqtt_client_waiting(struct mqtt_client *client); /* messages that mqtt_client_receive() will give */
 bool mqtt_client_subscribed(const struct mqtt_client *client, enum inbound_topic topic); /* on this connection, QoS 1 */
 uint64_t mqtt_client_heard(const struct mqtt_client *client); /* messages that came at all, this lane's own passages too */
 uint64_t mqtt_client_retained_ignored(const struct mqtt_client *client);
+/* The certificates as they were when last looked at: at each attempt to connect, and after mqtt_client_inspect(). */
+struct certificates mqtt_client_certificates(const struct mqtt_client *client);
+void mqtt_client_inspect(struct mqtt_client *client);
+bool mqtt_client_speaks_5(const struct mqtt_client *client); /* on this connection, or at the last attempt */
+/* Times from publish to acknowledgement since the last mqtt_client_forget_acks(). */
+const struct latency *mqtt_client_acks(const struct mqtt_client *client);
+void mqtt_client_forget_acks(struct mqtt_client *client);
 /* Breaks the connection; MQTT_LOST follows, then the next attempt. */
 void mqtt_client_reset(struct mqtt_client *client);
 /* Says "offline" when connected, disconnects, frees. NULL is accepted. */

@@ -16,19 +16,23 @@ int inbox_init(struct inbox *inbox)
     return r;
 }
 
-void inbox_put(struct inbox *inbox, enum inbound_topic topic, const char lane[TOPIC_LANE_BYTES], const void *text,
-               size_t length_bytes)
+/* Of a message as much as there is of it, not the whole place. */
+static size_t kept_bytes(size_t length_bytes)
+{
+    return length_bytes < INBOX_TEXT_BYTES ? length_bytes : INBOX_TEXT_BYTES;
+}
+
+void inbox_put(struct inbox *inbox, const struct inbox_arrival *came, const void *text, size_t length_bytes)
 {
     struct inbox_message *message;
     (void)pthread_mutex_lock(&inbox->lock);
     while (inbox->shut || inbox->count == INBOX_MAX)
         (void)pthread_cond_wait(&inbox->room, &inbox->lock);
     message = &inbox->messages[(inbox->first + inbox->count++) % INBOX_MAX];
-    message->topic = topic;
-    memcpy(message->lane, lane, sizeof message->lane);
+    message->came = *came;
     message->length_bytes = length_bytes;
     if (length_bytes > 0)
-        memcpy(message->text, text, length_bytes < sizeof message->text ? length_bytes : sizeof message->text);
+        memcpy(message->text, text, kept_bytes(length_bytes));
     (void)pthread_mutex_unlock(&inbox->lock);
 }
 
@@ -38,7 +42,8 @@ bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message)
     (void)pthread_mutex_lock(&inbox->lock);
     found = inbox->count > 0;
     if (found) {
-        *ret_message = inbox->messages[inbox->first];
+        const struct inbox_message *message = &inbox->messages[inbox->first];
+        memcpy(ret_message, message, offsetof(struct inbox_message, text) + kept_bytes(message->length_bytes));
         inbox->first = (inbox->first + 1) % INBOX_MAX;
         inbox->count--;
         (void)pthread_cond_signal(&inbox->room);
@@ -54,13 +59,18 @@ void inbox_shut(struct inbox *inbox)
     (void)pthread_mutex_unlock(&inbox->lock);
 }
 
+int inbox_count(struct inbox *inbox)
+{
+    int count;
+    (void)pthread_mutex_lock(&inbox->lock);
+    count = inbox->count;
+    (void)pthread_mutex_unlock(&inbox->lock);
+    return count;
+}
+
 bool inbox_empty(struct inbox *inbox)
 {
-    bool empty;
-    (void)pthread_mutex_lock(&inbox->lock);
-    empty = inbox->count == 0;
-    (void)pthread_mutex_unlock(&inbox->lock);
-    return empty;
+    return inbox_count(inbox) == 0;
 }
 
 void inbox_end(struct inbox *inbox)

@@ -10,13 +10,21 @@
 #include "daemon/mqtt/inbound.h"
 #include "daemon/mqtt/topics.h"
 
-enum { INBOX_MAX = 32 };
+enum { INBOX_MAX = 32, INBOX_TEXT_BYTES = 16384 /* the longest request */ };
+
+/* How a message came. */
+struct inbox_arrival {
+    enum inbound_topic topic;
+    char name[TOPIC_LANE_BYTES]; /* of a passage: whose; of a request: its verb, "" when it is no word */
+    bool retained;
+    int64_t expiry_s;       /* MQTT 5 message expiry as received; -1 = none */
+    int64_t received_at_us; /* CLOCK_MONOTONIC */
+};
 
 struct inbox_message {
-    enum inbound_topic topic;
-    char lane[TOPIC_LANE_BYTES];          /* of a passage: whose */
-    size_t length_bytes;                  /* as it came; more than text holds: too long, and cut */
-    char text[INBOUND_MESSAGE_MAX_BYTES]; /* not terminated */
+    struct inbox_arrival came;
+    size_t length_bytes;         /* as it came; more than text holds: too long, and cut */
+    char text[INBOX_TEXT_BYTES]; /* not terminated */
 };
 
 struct inbox {
@@ -29,12 +37,12 @@ struct inbox {
 
 int inbox_init(struct inbox *inbox); /* 0 or negative errno */
 /* Paho's thread. Waits for room, for ever once the inbox is shut. */
-void inbox_put(struct inbox *inbox, enum inbound_topic topic, const char lane[TOPIC_LANE_BYTES], const void *text,
-               size_t length_bytes);
+void inbox_put(struct inbox *inbox, const struct inbox_arrival *came, const void *text, size_t length_bytes);
 bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message); /* main thread; never waits */
 /* From now on nothing more is acknowledged: what still comes stays the broker's, for the next session. For good. */
 void inbox_shut(struct inbox *inbox);
 bool inbox_empty(struct inbox *inbox);
+int inbox_count(struct inbox *inbox);
 void inbox_end(struct inbox *inbox); /* only when nobody can call inbox_put() any more */
 
 #endif

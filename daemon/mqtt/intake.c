@@ -64,11 +64,11 @@ static const char *settle(struct intake *intake, enum result_kind kind, int64_t 
 static int read_message(struct intake *intake, const struct inbox_message *message, int64_t now_s)
 {
     char *transaction = intake->result.transaction, *why = intake->result.why;
-    if (message->length_bytes > sizeof message->text) {
-        (void)snprintf(why, INBOUND_WHY_BYTES, "%zu bytes; allowed are %zu", message->length_bytes, sizeof message->text);
+    if (message->length_bytes > INBOUND_MESSAGE_MAX_BYTES) {
+        (void)snprintf(why, INBOUND_WHY_BYTES, "%zu bytes; allowed are %d", message->length_bytes, (int)INBOUND_MESSAGE_MAX_BYTES);
         return -EMSGSIZE;
     }
-    switch (message->topic) {
+    switch (message->came.topic) {
     case INBOUND_DECLARATION: {
         int r = inbound_declaration(message->text, message->length_bytes, now_s, &intake->content.declared, transaction, why,
                                     INBOUND_WHY_BYTES);
@@ -80,8 +80,9 @@ static int read_message(struct intake *intake, const struct inbox_message *messa
         return r < 0 ? r : 1;
     }
     case INBOUND_PASSAGE:
-        return inbound_passage(message->text, message->length_bytes, message->lane, &intake->content.passage, why,
+        return inbound_passage(message->text, message->length_bytes, message->came.name, &intake->content.passage, why,
                                INBOUND_WHY_BYTES);
+    case INBOUND_REQUEST: /* commands.h */
     case INBOUND_TOPIC_COUNT: break;
     }
     return 0;
@@ -91,7 +92,7 @@ const char *intake_give(struct intake *intake, const struct inbox_message *messa
 {
     const int64_t end_of_time_s = INT64_C(253402300799); /* year 9999 */
     int r;
-    intake->result = (struct message_result){.of = message->topic};
+    intake->result = (struct message_result){.of = message->came.topic};
     memset(&intake->content, 0, sizeof intake->content);
     r = read_message(intake, message, clock_trusted ? unix_us / 1000000 : end_of_time_s);
     if (r < 0)
@@ -99,7 +100,7 @@ const char *intake_give(struct intake *intake, const struct inbox_message *messa
     if (r == 0)
         return NULL;
     intake->result.why[0] = '\0';
-    intake->op = op_of[message->topic];
+    intake->op = op_of[message->came.topic];
     intake->held = true;
     intake->ask_at_us = 0;
     return NULL;

@@ -46,12 +46,11 @@ static int refuse_member(const struct json_read_member *member, struct json_obje
 
 /* ---- the JSON itself --------------------------------------------------------------------------------------------- */
 
-/* Walks over the text once, knowing only strings and brackets. *ret_members: how many the outermost object is written
- * with, if it is JSON at all. */
+/* Walks over the text once, knowing only strings and brackets. *ret_members: how many all its objects are written with, if it is
+ * JSON at all. */
 static bool scan(const char *text, size_t length_bytes, int *ret_members)
 {
     bool in_string = false;
-    int depth = 0;
     *ret_members = 0;
     for (size_t i = 0; i < length_bytes; i++) {
         const unsigned char c = (unsigned char)text[i];
@@ -66,17 +65,30 @@ static bool scan(const char *text, size_t length_bytes, int *ret_members)
                 in_string = false;
         } else if (c == '"') {
             in_string = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        } else if (c == ':' && depth == 1) {
+        } else if (c == ':') {
             (*ret_members)++;
         } else if (c == '\'' || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) {
             return false; /* json-c takes 'name' for "name" */
         }
     }
     return true;
+}
+
+/* Of the object and those in it, which json-c has built no deeper than DEPTH_MAX. */
+static int count_members(struct json_object *value)
+{
+    int count = 0;
+    if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++)
+            count += count_members(json_object_array_get_idx(value, i));
+    } else if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, name, member)
+        {
+            (void)name;
+            count += 1 + count_members(member);
+        }
+    }
+    return count;
 }
 
 /* The next character of valid UTF-8 at text[*at], which is moved behind it. */
@@ -152,7 +164,7 @@ struct json_object *json_read(const char *text, size_t length_bytes, size_t most
                      error == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(error));
     else if (!json_object_is_type(root, json_type_object))
         (void)json_read_refuse(why, why_bytes, "not a JSON object; allowed is {\"name\": value, ...}");
-    else if (json_object_object_length(root) != members)
+    else if (count_members(root) != members)
         (void)json_read_refuse(why, why_bytes, "a member comes twice; allowed is each name once");
     else
         return root;

@@ -105,10 +105,26 @@ void json_integer(struct json *json, const char *key, int64_t value)
     put(json, digits, length > 0 ? (size_t)length : 0);
 }
 
+void json_thousandths(struct json *json, const char *key, int64_t thousandths)
+{
+    const uint64_t size = thousandths < 0 ? -(uint64_t)thousandths : (uint64_t)thousandths;
+    char digits[32];
+    int length = snprintf(digits, sizeof digits, "%s%" PRIu64 ".%03u", thousandths < 0 ? "-" : "", size / 1000,
+                          (unsigned)(size % 1000));
+    put_key(json, key);
+    put(json, digits, length > 0 ? (size_t)length : 0);
+}
+
 void json_flag(struct json *json, const char *key, bool value)
 {
     put_key(json, key);
     put(json, value ? "true" : "false", value ? 4 : 5);
+}
+
+void json_object_text(struct json *json, const char *key, const char *text, size_t text_bytes)
+{
+    put_key(json, key);
+    put(json, text, text_bytes);
 }
 
 int json_end(struct json *json)

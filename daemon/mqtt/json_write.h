@@ -23,7 +23,10 @@ void json_close_list(struct json *json);
  * becomes U+FFFD: a message must always be valid, and a row that can't be written would block the outbox for ever. */
 void json_text(struct json *json, const char *key, const char *text, size_t text_bytes);
 void json_integer(struct json *json, const char *key, int64_t value);
+void json_thousandths(struct json *json, const char *key, int64_t thousandths); /* 48312 -> 48.312 */
 void json_flag(struct json *json, const char *key, bool value);
+/* A whole object that this writer has made. */
+void json_object_text(struct json *json, const char *key, const char *text, size_t text_bytes);
 /* Closes the outermost object, terminates. The length without the NUL, or -EMSGSIZE (then the text is ""). */
 int json_end(struct json *json);
 

@@ -17,17 +17,22 @@ enum line_op {
     LINE_PUBLISH,   /* RING_ACKED or RING_NOT_ACKED with `index`, or RING_LOST */
     LINE_SUBSCRIBE, /* RING_SUBSCRIBED with `index`, an inbound_topic */
     LINE_UNSUBSCRIBE, /* nothing follows */
+    LINE_INSPECT,     /* RING_CERTIFICATES follows, of no connection in particular; so it does at each CONNECT */
 };
 
 struct line_order {
     enum line_op op;
     uint64_t attempt; /* the connection it is meant for */
+    bool is_5;        /* CONNECT: MQTT 5, else 3.1.1 */
     int index;        /* PUBLISH: below LINE_PUBLISHES_MAX, not used by another unanswered one */
     enum topic topic;
     bool retain;
     size_t length_bytes;
     char text[MESSAGE_BYTES];
 };
+
+/* RING_CONNECT_FAILED's code, far from Paho's: certificates, key or password weren't fit to try; text says what to mend. */
+enum { LINE_FILES_BAD = -1000 };
 
 struct line;
 

@@ -14,7 +14,8 @@ enum topic message_topic(enum event_kind kind)
     case EVENT_ALARM_BEGIN:
     case EVENT_ALARM_END:
     case EVENT_START:
-    case EVENT_STOP: return TOPIC_ALARM;
+    case EVENT_STOP:
+    case EVENT_COMMAND: return TOPIC_ALARM;
     default: return TOPIC_PASSAGE;
     }
 }
@@ -45,7 +46,7 @@ static void put_text(struct json *json, const char *key, const char *text, size_
 }
 
 /* What passages and alarms have in common. */
-static void put_head(struct json *json, const char *schema, const struct event *event)
+static void put_head(struct json *json, const char *schema, const struct event *event, bool historical)
 {
     const char *kind = event_kind_name(event->kind);
     char at[MESSAGE_TIME_BYTES];
@@ -57,6 +58,15 @@ static void put_head(struct json *json, const char *schema, const struct event *
     json_text(json, "at", at, sizeof at);
     json_integer(json, "monotonic_us", event->monotonic_us);
     json_flag(json, "clock_trusted", event->clock_trusted);
+    if (historical)
+        json_flag(json, "historical", true);
+}
+
+/* Who sent the request that this event is about, and which. */
+static void put_operator(struct json *json, const struct event *event)
+{
+    put_text(json, "verb", event->verb, sizeof event->verb);
+    put_text(json, "operator", event->operator_name, sizeof event->operator_name);
 }
 
 bool message_changes_presence(const struct event *event, bool has_sensor)
@@ -67,9 +77,9 @@ bool message_changes_presence(const struct event *event, bool has_sensor)
            (event->direction == DIRECTION_IN || event->direction == DIRECTION_OUT);
 }
 
-static void put_passage(struct json *json, const struct event *event, bool has_sensor)
+static void put_passage(struct json *json, const struct event *event, bool has_sensor, bool historical)
 {
-    put_head(json, "qrgate/passage/1", event);
+    put_head(json, "qrgate/passage/1", event, historical);
     /* Rows come from a file: a number the tables don't know is left out rather than trusted. */
     if ((unsigned)event->reason < REASON_COUNT)
         json_text(json, "reason", reason_name(event->reason), SIZE_MAX);
@@ -82,6 +92,7 @@ static void put_passage(struct json *json, const struct event *event, bool has_s
     put_text(json, "bound_event_id", event->bound_event_id, sizeof event->bound_event_id);
     if (event->kind == EVENT_OVERRIDE) /* which guard; a code's detail stays in the journal */
         put_text(json, "detail", event->detail, sizeof event->detail);
+    put_operator(json, event);
     if (event->direction == DIRECTION_IN || event->direction == DIRECTION_OUT)
         json_text(json, "direction", direction_name(event->direction), SIZE_MAX);
     if (event->scope == PRESENCE_SCOPE_OWN || event->scope == PRESENCE_SCOPE_SHARED)
@@ -90,22 +101,24 @@ static void put_passage(struct json *json, const struct event *event, bool has_s
         json_flag(json, "changes_presence", true);
 }
 
-static void put_alarm(struct json *json, const struct event *event)
+static void put_alarm(struct json *json, const struct event *event, bool historical)
 {
     bool lane = event->kind == EVENT_START || event->kind == EVENT_STOP;
-    put_head(json, "qrgate/alarm/1", event);
-    json_text(json, "alarm", lane ? "lane" : event->alarm, lane ? SIZE_MAX : sizeof event->alarm);
+    put_head(json, "qrgate/alarm/1", event, historical);
+    if (event->kind != EVENT_COMMAND)
+        json_text(json, "alarm", lane ? "lane" : event->alarm, lane ? SIZE_MAX : sizeof event->alarm);
+    put_operator(json, event);
     put_text(json, "detail", event->detail, sizeof event->detail);
 }
 
-int message_event(const struct event *event, bool has_sensor, char *ret_text, size_t text_bytes)
+int message_event(const struct event *event, bool has_sensor, bool historical, char *ret_text, size_t text_bytes)
 {
     struct json json;
     json_begin(&json, ret_text, text_bytes);
     if (message_topic(event->kind) == TOPIC_ALARM)
-        put_alarm(&json, event);
+        put_alarm(&json, event, historical);
     else
-        put_passage(&json, event, has_sensor);
+        put_passage(&json, event, has_sensor, historical);
     return json_end(&json);
 }
 

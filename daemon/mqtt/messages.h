@@ -57,11 +57,37 @@ struct lane_info {
     } libraries[MESSAGE_LIBRARIES_MAX];
 };
 
+struct lane_times {
+    int64_t count, p50_us, p99_us; /* of the last minute */
+};
+
+/* How the lane fares; published each minute on the topic `health`, not retained. -1 or has_… false: not known, left out. */
+struct lane_health {
+    int64_t at_us;
+    bool clock_trusted;
+    int64_t uptime_s;
+    int64_t frames, broken_frames, scans, reads, eye_restarts; /* of all eyes since start-up */
+    int64_t frames_per_1000_s;                                 /* of the time since the message before */
+    struct lane_times frame_to_relay, publish_to_ack;
+    int64_t unsent_rows, pending_events, inbox_messages; /* that wait: for the broker, for the disk, for the journal */
+    struct journal_room journal;
+    int64_t last_seq;
+    bool has_temperature;
+    int temperature_thousandths_c;
+    int64_t memory_bytes, eye_memory_bytes;
+    bool clock_synchronised;
+    int64_t clock_error_us, clock_error_max_us; /* the kernel's estimate, and its bound */
+    bool is_mqtt_5;
+    bool has_certificate, has_ca;
+    int64_t certificate_days_left, ca_days_left; /* whole days, below 0: over */
+};
+
 /* Every journalled event is published on exactly one of passage and alarm (start and stop on alarm, as alarm "lane"), so
  * that who subscribes to both sees every seq. */
 enum topic message_topic(enum event_kind kind);
-/* All: the length, or -EMSGSIZE. `has_sensor`: the lane's passages are complete at the sensor, not at the grant. */
-int message_event(const struct event *event, bool has_sensor, char *ret_text, size_t text_bytes);
+/* All: the length, or -EMSGSIZE. `has_sensor`: the lane's passages are complete at the sensor, not at the grant. `historical`:
+ * it is of before this connection, or sent once more. */
+int message_event(const struct event *event, bool has_sensor, bool historical, char *ret_text, size_t text_bytes);
 int message_state(const struct lane_state *state, const struct mqtt_counts *counts, const char *version, char *ret_text,
                   size_t text_bytes);
 int message_result(const struct message_result *result, char *ret_text, size_t text_bytes);
@@ -70,6 +96,7 @@ int message_muster(struct message_muster *muster, char *ret_text, size_t text_by
 /* This event moved a known person in or out: what other lanes of the site follow. */
 bool message_changes_presence(const struct event *event, bool has_sensor);
 const char *result_kind_name(enum result_kind kind); /* "taken", "older", "rejected" */
+int message_health(const struct lane_health *health, char *ret_text, size_t text_bytes);
 int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes);
 
 enum { MESSAGE_TIME_BYTES = 32 };

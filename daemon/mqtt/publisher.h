@@ -9,6 +9,7 @@
 
 #include "daemon/journal/journal.h"
 #include "daemon/mqtt/client.h"
+#include "daemon/mqtt/commands.h"
 #include "daemon/mqtt/messages.h"
 
 struct publisher;
@@ -24,19 +25,39 @@ int64_t publisher_deadline_us(const struct publisher *publisher); /* CLOCK_MONOT
  * list's first, else by turns for what goes out and what comes in, so that neither starves the other. */
 bool publisher_wants(struct publisher *publisher, struct journal_request *ret_request);
 void publisher_answer(struct publisher *publisher, const struct journal_answer *answer);
-void publisher_row_committed(struct publisher *publisher);
+/* Rows up to `seq` are in the journal; 0 or an older one says nothing. Said before the first dispatch, it tells apart what
+ * earlier runs left, which is historical. */
+void publisher_row_committed(struct publisher *publisher, int64_t seq);
+/* All rows from `from_seq` on that are in the journal now, once more, as historical; live ones don't wait. Returns the last of
+ * them, 0 = there is none. Not remembered beyond a restart. */
+int64_t publisher_resend(struct publisher *publisher, int64_t from_seq);
+/* What requests are held against, copied; those that wait are refused. Before that none is taken. */
+void publisher_command_rules(struct publisher *publisher, const struct command_rules *rules);
+/* True: *ret is an operator's command to be carried out, and publisher_command_done() is to be told how it ended; until then there
+ * is no other. */
+bool publisher_command(struct publisher *publisher, struct command *ret);
+void publisher_command_done(struct publisher *publisher, const struct command_outcome *outcome);
 /* An emergency begins: who is inside goes out before all else, now or, as it is then, when the broker is back. */
 void publisher_muster(struct publisher *publisher);
 /* Published when something in it changed, at most once a second, and after each connection. */
 void publisher_state(struct publisher *publisher, const struct lane_state *state);
+void publisher_report(struct publisher *publisher); /* all of that again, now */
 /* More for the retained `info` than version, site, lane and Paho, which are known: lines, libraries (appended). */
 void publisher_info(struct publisher *publisher, const struct lane_info *more);
+/* To be published now, or when the broker is back; adds what the publisher itself knows (unsent rows, inbox, acknowledgements). */
+void publisher_health(struct publisher *publisher, const struct lane_health *health);
+bool publisher_health_asked(struct publisher *publisher); /* true once after a publisher_report(): a fresh one is wanted */
+/* The TLS files as they were when last looked at; zeros: none, or not yet. publisher_inspect(): look again, in another thread. */
+struct certificates publisher_certificates(const struct publisher *publisher);
+void publisher_inspect(struct publisher *publisher);
 int64_t publisher_unsent_rows(const struct publisher *publisher); /* as of the journal's last answer */
 /* Connected, and the other lanes' passages are heard: subscribed to, and nothing speaks against it. */
 bool publisher_connected(const struct publisher *publisher);
-/* For the end: takes nothing more from the broker, and is true once all that was taken is in the journal. Call until then,
- * carrying requests and answers on. */
+/* For the end: takes nothing more from the broker, and is true once the journal has all that was taken, and knows of every
+ * row that the broker acknowledged. Call until then, carrying requests and answers on. */
 bool publisher_settle(struct publisher *publisher);
 void publisher_close(struct publisher *publisher); /* says "offline"; at most 2 s; NULL is accepted */
+/* Only after journal_close(): the journal's thread may still have a batch of rows in its hands. NULL is accepted. */
+void publisher_free(struct publisher *publisher);
 
 #endif

@@ -6,10 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Every unanswered publish of this and the last connection can be answered, and a connection can come and go, unread. */
-enum { MQTT_RING_MAX = 400, MQTT_RING_TEXT_BYTES = 128 };
+#include "daemon/mqtt/client.h"
 
-enum ring_kind { RING_CONNECTED, RING_CONNECT_FAILED, RING_LOST, RING_ACKED, RING_NOT_ACKED, RING_SUBSCRIBED };
+/* Every unanswered publish of this and the last connection can be answered, and a connection can come and go, unread. */
+enum { MQTT_RING_MAX = 400, MQTT_RING_TEXT_BYTES = 384 };
+
+enum ring_kind { RING_CONNECTED, RING_CONNECT_FAILED, RING_LOST, RING_ACKED, RING_NOT_ACKED, RING_SUBSCRIBED, RING_CERTIFICATES };
 
 struct ring_entry {
     enum ring_kind kind;
@@ -17,6 +19,8 @@ struct ring_entry {
     int index;      /* ACKED, NOT_ACKED: the publish's; SUBSCRIBED: which inbound_topic */
     int code, receive_max;
     bool session_present;
+    bool closed; /* CONNECT_FAILED: the broker ended the connection right after our CONNECT */
+    struct certificates certificates; /* CERTIFICATES; code < 0: they can't be used, see text */
     char text[MQTT_RING_TEXT_BYTES];
 };
 

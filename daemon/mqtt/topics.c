@@ -9,10 +9,13 @@ static const char *const leaves[TOPIC_COUNT] = {
     [TOPIC_PASSAGE] = "passage", [TOPIC_ALARM] = "alarm",
     [TOPIC_STATE] = "state",     [TOPIC_INFO] = "info",
     [TOPIC_AVAILABILITY] = "availability", [TOPIC_RESULT] = "result",
-    [TOPIC_MUSTER] = "muster",
+    [TOPIC_MUSTER] = "muster", [TOPIC_HEALTH] = "health",
+    [TOPIC_RESPONSE] = "response/open", "response/mode", "response/declare", "response/revoke", "response/reload",
+    "response/report", "response/resend", "response/identify", "response/time", "response/unknown",
 };
 static const char *const inbound_leaves[INBOUND_TOPIC_COUNT] = {
-    [INBOUND_DECLARATION] = "declaration", [INBOUND_REVOCATION] = "revocation", [INBOUND_PASSAGE] = "passage"};
+    [INBOUND_DECLARATION] = "declaration", [INBOUND_REVOCATION] = "revocation", [INBOUND_PASSAGE] = "passage",
+    [INBOUND_REQUEST] = "request"};
 
 bool topic_name_valid(const char *name)
 {
@@ -37,8 +40,9 @@ int topics_init(struct topics *topics, const char *prefix, const char *site, con
             return -EINVAL;
     }
     for (int i = 0; i < INBOUND_TOPIC_COUNT; i++) {
-        int length = snprintf(topics->filter[i], TOPIC_BYTES, "%s/%s/%s%s", prefix, site, i == INBOUND_PASSAGE ? "+/" : "",
-                              inbound_leaves[i]);
+        const bool is_request = i == INBOUND_REQUEST;
+        int length = snprintf(topics->filter[i], TOPIC_BYTES, "%s/%s/%s%s%s%s", prefix, site, is_request ? lane : "",
+                              is_request ? "/" : i == INBOUND_PASSAGE ? "+/" : "", inbound_leaves[i], is_request ? "/+" : "");
         if (length < 0 || length >= TOPIC_BYTES)
             return -EINVAL;
     }
@@ -61,16 +65,35 @@ static bool recognise_lane(const struct topics *topics, const char *topic, size_
     return strlen(ret_lane) == lane && topic_name_valid(ret_lane) && strcmp(ret_lane, topics->lane) != 0;
 }
 
-bool topics_recognise(const struct topics *topics, const char *topic, size_t length_bytes, enum inbound_topic *ret,
-                      char ret_lane[TOPIC_LANE_BYTES])
+/* A verb that can't be one is a request all the same: it has an answer. */
+static bool recognise_verb(const struct topics *topics, const char *topic, size_t length, char ret_verb[TOPIC_LANE_BYTES])
 {
-    ret_lane[0] = '\0';
+    size_t before = strlen(topics->filter[INBOUND_REQUEST]) - 1, verb;
+    if (length < before || memcmp(topic, topics->filter[INBOUND_REQUEST], before) != 0)
+        return false;
+    verb = length - before;
+    if (verb > TOPIC_NAME_MAX_CHARS)
+        return true;
+    memcpy(ret_verb, topic + before, verb);
+    ret_verb[verb] = '\0';
+    if (strlen(ret_verb) != verb || !topic_name_valid(ret_verb))
+        ret_verb[0] = '\0';
+    return true;
+}
+
+bool topics_recognise(const struct topics *topics, const char *topic, size_t length_bytes, enum inbound_topic *ret,
+                      char ret_name[TOPIC_LANE_BYTES])
+{
+    ret_name[0] = '\0';
     for (int i = 0; i < INBOUND_PASSAGE; i++) {
         if (length_bytes == strlen(topics->filter[i]) && memcmp(topic, topics->filter[i], length_bytes) == 0) {
             *ret = (enum inbound_topic)i;
             return true;
         }
     }
+    *ret = INBOUND_REQUEST;
+    if (recognise_verb(topics, topic, length_bytes, ret_name))
+        return true;
     *ret = INBOUND_PASSAGE;
-    return recognise_lane(topics, topic, length_bytes, ret_lane);
+    return recognise_lane(topics, topic, length_bytes, ret_name);
 }

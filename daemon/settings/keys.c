@@ -39,7 +39,9 @@ _Static_assert(STATUS_NONE == 0 && STATUS_GREEN == 1 && STATUS_YELLOW == 2 && ST
 _Static_assert(DIRECTION_NONE == 0 && DIRECTION_IN == 1 && DIRECTION_OUT == 2, "direction");
 _Static_assert(CLOCK_POLICY_HOLD == 0 && CLOCK_POLICY_DENY == 1 && CLOCK_POLICY_OPEN_IF_SIGNATURE_VALID == 2, "clock_untrusted");
 _Static_assert(LINE_BIAS_AS_IS == 0 && LINE_BIAS_PULL_UP == 1 && LINE_BIAS_PULL_DOWN == 2, "bias");
+_Static_assert(MQTT_PROTOCOL_AUTO == 0 && MQTT_PROTOCOL_5 == 1 && MQTT_PROTOCOL_3_1_1 == 2, "mqtt.protocol");
 _Static_assert(LANE_FAIL_SECURE == 0 && LANE_FAIL_SAFE == 1, "turnstile.wiring");
+_Static_assert(COMMAND_AUTH_OFF == 0 && COMMAND_AUTH_ACL == 1 && COMMAND_AUTH_SIGNED == 2, "commands.auth");
 _Static_assert(SIGNAL_LAMP_NONE == 0 && SIGNAL_LAMP_GREEN == 1 && SIGNAL_LAMP_AMBER == 2 && SIGNAL_LAMP_RED == 3, "lamp");
 
 static const struct settings_key keys[] = {
@@ -96,6 +98,7 @@ static const struct settings_key keys[] = {
     SIGNAL(LIVE, "locked", SIGNAL_LOCKED),
     SIGNAL(LIVE, "wait", SIGNAL_WAIT),
     SIGNAL(LIVE, "unreadable", SIGNAL_UNREADABLE),
+    SIGNAL(LIVE, "identify", SIGNAL_IDENTIFY),
     SIGNAL(LIVE, "passing", SIGNAL_PASSING),
     SIGNAL(LIVE, "hold_open", SIGNAL_HOLD_OPEN),
     SIGNAL(LIVE, "lock_down", SIGNAL_LOCK_DOWN),
@@ -162,12 +165,22 @@ static const struct settings_key keys[] = {
     TEXT(RESTART, "mqtt.username", mqtt.username),
     TEXT(RESTART, "mqtt.password_file", mqtt.password_file),
     TEXT(RESTART, "mqtt.ca_file", mqtt.ca_file),
+    TEXT(RESTART, "mqtt.cert_file", mqtt.cert_file),
+    TEXT(RESTART, "mqtt.key_file", mqtt.key_file),
+    INTEGER(LIVE, "mqtt.certificate_warn_days", mqtt.certificate_warn_days, 1, 365),
+    CHOICE(RESTART, "mqtt.protocol", mqtt.protocol, "auto|5|3.1.1"),
     INTEGER(RESTART, "mqtt.keepalive_s", mqtt.keepalive_s, 5, 600),
     NAME(RESTART, "mqtt.prefix", mqtt.prefix),
     INTEGER(RESTART, "mqtt.window", mqtt.window, 1, 100),
     INTEGER(RESTART, "mqtt.session_expiry_s", mqtt.session_expiry_s, 60, 31536000),
+    INTEGER(RESTART, "mqtt.reconnect_min_ms", mqtt.reconnect_min_ms, 20, 60000),
+    INTEGER(RESTART, "mqtt.reconnect_max_ms", mqtt.reconnect_max_ms, 20, 600000),
+    INTEGER(RESTART, "mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAG(RESTART, "mqtt.follow", mqtt.follow),
     FLAG(RESTART, "mqtt.declarations", mqtt.declarations),
+    CHOICE(LIVE, "commands.auth", commands.auth, "off|acl|signed"), /* from off: reload.c */
+    LIST(LIVE, "commands.verbs", commands.verbs, "a list of request verbs: [ \"open\", \"mode\", … ]", settings_take_verbs),
+    TEXT(LIVE, "commands.operators", operators_folder),
 };
 
 struct settings_table settings_keys(void)

@@ -1,9 +1,10 @@
-/* The keys that hold lists: vaccine products, holidays, the rows of the schedule. Called by walk.c. Start-up and reload. */
+/* The keys that hold lists: vaccine products, holidays, the rows of the schedule, the verbs of requests. Called by walk.c. Start-up and reload. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/credential/utf8.h"
 #include "daemon/decision/decision.h"
+#include "daemon/mqtt/command.h"
 #include "daemon/settings/keys.h"
 
 /* A row as it is written. */
@@ -75,6 +76,21 @@ void settings_take_products(struct settings_walk *walk, const struct settings_ke
         else
             (void)snprintf(health->products[health->products_count++], sizeof health->products[0], "%s", text);
     }
+}
+
+void settings_take_verbs(struct settings_walk *walk, const struct settings_key *key, const config_setting_t *setting, void *place)
+{
+    unsigned verbs = 0;
+    int count = list_length(walk, key, setting, COMMAND_VERB_COUNT), line;
+    for (int i = 0; i < count; i++) {
+        const char *text = element_text(setting, i, &line);
+        enum command_verb verb;
+        if (text == NULL || !command_verb_from_name(text, &verb) || (verbs & 1u << verb) != 0)
+            bad_element(walk, key, setting, i, "each once: open, mode, declare, revoke, reload, report, resend, identify, time");
+        else
+            verbs |= 1u << verb;
+    }
+    memcpy(place, &verbs, sizeof verbs);
 }
 
 static int compare_days(const void *a, const void *b)

@@ -89,6 +89,11 @@ int settings_reload(const struct settings *old, const struct settings *fresh, FI
         name_key(key, old, fresh, errors);
         refused++;
     }
+    if (old->commands.auth == COMMAND_AUTH_OFF && fresh->commands.auth != COMMAND_AUTH_OFF) {
+        (void)fprintf(errors, "commands.auth: from \"off\" needs a restart, for requests are subscribed to at the start: "
+                      "systemctl restart qrgated@%s\n", old->lane);
+        refused++;
+    }
     if (strcmp(old->site_key_file, fresh->site_key_file) == 0 &&
         sodium_memcmp(old->journal.site_key, fresh->journal.site_key, sizeof fresh->journal.site_key) != 0) {
         (void)fprintf(errors, "journal.site_key_file: another key in %s needs a restart: systemctl restart qrgated@%s\n",

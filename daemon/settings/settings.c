@@ -11,6 +11,7 @@
 
 #include "daemon/credential/rotating.h"
 #include "daemon/settings/keys.h"
+#include "daemon/settings/operators.h"
 #include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
 
@@ -68,10 +69,16 @@ static void defaults(struct settings *s)
     (void)snprintf(s->mqtt.prefix, sizeof s->mqtt.prefix, "qrgate");
     s->mqtt.port = 1883;
     s->mqtt.keepalive_s = 30;
+    s->mqtt.certificate_warn_days = 30;
     s->mqtt.window = 20;
     s->mqtt.session_expiry_s = 30 * 86400;
+    s->mqtt.reconnect_min_ms = MQTT_RECONNECT_MIN_MS;
+    s->mqtt.reconnect_max_ms = MQTT_RECONNECT_MAX_MS;
+    s->mqtt.ack_timeout_ms = MQTT_ACK_TIMEOUT_MS;
     s->mqtt.follow = true;
     s->mqtt.declarations = true;
+    s->commands.verbs = (1u << COMMAND_VERB_COUNT) - 1; /* once commands.auth is on */
+    (void)snprintf(s->operators_folder, sizeof s->operators_folder, "/etc/qrgate/operators");
 }
 
 /* What the lane has to work with is what is wired. The panel has everything at hand, so there a lane without a turnstile is
@@ -98,6 +105,8 @@ static void complete(struct settings *s)
     (void)snprintf(s->mqtt.lane, sizeof s->mqtt.lane, "%s", s->lane);
     if (s->mqtt.client_id[0] == '\0')
         (void)snprintf(s->mqtt.client_id, sizeof s->mqtt.client_id, "qrgate-%.32s-%.32s", s->site, s->lane);
+    s->mqtt.commands = s->commands.auth != COMMAND_AUTH_OFF;
+    (void)snprintf(s->commands.lane_path, sizeof s->commands.lane_path, "%s/%s", s->site, s->lane);
 }
 
 static void parse(struct settings_walk *walk, const char *text, struct settings *settings)
@@ -217,7 +226,9 @@ int settings_load_keys(struct settings *settings, bool create, FILE *errors)
         return r;
     rotating_key_from_site_key(settings->journal.site_key, trust->rotation_key); /* after the folder, which clears *trust */
     trust->has_rotation_key = true;
-    return 0;
+    return settings->commands.auth == COMMAND_AUTH_SIGNED
+               ? operators_load(settings->operators_folder, &settings->commands, errors)
+               : 0;
 }
 
 void settings_free_keys(struct settings *settings)

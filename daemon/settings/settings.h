@@ -8,6 +8,7 @@
 #include "daemon/journal/journal.h"
 #include "daemon/lane/lane.h"
 #include "daemon/mqtt/client.h"
+#include "daemon/mqtt/command.h"
 #include "daemon/vision/eye.h"
 #include "hw/lines.h"
 
@@ -28,6 +29,8 @@ struct settings {
     int leave_ms;            /* a code not seen for so long has left the view */
     int clock_trust;         /* enum settings_clock */
     struct mqtt_settings mqtt;
+    struct command_rules commands; /* operators: settings_load_keys() */
+    char operators_folder[256];
 };
 
 /* 0, or -EINVAL after printing every mistake to `errors`, -errno when the file can't be read. Reads no key and no trust. */
@@ -35,7 +38,8 @@ int settings_load(const char *path, struct settings *ret, FILE *errors);
 /* The same from memory, which needs no NUL at its end; `name` is what the messages call it. Whatever the text says, no other
  * file is opened. */
 int settings_read(const char *name, const char *text, size_t length_bytes, struct settings *ret, FILE *errors);
-/* The site key (made if it isn't there and `create`), the rotation key made from it, and the trust folder. For the main
+/* The site key (made if it isn't there and `create`), the rotation key made from it, the trust folder, and with commands.auth =
+ * "signed" the operators' keys. For the main
  * process and qrgatectl, never for the eye. 0 or negative errno, printed. */
 int settings_load_keys(struct settings *settings, bool create, FILE *errors);
 /* Wipes the keys and frees the certificates, whether or not settings_load_keys() got to them. After journal_close(), which

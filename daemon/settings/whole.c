@@ -72,6 +72,14 @@ static bool stuck_before_long_press(const struct settings *s)
 {
     return s->lane_settings.stuck_ms <= s->lane_settings.long_press_ms;
 }
+static bool certificate_lacks_ca(const struct settings *s)
+{
+    return s->mqtt.cert_file[0] != '\0' && s->mqtt.ca_file[0] == '\0';
+}
+static bool key_lacks_certificate(const struct settings *s)
+{
+    return s->mqtt.key_file[0] != '\0' && s->mqtt.cert_file[0] == '\0';
+}
 
 static const struct whole_check {
     bool (*broken)(const struct settings *settings);
@@ -104,6 +112,9 @@ static const struct whole_check {
      "lane_timing.passage_wait_ms must not be less than pulse_ms: a passage would be over before its pulse"},
     {stuck_before_long_press, "lane_timing.stuck_ms",
      "lane_timing.stuck_ms must be more than long_press_ms: each long press would be an alarm"},
+    {certificate_lacks_ca, "mqtt.cert_file",
+     "mqtt.cert_file is for TLS: name in mqtt.ca_file who signed the broker's certificate, or leave it out"},
+    {key_lacks_certificate, "mqtt.key_file", "mqtt.key_file needs its certificate in mqtt.cert_file"},
 };
 
 static int line_of(const config_t *config, const char *path)

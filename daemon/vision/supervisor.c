@@ -2,6 +2,7 @@
 #include "daemon/vision/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, 
     memset(s, 0, sizeof *s);
     s->config_path = config_path;
     s->hang_ms = hang_ms;
-    s->link_fd = s->pid_fd = -1;
+    s->link_fd = s->pid_fd = s->statm_fd = -1;
     s->start_due_us = now_us;
     s->backoff_ms = BACKOFF_FIRST_MS;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -80,6 +81,25 @@ static void schedule(struct supervisor *s, int64_t now_us)
     s->backoff_ms = s->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : s->backoff_ms * 2;
 }
 
+static int open_statm(pid_t pid)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static uint64_t believed(uint64_t count)
+{
+    return count < UINT32_MAX ? count : UINT32_MAX;
+}
+
+struct supervisor_counts supervisor_counts(const struct supervisor *s)
+{
+    return (struct supervisor_counts){.frames = s->before.frames + s->lately.frames,
+                                      .broken_frames = s->before.broken_frames + s->lately.broken_frames,
+                                      .scans = s->before.scans + s->lately.scans, .reads = s->before.reads + s->lately.reads};
+}
+
 static int start(struct supervisor *s, int64_t now_us)
 {
     int ends[2], r;
@@ -94,6 +114,7 @@ static int start(struct supervisor *s, int64_t now_us)
     }
     s->link_fd = ends[0];
     s->pid_fd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+    s->statm_fd = open_statm(s->pid); /* now: soon it is nobody's to look at */
     s->started_at_us = s->heard_at_us = now_us;
     s->heard = s->had_camera = false;
     s->starts++;
@@ -114,6 +135,9 @@ static void end(struct supervisor *s)
     }
     s->pid = 0;
     s->camera_open = false;
+    s->before = supervisor_counts(s);
+    s->lately = (struct supervisor_counts){0};
+    close_fd(&s->statm_fd);
     close_fd(&s->link_fd);
     close_fd(&s->pid_fd);
 }
@@ -159,6 +183,9 @@ int supervisor_take(struct supervisor *s, int64_t now_us)
         }
         s->heard = true;
         s->heard_at_us = now_us;
+        s->lately = (struct supervisor_counts){.frames = believed(s->message.frames),
+                                               .broken_frames = believed(s->message.broken_frames),
+                                               .scans = believed(s->message.scans), .reads = believed(s->message.reads)};
         if (s->message.kind == LINK_CAMERA)
             memcpy(s->camera_text, s->message.text, sizeof s->camera_text);
         s->camera_open = s->message.camera_open != 0;

@@ -7,6 +7,10 @@
 
 #include "daemon/vision/link.h"
 
+struct supervisor_counts {
+    uint64_t frames, broken_frames, scans, reads;
+};
+
 struct supervisor {
     const char *config_path; /* borrowed; handed to the eye */
     int hang_ms;             /* silent for so long: killed */
@@ -17,6 +21,8 @@ struct supervisor {
     bool heard, had_camera; /* since this eye's start */
     bool camera_open;
     uint64_t starts, bad_messages;
+    struct supervisor_counts before, lately; /* of the eyes that ended; of this one */
+    int statm_fd; /* its memory, for who wants to know; opened before it walls itself in. -1: none */
     char camera_text[LINK_TEXT_BYTES]; /* what was opened, or why not */
     struct link_message message;       /* received into; too large for a stack frame of a hot path */
 };
@@ -27,6 +33,8 @@ void supervisor_tick(struct supervisor *s, int64_t now_us);
 int64_t supervisor_next_us(const struct supervisor *s);
 /* Call until it gives 0: 1 means s->message is news of kind LINK_SEEN or LINK_CAMERA or LINK_BEAT. */
 int supervisor_take(struct supervisor *s, int64_t now_us);
+/* Of all eyes so far. What an eye says is believed up to UINT32_MAX each: a made-up number must not drown the others. */
+struct supervisor_counts supervisor_counts(const struct supervisor *s);
 void supervisor_close(struct supervisor *s); /* ends the eye and waits for it */
 
 void supervisor_set_hang_ms(struct supervisor *s, int hang_ms); /* after a reload */

@@ -1,7 +1,8 @@
-/* Measures the register and the journal on this machine's disk: import, look-up with few and with many people, and
- * decide-and-record with its time split into waiting for the disk and the rest. Run by `make bench`; judges nothing.
+/* Measures the register and the journal on this machine's disk: import, look-up with few and with many people,
+ * decide-and-record with its time split into waiting for the disk and the rest, a backlog read and marked by
+ * batches, and how long a request of the purge keeps a decision waiting. Run by `make bench`; judges nothing.
  *
- *     bench_journal FILE [PERSONS]     FILE.small, FILE.large and FILE.journal are made and removed */
+ * bench_journal FILE [PERSONS]     FILE.small, FILE.large and FILE.journal are made and removed */
 #include <errno.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -14,7 +15,8 @@
 #include "daemon/journal/database.h"
 #include "daemon/journal/worker.h"
 
-enum { SMALL = 10000, LARGE = 1000000, PER_TRANSACTION = 10000, LOOK_UPS = 50000, ROUNDS = 7, DECISIONS = 1000 };
+enum { SMALL = 10000, LARGE = 1000000, PER_TRANSACTION = 10000, LOOK_UPS = 50000, ROUNDS = 7, DECISIONS = 1000,
+       BACKLOG = 100000 };
 enum { NUMBERS_EVERY = 4 }; /* every fourth person has a second number */
 
 static const uint8_t SITE_KEY[32] = { 1, 2, 3 };
@@ -34,9 +36,9 @@ static int failed(const char *what, int error)
 
 static void remove_database(const char *path)
 {
-    static const char *const ends[] = { "", "-wal", "-shm", ".lock" };
-    char name[JOURNAL_PATH_BYTES + 8];
-    for (int i = 0; i < 4; i++) {
+    static const char *const ends[] = { "", "-wal", "-shm", ".lock", ".reserve" };
+    char name[JOURNAL_PATH_BYTES + 16];
+    for (int i = 0; i < 5; i++) {
         (void)snprintf(name, sizeof(name), "%s%s", path, ends[i]);
         (void)unlink(name); /* may not be there */
     }
@@ -74,8 +76,8 @@ static int import_people(struct register_writer *writer, int64_t persons)
     return error;
 }
 
-/* As a decision does it, inside a transaction: who is it, and what did they declare. Nanoseconds each; the best of several
- * rounds, for the machine does other things too. */
+/* As a decision does it, inside a transaction: who is it, and what did they declare. Nanoseconds each; the best of
+ * several rounds, for the machine does other things too. */
 static int look_up(struct register_writer *writer, int64_t persons, bool by_second_number, double *ret_ns)
 {
     struct credential credential = { .kind = CREDENTIAL_CCCD };
@@ -204,6 +206,100 @@ static int measure_decisions(const char *path, struct journal_settings *settings
     return 0;
 }
 
+/* ---- the backlog ------------------------------------------------------------------------------------------------- */
+
+static int record_backlog(struct worker *worker, struct journal_request *request)
+{
+    struct journal_answer answer;
+    int error = database_run(worker->store.db, "PRAGMA synchronous = OFF"); /* only to get there */
+    for (int i = 0; i < BACKLOG && error == 0; i++) {
+        *request = (struct journal_request){ .op = JOURNAL_RECORD };
+        request->event = (struct event){ .kind = EVENT_ALARM_BEGIN, .reason = REASON_NONE, .alarm = "forced",
+                                         .at_us = 1790000000000000 + i, .clock_trusted = true };
+        uint8_t id[16];
+        randombytes_buf(id, sizeof(id)); /* as real ones: the index of ids is written all over */
+        (void)sodium_bin2hex(request->event.event_id, sizeof(request->event.event_id), id, sizeof(id));
+        worker_do(worker, request, &answer);
+        error = answer.error;
+    }
+    return error < 0 ? error : database_run(worker->store.db, "PRAGMA synchronous = FULL");
+}
+
+/* As the outbox with a broker that acknowledges at once. */
+static int drain(struct worker *worker, struct journal_request *request, struct journal_batch *batch)
+{
+    struct journal_answer answer = { .error = 0 };
+    int64_t after_seq = 0, longest_ns = 0;
+    const int64_t began_ns = now_ns();
+    for (;;) {
+        const int64_t at_ns = now_ns();
+        *request = (struct journal_request){ .op = JOURNAL_READ, .after_seq = after_seq, .batch = batch };
+        batch->count = JOURNAL_BATCH_MAX;
+        worker_do(worker, request, &answer);
+        if (answer.error < 0 || batch->count == 0)
+            break;
+        after_seq = batch->events[batch->count - 1].seq;
+        for (int i = 0; i < batch->count; i++)
+            batch->seqs[i] = batch->events[i].seq;
+        request->op = JOURNAL_MARK;
+        worker_do(worker, request, &answer);
+        if (answer.error < 0)
+            break;
+        longest_ns = now_ns() - at_ns > longest_ns ? now_ns() - at_ns : longest_ns;
+    }
+    (void)printf("drain of %d rows, read and marked by %d: %.0f rows a second, the longest step %.1f ms\n", (int)BACKLOG,
+                 (int)JOURNAL_BATCH_MAX, BACKLOG / ((double)(now_ns() - began_ns) / 1e9), (double)longest_ns / 1e6);
+    return answer.unsent_rows == 0 ? answer.error : -EIO;
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+    const int64_t first = *(const int64_t *)a, second = *(const int64_t *)b;
+    return (first > second) - (first < second);
+}
+
+static int purge(struct worker *worker, struct journal_request *request)
+{
+    static int64_t step_ns[BACKLOG];
+    struct journal_answer answer = { .more = true };
+    int steps = 0;
+    const int64_t began_ns = now_ns();
+    while (answer.error == 0 && answer.more && steps < BACKLOG) {
+        const int64_t at_ns = now_ns();
+        *request = (struct journal_request){ .op = JOURNAL_PURGE };
+        request->event = (struct event){ .at_us = 1890000000000000, .clock_trusted = true };
+        worker_do(worker, request, &answer);
+        step_ns[steps++] = now_ns() - at_ns;
+    }
+    qsort(step_ns, (size_t)steps, sizeof(step_ns[0]), compare_ns);
+    (void)printf("purge of %d rows: %.0f rows a second; a step of %d rows p50 %.1f ms, p99 %.1f ms, longest %.1f ms\n",
+                 (int)BACKLOG, BACKLOG / ((double)(now_ns() - began_ns) / 1e9), (int)PURGE_ROWS_MAX,
+                 (double)step_ns[steps / 2] / 1e6, (double)step_ns[steps * 99 / 100] / 1e6, (double)step_ns[steps - 1] / 1e6);
+    return answer.error;
+}
+
+static int measure_backlog(const char *path, struct journal_settings *settings, struct journal_request *request)
+{
+    static struct journal_batch batch;
+    struct worker worker = { .settings = NULL };
+    char why[512];
+    remove_database(path);
+    settings->keep_days = 1;
+    (void)snprintf(settings->path, sizeof(settings->path), "%s", path);
+    int error = worker_open(&worker, settings, why, sizeof(why));
+    if (error < 0) {
+        (void)fprintf(stderr, "bench_journal: %s\n", why);
+        return error;
+    }
+    error = record_backlog(&worker, request);
+    if (error == 0)
+        error = drain(&worker, request, &batch);
+    if (error == 0)
+        error = purge(&worker, request);
+    worker_close(&worker);
+    return error < 0 ? failed("backlog", error) : 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct journal_settings settings;
@@ -230,6 +326,8 @@ int main(int argc, char **argv)
     (void)snprintf(path, sizeof(path), "%s.journal", argv[1]);
     if (error == 0)
         error = measure_decisions(path, &settings, &request);
+    if (error == 0)
+        error = measure_backlog(path, &settings, &request);
     remove_database(path);
     return error == 0 ? 0 : 1;
 }

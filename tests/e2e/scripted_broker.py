@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A small MQTT 5 broker that misbehaves as told: for tests of what a client does when a broker fails.
+"""A small broker of MQTT 5 and 3.1.1 that misbehaves as told: for tests of what a client does when a broker fails.
 
 As a library: `with ScriptedBroker({"drop_before_puback": 2}) as broker:` — a free port of 127.0.0.1, a thread of its own.
 As a program: scripted_broker.py --port 1883 --script '{"refuse": 3}' prints what it receives as JSON lines until Ctrl-C.
@@ -18,6 +18,8 @@ The script, each a number of times and then no more (rows are publishes that are
   suback_refuse N       SUBACK with suback_code (0x87) for a filter that ends with suback_for ("")
   suback_silent N       no SUBACK
   session_present N     said in the CONNACK
+  old N                 a CONNECT of MQTT 5 is refused as a broker of 3.1.1 does it, and closed
+  old_silent N          it is closed without a word
 What the client is to receive is sent by send(); its PUBACKs are recorded. It keeps no session: what a client was owed on an
 old connection is forgotten, whatever session_present says.
 """
@@ -130,6 +132,7 @@ class ScriptedBroker:
         self.unacked_peak = 0
         self._lock = threading.Lock()
         self._sockets = set()
+        self._old = set()          # of these, those that speak 3.1.1
         self._writing = threading.Lock()
         self._packet_id = 0
         self._threads = []
@@ -173,10 +176,10 @@ class ScriptedBroker:
         with self._lock:
             self._packet_id = self._packet_id % 65535 + 1
             packet_id, sockets = self._packet_id, list(self._sockets)
-        body = struct.pack(">H", len(topic)) + topic.encode() + (struct.pack(">H", packet_id) if qos else b"") + b"\0"
+        body = struct.pack(">H", len(topic)) + topic.encode() + (struct.pack(">H", packet_id) if qos else b"")
         for sock in sockets:
-            self._write(sock, packet(PUBLISH, body + (payload if isinstance(payload, bytes) else payload.encode()),
-                                     qos << 1 | int(retain)))
+            data = payload if isinstance(payload, bytes) else payload.encode()
+            self._write(sock, packet(PUBLISH, body + self._properties(sock) + data, qos << 1 | int(retain)))
         return packet_id
 
     def received(self, kind="publish"):
@@ -193,6 +196,10 @@ class ScriptedBroker:
 
     def retained(self, leaf):
         return [r for r in self.received() if r["retain"] and r["topic"].endswith("/" + leaf)]
+
+    def _properties(self, sock):
+        """None of them, in this connection's dialect."""
+        return b"" if sock in self._old else b"\0"
 
     @staticmethod
     def _shut(sock):
@@ -255,20 +262,28 @@ class ScriptedBroker:
         finally:
             with self._lock:
                 self._sockets.discard(sock)
+                self._old.discard(sock)
             stream.close()
             sock.close()
 
     def _connect(self, sock, stream, number):
         kind, _, data = read_packet(stream)
         body = Body(data)
-        if kind != CONNECT or body.text() != "MQTT" or body.byte() != 5:
-            raise Gone("no CONNECT of MQTT 5")
+        if kind != CONNECT or body.text() != "MQTT":
+            raise Gone("no CONNECT of MQTT 5 or 3.1.1")
+        version = body.byte()
+        if version == 4:
+            self._old.add(sock)
+        elif version != 5:
+            raise Gone("neither MQTT 5 nor 3.1.1")
         flags, keepalive = body.byte(), body.short()
-        properties = body.properties()
-        record = {"packet": "connect", "connection": number, "clean_start": bool(flags & 2), "keepalive": keepalive,
+        properties = body.properties() if version == 5 else b""
+        record = {"packet": "connect", "connection": number, **({"version": "3.1.1"} if version == 4 else {}),
+                  "clean_start": bool(flags & 2), "keepalive": keepalive,
                   "client_id": body.text(), **connect_numbers(properties)}
         if flags & 4:
-            body.properties()
+            if version == 5:
+                body.properties()
             record |= {"will_topic": body.text(), "will": body.binary().decode(), "will_qos": flags >> 3 & 3,
                        "will_retain": bool(flags & 32)}
         if flags & 128:
@@ -276,6 +291,11 @@ class ScriptedBroker:
         if flags & 64:
             record["password_bytes"] = len(body.binary())
         self._record(**record)
+        if version == 5 and self._spend("old"):
+            self._write(sock, packet(CONNACK, b"\0\1"))
+            raise Gone("refused MQTT 5, as scripted")
+        if version == 5 and self._spend("old_silent"):
+            raise Gone("closed at MQTT 5, as scripted")
         if self._spend("connack_silent"):
             while stream.read(1):
                 pass
@@ -284,12 +304,16 @@ class ScriptedBroker:
             self._write(sock, packet(CONNACK, bytes([0, self.script.get("connack_code", 0x86), 0])))
             raise Gone("refused, as scripted")
         limit = self.script.get("receive_maximum")
+        if version == 4:
+            self._write(sock, packet(CONNACK, bytes([int(self._spend("session_present")), 0])))
+            return
         told = b"" if limit is None else b"\x21" + struct.pack(">H", limit)
         self._write(sock, packet(CONNACK, bytes([int(self._spend("session_present")), 0, len(told)]) + told))
 
     def _subscribe(self, sock, number, kind, body):
         packet_id = body.take(2)
-        body.properties()
+        if sock not in self._old:
+            body.properties()
         topic = body.text()
         record = {"packet": "subscribe" if kind == SUBSCRIBE else "unsubscribe", "connection": number, "topic": topic}
         code = 0
@@ -305,13 +329,15 @@ class ScriptedBroker:
             return
         if kind == SUBSCRIBE and topic.endswith(self.script.get("suback_for", "")) and self._spend("suback_refuse"):
             code = self.script.get("suback_code", 0x87)
-        self._write(sock, packet(SUBACK if kind == SUBSCRIBE else UNSUBACK, packet_id + b"\0" + bytes([code])))
+        codes = b"" if sock in self._old and kind == UNSUBSCRIBE else self._properties(sock) + bytes([code])
+        self._write(sock, packet(SUBACK if kind == SUBSCRIBE else UNSUBACK, packet_id + codes))
 
     def _publish(self, sock, number, flags, body, rows, unacked):
         qos, retain = flags >> 1 & 3, bool(flags & 1)
         topic = body.text()
         packet_id = body.short() if qos else 0
-        body.properties()
+        if sock not in self._old:
+            body.properties()
         self._record(packet="publish", connection=number, topic=topic, qos=qos, retain=retain, dup=bool(flags & 8),
                      packet_id=packet_id, payload=body.rest().decode("utf-8"))
         if qos == 0:
@@ -339,7 +365,8 @@ class ScriptedBroker:
         if self.script.get("puback_delay_ms"):
             time.sleep(self.script["puback_delay_ms"] / 1000)
         # MQTT 5 lets a PUBACK of success end after the packet id; both forms are used.
-        answer = struct.pack(">H", packet_id) + (bytes([reason, 0]) if reason or packet_id % 2 else b"")
+        told = sock not in self._old and (reason or packet_id % 2)
+        answer = struct.pack(">H", packet_id) + (bytes([reason, 0]) if told else b"")
         self._write(sock, packet(PUBACK, answer))
         return rows, unacked
 

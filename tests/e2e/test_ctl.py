@@ -906,7 +906,61 @@ def test_events_json(journal):
     assert rows[0] == {"seq": 1, "event_id": f"{1:032x}", "kind": "granted", "at": "2026-09-21T14:13:20.123457Z",
                        "at_us": 1790000000123457, "clock_trusted": True, "reason": "status_green", "status": "green",
                        "credential": "cccd", "person": journal.person(), "bound_event_id": "", "alarm": "",
-                       "detail": "", "erased": False, "sent": False}
+                       "detail": "", "verb": "", "operator": "", "erased": False, "sent": False}
+
+
+def purge(journal, first, last, unsent=0, key=b"\x5a" * 32):
+    """What the daemon's purge leaves, written a second time from the description in purged.h."""
+    with sqlite3.connect(journal.database) as db:
+        before = db.execute("SELECT prev_hash FROM event WHERE seq = ?", [first]).fetchone()[0]
+        after = db.execute("SELECT hash FROM event WHERE seq = ?", [last]).fetchone()[0]
+        said = struct.pack(">qqq", first, last, unsent) + before + after
+        seal = hmac.new(hmac.new(key, b"qrgate purged range 1", hashlib.sha256).digest(), said, hashlib.sha256).digest()
+        db.execute("DELETE FROM event WHERE seq BETWEEN ? AND ?", [first, last])
+        db.execute("INSERT INTO purged VALUES (?, ?, ?, ?, ?, ?)", [first, last, unsent, before, after, seal])
+
+
+def test_purged_rows_are_told_and_the_chain_holds(journal):
+    purge(journal, 1, 4)
+    purge(journal, 7, 8, unsent=1)
+    said = journal.run("verify").stdout
+    assert f"6 rows, the chain holds (0 of them with the person erased); last hash {journal.last_hash}\n" in said
+    assert "purged by age or for want of room: 6 rows in 2 ranges" in said and "; 1 of the rows were never" in said
+    assert json.loads(journal.run("verify", "--json").stdout) == {
+        "holds": True, "rows": 6, "erased": 0, "purged_rows": 6, "purged_ranges": 2, "purged_unsent_rows": 1,
+        "last_hash": journal.last_hash}
+    lines = journal.run("events").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["1", "5", "6", "7", "9", "10", "11", "12"]
+    assert "1  to 4: purged, 4 rows, 0 of them never" in lines[0] and "7  to 8: purged" in lines[3]
+    newest = [json.loads(line) for line in journal.run("events", "--json", "--limit", 5).stdout.splitlines()]
+    assert [row["seq"] for row in newest] == [6, 7, 9, 10, 11, 12]
+    assert newest[1] == {"seq": 7, "kind": "purged", "last_seq": 8, "unsent_rows": 1}
+    assert [line.split()[0] for line in journal.run("events", "--limit", 4).stdout.splitlines()] == ["7", "9", "10", "11", "12"]
+
+
+def test_rows_that_somebody_else_took_are_a_break(journal):
+    purge(journal, 1, 4, key=bytes(32))
+    said = journal.run("verify", status=1).stdout
+    assert said.startswith("broken at seq 1: rows are missing; they are said to be purged, but not under this site key's seal")
+    told = json.loads(journal.run("verify", "--json", status=1).stdout)
+    assert told["holds"] is False and told["broken_seq"] == 1 and told["rows"] == 0
+
+
+def test_verify_of_purged_rows_needs_the_site_key(journal):
+    journal.key.unlink()
+    assert "12 rows, the chain holds" in journal.run("verify").stdout
+    purge(journal, 1, 4)
+    said = journal.run("verify", status=1)
+    assert str(journal.key) in said.stderr and said.stdout == ""
+
+
+def test_commands_are_listed_with_who_and_why(journal):
+    with sqlite3.connect(journal.database) as db:
+        db.execute("UPDATE event SET kind = 'command', reason = 'none', verb = 'mode', operator_name = 'control.room', "
+                   "detail = 'fire drill' WHERE seq = 12")
+    assert "  mode by control.room  fire drill" in journal.run("events", "--limit", 1).stdout
+    row = json.loads(journal.run("events", "--json", "--limit", 1).stdout)
+    assert (row["verb"], row["operator"], row["detail"]) == ("mode", "control.room", "fire drill")
 
 
 def test_events_need_a_journal(site):

@@ -470,7 +470,8 @@ def messages():
 def test_messages_shown_are_right(build, tmp_path):
     shown = messages()
     assert {message["schema"] for message in shown} == {f"qrgate/{name}/1" for name in
-                                                        ("declaration", "revocation", "result", "passage", "muster")}
+                                                        ("declaration", "revocation", "result", "passage", "muster", "health", "request",
+                                                         "response")}
     desk = Desk(tmp_path, build)
     for message in shown:
         name = message["schema"].split("/")[1]
@@ -486,5 +487,15 @@ def test_every_topic_is_named():
     leaves = set(re.findall(r'"([a-z]+)"', source))
     text = unescape("\n".join(sections("qrgate-rules.7", ".SH")["MQTT TOPICS"]))
     told = set(re.findall(r"^PREFIX/SITE/(?:LANE/)?([a-z]+)\t", text, re.M))
-    assert told == {"declaration", "revocation", "result", "passage", "alarm", "state", "info", "availability", "muster"}
+    assert told == {"declaration", "revocation", "result", "passage", "alarm", "state", "info", "availability", "muster", "health"}
     assert told <= leaves, told - leaves
+
+
+def test_every_verb_and_refusal_of_a_request():
+    source = (SOURCE / "mqtt" / "command.c").read_text()
+    names = re.findall(r'\[COMMAND_\w+\] = "([a-z_]+)"', source)
+    lines = sections("qrgate-rules.7", ".SS", within="MQTT TOPICS")["request and response"]
+    verbs = sorted(entries(lines))
+    assert verbs == sorted(names[:9]) == sorted(set(schema_enum("request", "verb")))
+    told = words_of(lines).split("error one of: ")[1].split(" A verb")[0]
+    assert re.findall(r"\b[a-z_]+\b", re.sub(r"\([^)]*\)", "", told)) == names[9:] == schema_enum("response", "error")

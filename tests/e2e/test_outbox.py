@@ -18,6 +18,7 @@ from scripted_broker import PUBLISH, Body, Gone, ScriptedBroker, packet, read_pa
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "config" / "schemas"
 ROWS = 60
+HISTORY = 15  # of a window of 20: what is of before the connection leaves room for live rows
 
 
 class Driver:
@@ -65,7 +66,7 @@ def check_rows(rows, count=ROWS):
     first, connection = [], {}
     for row in rows:
         event = row["event"]
-        contents[event["event_id"]].add(row["payload"] + row["topic"])
+        contents[event["event_id"]].add(json.dumps({**event, "historical": None, "topic": row["topic"]}, sort_keys=True))
         ids[event["seq"]].add(event["event_id"])
         if len(contents[event["event_id"]]) == 1 and event["seq"] not in first:
             first.append(event["seq"])
@@ -113,8 +114,8 @@ def test_link_dropped_before_the_puback(drive):
 
 
 def test_whole_window_lost_unacknowledged(drive):
-    _, connections, _ = run(drive, {"withhold": 19, "drop_after": 19, "drop_before_puback": 1})
-    assert connections[1] == list(range(1, 21)) and connections[2][:20] == connections[1]
+    _, connections, _ = run(drive, {"withhold": HISTORY - 1, "drop_after": HISTORY - 1, "drop_before_puback": 1})
+    assert connections[1] == list(range(1, HISTORY + 1)) and connections[2][:HISTORY] == connections[1]
 
 
 @pytest.mark.parametrize("code", [0x80, 0x87, 0x97, 0x99])
@@ -124,7 +125,7 @@ def test_refused_rows_are_sent_again_without_spinning(drive, code):
     assert len(broker.rows()) == ROWS + 8
     # What wasn't sent before the refusal waits until the refused is through.
     seqs = connections[1]
-    assert seqs.index(21) > max(i for i, seq in enumerate(seqs) if seq <= 8)
+    assert seqs.index(HISTORY + 1) > max(i for i, seq in enumerate(seqs) if seq <= 8)
 
 
 def test_a_broker_that_always_refuses_is_tried_ever_more_rarely(drive):
@@ -133,7 +134,7 @@ def test_a_broker_that_always_refuses_is_tried_ever_more_rarely(drive):
         marked, summary = driver.finish(expected=1)
         assert marked == [] and summary["unsent"] == ROWS
         rows = [row["event"]["seq"] for row in broker.rows()]
-    assert 20 < len(rows) < 120 and set(rows[20:]) == {1}  # 200 ms cap in the driver, 30 s in the daemon
+    assert HISTORY < len(rows) < 120 and set(rows[HISTORY:]) == {1}  # 200 ms cap in the driver, 30 s in the daemon
     assert driver.errors.count("refuses") == 1
 
 
@@ -213,7 +214,8 @@ def mosquitto(tmp_path):
 
     def start(*lines):
         config = tmp_path / "mosquitto.conf"
-        config.write_text("\n".join([f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence false", *lines, ""]))
+        config.write_text("\n".join([f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence false",
+                                     "max_queued_messages 0", *lines, ""]))
         started.append(subprocess.Popen(["/usr/sbin/mosquitto", "-c", config], stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL))
         for _ in range(100):
@@ -231,7 +233,8 @@ def mosquitto(tmp_path):
 
 
 class Listener:
-    """Everything under qrgate/# that a real broker passes on, by a subscription of our own."""
+    """Everything under qrgate/# that a real broker passes on, by a subscription of our own: as many as are there, or
+    (follow()) for as long as it takes."""
 
     def __init__(self, port):
         self.sock = socket.create_connection(("127.0.0.1", port), 5)
@@ -240,21 +243,33 @@ class Listener:
         read_packet(self.stream)
         self.sock.sendall(packet(8, b"\0\1\0\0\x08qrgate/#\1", 2))
         read_packet(self.stream)
-        self.messages = []
+        self.messages, self.events = [], []
+
+    def follow(self, done, seconds=120):
+        """Until done(events): passages and alarms, each with when it arrived, in this machine's CLOCK_MONOTONIC."""
+        until = time.monotonic() + seconds
+        while not done(self.events):
+            self.sock.settimeout(max(until - time.monotonic(), 0.001))
+            self.take(*read_packet(self.stream))
+        return self.events
+
+    def take(self, kind, flags, data):
+        if kind != PUBLISH:
+            return
+        body = Body(data)
+        topic, packet_id = body.text(), body.take(2) if flags >> 1 & 3 else b""
+        body.properties()
+        self.messages.append((topic, body.rest().decode()))
+        if packet_id:
+            self.sock.sendall(packet(4, packet_id))
+        if topic.endswith(("/passage", "/alarm")):
+            self.events.append({**json.loads(self.messages[-1][1]), "arrived_us": time.monotonic_ns() // 1000})
 
     def read(self, seconds=0.5):
         self.sock.settimeout(seconds)
         try:
             while True:
-                kind, flags, data = read_packet(self.stream)
-                if kind != PUBLISH:
-                    continue
-                body = Body(data)
-                topic, packet_id = body.text(), body.take(2) if flags >> 1 & 3 else b""
-                body.properties()
-                self.messages.append((topic, body.rest().decode()))
-                if packet_id:
-                    self.sock.sendall(packet(4, packet_id))
+                self.take(*read_packet(self.stream))
         except (Gone, OSError):
             pass
         self.sock.close()
@@ -298,6 +313,95 @@ def test_mosquitto_restarted_in_between(drive, mosquitto):
     assert sorted(marked) == list(range(1, ROWS + 1))
 
 
+# ---- a backlog, in a real journal ----------------------------------------------------------------------------------------
+def split(events):
+    """Live and historical ones, each in the order of arrival."""
+    return [e for e in events if "historical" not in e], [e for e in events if e.get("historical")]
+
+
+def in_order_and_unique(events):
+    seqs, ids = [e["seq"] for e in events], {e["event_id"] for e in events}
+    assert seqs == sorted(set(seqs)) and len(ids) == len(seqs)
+    return seqs
+
+
+def drain(drive, mosquitto, tmp_path, backlog, live, every_ms):
+    """The events as they arrived, and the driver's summary."""
+    mosquitto()
+    listener = Listener(mosquitto.port)
+    driver = drive(mosquitto.port, "--journal", tmp_path / "journal.db", "--backlog", backlog, "--rows", live, "--row-every-ms",
+                   every_ms, "--seconds", 200)
+    listener.follow(lambda events: len(events) >= backlog + live)
+    _, summary = driver.finish()
+    assert summary["unsent"] == 0 and summary["settled"]
+    listener.read()
+    return listener.events, summary
+
+
+@pytest.mark.parametrize("backlog,live,every_ms", [(20000, 60, 15), pytest.param(100000, 300, 30, marks=pytest.mark.long)])
+def test_a_live_event_never_waits_behind_the_backlog(drive, mosquitto, tmp_path, backlog, live, every_ms):
+    events, summary = drain(drive, mosquitto, tmp_path, backlog, live, every_ms)
+    new, old = split(events)
+    seqs = in_order_and_unique(old)
+    assert seqs[:backlog] == list(range(1, backlog + 1)) and in_order_and_unique(new)[-1] == backlog + live
+    assert sorted(seqs + [e["seq"] for e in new]) == list(range(1, backlog + live + 1)), "each once, in one of the two"
+    assert len(new) > live / 2, "most came after the connection stood"
+    drained_us = old[backlog - 1]["arrived_us"]
+    between = sorted(e["arrived_us"] - e["monotonic_us"] for e in new if e["arrived_us"] < drained_us)
+    assert len(between) > 10, "the backlog was too short to be overtaken"
+    whole_us = drained_us - old[0]["arrived_us"]
+    print(f"{backlog} in {whole_us / 1e6:.1f} s, {backlog / whole_us * 1e6:.0f} events/s; {len(between)} live ones beside, us: "
+          f"p50 {between[len(between) // 2]}, p99 {between[len(between) * 99 // 100]}, max {between[-1]}; {summary}")
+    assert between[-1] < whole_us / 5
+
+
+def test_what_an_earlier_run_left_is_historical_and_the_rest_is_live(drive, mosquitto, tmp_path):
+    journal = tmp_path / "journal.db"
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes the connection, never answers
+        port = deaf.getsockname()[1]
+        _, summary = drive(port, "--journal", journal, "--rows", 20, "--row-every-ms", 10, "--seconds", 2).finish(expected=1)
+    assert summary["unsent"] == 20
+    mosquitto()
+    listener = Listener(mosquitto.port)
+    drive(mosquitto.port, "--journal", journal, "--rows", 30, "--row-every-ms", 50).finish()
+    new, old = split(listener.follow(lambda events: len(events) >= 50))
+    assert in_order_and_unique(old)[:20] == list(range(1, 21))
+    assert in_order_and_unique(new) == list(range(51 - len(new), 51)) and len(new) > 20
+
+
+def test_resent_events_are_the_same_and_historical(drive, mosquitto, tmp_path):
+    mosquitto()
+    listener = Listener(mosquitto.port)
+    driver = drive(mosquitto.port, "--journal", tmp_path / "journal.db", "--rows", 40, "--row-every-ms", 5, "--resend", 11,
+                   "--linger-ms", 60000)
+    events = listener.follow(lambda events: len(events) >= 70)
+    driver.process.terminate()
+    out = driver.process.communicate(timeout=30)[0]
+    assert '{"resent_until":40}' in out
+    first, again = events[:40], events[40:]
+    assert [e["seq"] for e in again] == list(range(11, 41)) and all(e["historical"] for e in again)
+    same = ("historical", "arrived_us")
+    assert [{k: v for k, v in e.items() if k not in same} for e in again] == \
+        [{k: v for k, v in e.items() if k not in same} for e in sorted(first, key=lambda e: e["seq"])[10:]]
+
+
+def test_an_orderly_end_leaves_no_acknowledged_row_unmarked(drive, mosquitto, tmp_path):
+    """What comes twice is what was under way when the lane was stopped: the window at the most."""
+    backlog, journal = 3000, tmp_path / "journal.db"
+    mosquitto()
+    listener = Listener(mosquitto.port)
+    driver = drive(mosquitto.port, "--journal", journal, "--backlog", backlog, "--rows", 0)
+    listener.follow(lambda events: len(events) > 300)
+    driver.process.terminate()
+    out = driver.process.communicate(timeout=30)[0]
+    summary = json.loads(out.splitlines()[-1])
+    assert summary["settled"] and 0 < summary["unsent"] < backlog
+    drive(mosquitto.port, "--journal", journal, "--rows", 0).finish()
+    events = listener.follow(lambda events: {e["seq"] for e in events} == set(range(1, backlog + 1)))
+    assert len(events) - backlog <= 20
+    assert len({e["event_id"] for e in events}) == backlog
+
+
 def openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
@@ -325,19 +429,21 @@ def test_tls_checks_certificate_and_name(drive, mosquitto, tmp_path, name, host,
 
 
 def test_password(drive, tmp_path):
+    (tmp_path / "password").touch(0o600)
     (tmp_path / "password").write_text("open sesame\n")
     with ScriptedBroker({}) as broker:
         drive(broker.port, "--username", "lane1", "--password-file", tmp_path / "password").finish()
         connect = broker.received("connect")[0]
     assert connect["username"] == "lane1" and connect["password_bytes"] == len("open sesame")
-    failing = drive(broker.port, "--password-file", tmp_path / "nothing")
-    assert failing.process.wait(10) == 2 and "nothing" in failing.process.stderr.read()
+    failing = drive(broker.port, "--password-file", tmp_path / "nothing", "--seconds", 1)
+    failing.finish(expected=1)
+    assert "nothing" in failing.errors
 
 
 # ---- the schemas ---------------------------------------------------------------------------------------------------------
 def test_what_is_written_fits_the_schemas(build):
     validators = {}
-    for leaf in ("passage", "alarm", "state", "info", "result", "muster"):
+    for leaf in ("passage", "alarm", "state", "info", "result", "muster", "health"):
         schema = json.loads((SCHEMAS / f"{leaf}.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         schema["additionalProperties"] = False  # stricter than consumers are told to be: nothing unwritten in the schema

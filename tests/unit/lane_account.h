@@ -123,7 +123,7 @@ static inline bool watch_may_interrupt(struct watch *w, const struct watch_grant
     bool turning = w->turn_owner[0] != '\0' && watch_grant(w, w->turn_owner) == grant;
     if (input->kind == LANE_IN_LOCK_DOWN || (input->kind == LANE_IN_SERVICE && input->on))
         return !grant->is_override && !turning;
-    if (input->kind == LANE_IN_TIME || (input->kind == LANE_IN_BUTTON && !w->emergency))
+    if (input->kind == LANE_IN_TIME || input->kind == LANE_IN_OPEN || (input->kind == LANE_IN_BUTTON && !w->emergency))
         return turning && w->alarms[LANE_ALARM_HELD];
     return input->kind == LANE_IN_FIRE || w->emergency || input->kind == LANE_INPUT_COUNT;
 }

@@ -235,6 +235,13 @@ static inline void watch_note(struct watch *w, const struct lane_input *input, i
 
 static inline bool watch_should_refuse(const struct watch *w, const struct lane_input *input)
 {
+    int overrides = 0;
+    for (int i = 0; i < w->lane.waiting_count; i++)
+        overrides += w->lane.waiting[i].is_override;
+    if (input->kind == LANE_IN_IDENTIFY)
+        return w->emergency;
+    if (input->kind == LANE_IN_OPEN)
+        return w->emergency || w->lock_down || w->service || overrides >= LANE_OVERRIDES_WAITING_MAX;
     bool range = input->hold_open_s < 1 || input->hold_open_s > w->settings.hold_open_max_s;
     return (input->kind == LANE_IN_FIRE_RESET && w->emergency && w->fire) || (input->kind == LANE_IN_NORMAL && w->emergency) ||
            (input->kind == LANE_IN_HOLD_OPEN && (range || w->emergency || w->lock_down));
@@ -259,8 +266,8 @@ static inline int watch_step(struct watch *w, const struct lane_input *input)
         w->button_since_us = w->now_us;
         w->held_by_press = w->held_by_press && input->on;
     }
-    if (grant)
-        watch_asked(w, input->event_id, false, input->direction);
+    if (grant || (input->kind == LANE_IN_OPEN && !refuse))
+        watch_asked(w, input->event_id, !grant, input->direction);
     int r = lane_input(&w->lane, input);
     WATCH(w, (r != 0) == refuse, "%s answers %d", lane_input_name(input->kind), r);
     watch_drain(w, input);

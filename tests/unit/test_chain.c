@@ -91,7 +91,7 @@ static void run_sql(struct fixture *f, const char *sql)
 static int64_t broken_at(struct fixture *f)
 {
     struct chain_report report;
-    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
     if (report.broken_seq > 0)
         assert_true(report.why[0] != '\0');
     else
@@ -104,7 +104,7 @@ static void whole_chain_holds(void **state)
     struct chain_report report;
     struct fixture *f = *state;
     assert_int_equal(broken_at(f), 0);
-    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
     assert_int_equal(report.erased, 0);
 }
 
@@ -113,7 +113,7 @@ static void empty_chain_holds(void **state)
     struct fixture *f = *state;
     struct chain_report report;
     run_sql(f, "DELETE FROM event");
-    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
     assert_int_equal(report.broken_seq, 0);
     assert_int_equal(report.rows, 0);
 }
@@ -148,6 +148,8 @@ static void each_field_enters_the_hash(void **state)
     CHANGES(changed.detail[0] = 'D');
     CHANGES(changed.direction = DIRECTION_OUT);
     CHANGES(changed.scope = PRESENCE_SCOPE_SHARED);
+    CHANGES(changed.verb[0] = 'v');
+    CHANGES(changed.operator_name[0] = 'o');
     /* what leaves one field and enters the next isn't the same row */
     CHANGES((strcpy(changed.alarm, "alar"), snprintf(changed.detail, sizeof(changed.detail), "mdetail 1")));
 #undef CHANGES
@@ -166,6 +168,12 @@ static void each_field_enters_the_hash(void **state)
     changed.direction = DIRECTION_OUT;
     changed.scope = PRESENCE_SCOPE_OWN;
     chain_hash(&changed, CHAIN_FORM_FIRST, commitment, previous, plain);
+    assert_memory_equal(plain, other, sizeof(plain));
+    chain_hash(&base, 2, commitment, previous, other); /* the second knew no operator */
+    assert_memory_not_equal(plain, other, sizeof(plain));
+    (void)strcpy(changed.verb, "open");
+    changed.direction = base.direction, changed.scope = base.scope;
+    chain_hash(&changed, 2, commitment, previous, plain);
     assert_memory_equal(plain, other, sizeof(plain));
     chain_hash(&base, CHAIN_FORM, commitment, previous, plain);
     previous[31] ^= 1;
@@ -193,7 +201,10 @@ static void changed_byte_is_found(void **state)
         { "UPDATE event SET scope = 'shared' WHERE seq = 2", 2 },
         { "UPDATE event SET direction = 'up' WHERE seq = 2", 2 },
         { "UPDATE event SET form = 1 WHERE seq = 2", 2 },
-        { "UPDATE event SET form = 3 WHERE seq = 2", 2 },
+        { "UPDATE event SET form = 2 WHERE seq = 2", 2 },
+        { "UPDATE event SET verb = 'open' WHERE seq = 2", 2 },
+        { "UPDATE event SET operator_name = 'x' WHERE seq = 2", 2 },
+        { "UPDATE event SET form = 4 WHERE seq = 2", 2 },
         { "UPDATE event SET form = 4294967298 WHERE seq = 2", 2 },
         { "UPDATE event SET person = 'ffffffffffffffffffffffffffffffff' WHERE seq = 3", 3 },
         { "UPDATE event SET person = 'ffffffffffffffffffffffffffffffff' WHERE seq = 2", 2 },
@@ -287,11 +298,11 @@ static void erase_and_check(struct fixture *f, const char *hash)
     struct event event;
     know_person(f);
     add_event_of_alias(f);
-    assert_int_equal(chain_verify(f->store.db, &before), 0);
+    assert_int_equal(chain_verify(f->store.db, NULL, &before), 0);
     assert_int_equal(store_erase_person(f->store.db, "", &rows), -EINVAL);
     assert_int_equal(store_erase_person(f->store.db, hash, &rows), 0);
     assert_int_equal(rows, 4);
-    assert_int_equal(chain_verify(f->store.db, &after), 0);
+    assert_int_equal(chain_verify(f->store.db, NULL, &after), 0);
     assert_int_equal(after.broken_seq, 0);
     assert_int_equal(after.rows, ROWS + 1);
     assert_int_equal(after.erased, 4);

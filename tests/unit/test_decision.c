@@ -191,7 +191,8 @@ static void test_case_per_reason(void **state)
         {card(), declared(STATUS_GREEN, NOW_S), no_clock, DIRECTION_IN, VERDICT_HOLD, REASON_CLOCK_UNTRUSTED,
          STATUS_GREEN},
     };
-    bool seen[REASON_COUNT] = {[REASON_JOURNAL_FAILED] = true, [REASON_BUTTON] = true, [REASON_NONE] = true};
+    bool seen[REASON_COUNT] = {[REASON_JOURNAL_FAILED] = true, [REASON_BUTTON] = true, [REASON_OPERATOR] = true,
+                               [REASON_NONE] = true};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -51,24 +51,31 @@ static void messages_keep_order_lane_and_length(void **state)
 {
     struct both *both = *state;
     struct inbox_message message;
-    char long_text[INBOUND_MESSAGE_MAX_BYTES + 10];
-    const char lane[TOPIC_LANE_BYTES] = "lane7", none[TOPIC_LANE_BYTES] = "";
+    char long_text[INBOX_TEXT_BYTES + 10];
+    const struct inbox_arrival passage = {.topic = INBOUND_PASSAGE, .name = "lane7", .expiry_s = -1, .received_at_us = 5},
+                               request = {.topic = INBOUND_REQUEST, .name = "open", .retained = true, .expiry_s = 9};
     memset(long_text, 'x', sizeof long_text);
     assert_false(inbox_take(&both->inbox, &message));
     assert_true(inbox_empty(&both->inbox));
-    inbox_put(&both->inbox, INBOUND_PASSAGE, lane, "one", 3);
-    inbox_put(&both->inbox, INBOUND_DECLARATION, none, NULL, 0);
-    inbox_put(&both->inbox, INBOUND_REVOCATION, none, long_text, sizeof long_text);
+    inbox_put(&both->inbox, &passage, "one", 3);
+    inbox_put(&both->inbox, &(struct inbox_arrival){.topic = INBOUND_DECLARATION}, NULL, 0);
+    inbox_put(&both->inbox, &request, long_text, sizeof long_text);
     assert_false(inbox_empty(&both->inbox));
     assert_true(inbox_take(&both->inbox, &message));
-    assert_int_equal(message.topic, INBOUND_PASSAGE);
-    assert_string_equal(message.lane, "lane7");
+    assert_int_equal(message.came.topic, INBOUND_PASSAGE);
+    assert_string_equal(message.came.name, "lane7");
+    assert_false(message.came.retained);
+    assert_int_equal(message.came.expiry_s, -1);
+    assert_int_equal(message.came.received_at_us, 5);
     assert_int_equal(message.length_bytes, 3);
     assert_memory_equal(message.text, "one", 3);
     assert_true(inbox_take(&both->inbox, &message));
-    assert_int_equal(message.topic, INBOUND_DECLARATION);
+    assert_int_equal(message.came.topic, INBOUND_DECLARATION);
     assert_int_equal(message.length_bytes, 0);
     assert_true(inbox_take(&both->inbox, &message));
+    assert_true(message.came.retained);
+    assert_int_equal(message.came.expiry_s, 9);
+    assert_string_equal(message.came.name, "open");
     assert_int_equal(message.length_bytes, sizeof long_text); /* told, though cut */
     assert_memory_equal(message.text, long_text, sizeof message.text);
     assert_false(inbox_take(&both->inbox, &message));
@@ -77,9 +84,9 @@ static void messages_keep_order_lane_and_length(void **state)
 static void *put_many(void *userdata)
 {
     struct both *both = userdata;
-    const char none[TOPIC_LANE_BYTES] = "";
+    const struct inbox_arrival none = {.topic = INBOUND_DECLARATION};
     for (int i = 0; i < both->put_count; i++) {
-        inbox_put(&both->inbox, INBOUND_DECLARATION, none, &i, sizeof i);
+        inbox_put(&both->inbox, &none, &i, sizeof i);
         ring_wake(&both->ring);
     }
     return NULL;
@@ -122,8 +129,8 @@ static void shut_it_takes_nothing_and_gives_what_it_has(void **state)
 {
     struct both *both = *state;
     struct inbox_message message;
-    const char none[TOPIC_LANE_BYTES] = "";
-    inbox_put(&both->inbox, INBOUND_DECLARATION, none, "before", 6);
+    const struct inbox_arrival none = {.topic = INBOUND_DECLARATION};
+    inbox_put(&both->inbox, &none, "before", 6);
     inbox_shut(&both->inbox);
     both->put_count = 1;
     assert_int_equal(pthread_create(&both->putter, NULL, put_many, both), 0);

@@ -32,8 +32,8 @@ static void start(struct world *w)
 
 static const char *give(struct world *w, enum inbound_topic topic, const char *text)
 {
-    w->message = (struct inbox_message){.topic = topic, .length_bytes = strlen(text)};
-    (void)snprintf(w->message.lane, sizeof w->message.lane, "%s", topic == INBOUND_PASSAGE ? "lane2" : "");
+    w->message = (struct inbox_message){.came.topic = topic, .length_bytes = strlen(text)};
+    (void)snprintf(w->message.came.name, sizeof w->message.came.name, "%s", topic == INBOUND_PASSAGE ? "lane2" : "");
     memcpy(w->message.text, text, strlen(text));
     assert_true(intake_has_room(&w->intake));
     return intake_give(&w->intake, &w->message, NOW_US, true);
@@ -132,7 +132,7 @@ static void too_long_a_message_is_rejected_unread(void **state)
     const char *why;
     (void)state;
     start(&w);
-    w.message = (struct inbox_message){.topic = INBOUND_REVOCATION, .length_bytes = INBOUND_MESSAGE_MAX_BYTES + 1};
+    w.message = (struct inbox_message){.came.topic = INBOUND_REVOCATION, .length_bytes = INBOUND_MESSAGE_MAX_BYTES + 1};
     why = intake_give(&w.intake, &w.message, NOW_US, true);
     assert_non_null(why);
     assert_string_equal(why, "2049 bytes; allowed are 2048");
@@ -230,7 +230,7 @@ static void the_registers_refusals_are_answered(void **state)
 static void answers_to_others_change_nothing(void **state)
 {
     static struct world w;
-    const struct journal_answer stray = {.op = JOURNAL_DECLARE, .taken = true}, other = {.op = JOURNAL_MARK_SENT};
+    const struct journal_answer stray = {.op = JOURNAL_DECLARE, .taken = true}, other = {.op = JOURNAL_MARK};
     (void)state;
     start(&w);
     assert_null(intake_answer(&w.intake, &stray, 1, NOW_US, 1));
@@ -318,7 +318,7 @@ static void the_future_is_refused_by_a_clock_that_is_trusted(void **state)
     start(&w);
     assert_non_null(give(&w, INBOUND_DECLARATION, text));
     /* A lane without a clock that runs ahead of its network: it would refuse all that waited for it. */
-    w.message = (struct inbox_message){.topic = INBOUND_DECLARATION, .length_bytes = sizeof text - 1};
+    w.message = (struct inbox_message){.came.topic = INBOUND_DECLARATION, .length_bytes = sizeof text - 1};
     memcpy(w.message.text, text, sizeof text - 1);
     assert_null(intake_give(&w.intake, &w.message, NOW_US, false));
     assert_true(wants(&w, 1));

@@ -198,7 +198,7 @@ static int64_t rows_that_hold(const char *path)
     sqlite3 *db = NULL;
     if (database_open(path, &db, why, sizeof(why)) != 0)
         fail_msg("%s", why);
-    assert_int_equal(chain_verify(db, &report), 0);
+    assert_int_equal(chain_verify(db, NULL, &report), 0);
     if (report.broken_seq != 0)
         fail_msg("broken at %lld: %s", (long long)report.broken_seq, report.why);
     (void)sqlite3_close(db);
@@ -221,6 +221,14 @@ static void ping_is_answered(void **state)
     assert_int_equal(journal_take(f->journal, &answer), 0);
 }
 
+static int reload(struct fixture *f, const struct journal_settings *fresh)
+{
+    struct journal_answer answer;
+    const struct journal_request request = { .op = JOURNAL_RELOAD, .tag = 31, .fresh = fresh };
+    ask(f->journal, &request, &answer);
+    return answer.error;
+}
+
 static void seq_has_no_gap_and_reopening_keeps_all(void **state)
 {
     struct fixture *f = *state;
@@ -241,12 +249,60 @@ static void seq_has_no_gap_and_reopening_keeps_all(void **state)
     assert_int_equal(rows_that_hold(f->settings.path), 25);
 }
 
+static void each_answer_tells_the_newest_row_and_the_open_journal_where_this_run_began(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_answer answer;
+    const struct journal_request ping = { .op = JOURNAL_PING };
+    assert_int_equal(journal_last_seq(f->journal), 0);
+    ask(f->journal, &ping, &answer);
+    assert_int_equal(answer.last_seq, 0);
+    for (int i = 1; i <= 3; i++)
+        assert_int_equal(record(f->journal, i), i);
+    ask(f->journal, &ping, &answer);
+    assert_int_equal(answer.last_seq, 3);
+    assert_int_equal(journal_last_seq(f->journal), 0);
+    reopen(f);
+    assert_int_equal(journal_last_seq(f->journal), 3);
+    assert_int_equal(record(f->journal, 4), 4);
+    assert_int_equal(journal_last_seq(f->journal), 3);
+}
+
+static void ping_tells_the_room(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_answer answer;
+    struct journal_settings *fresh = malloc(sizeof(*fresh));
+    const struct journal_request ping = { .op = JOURNAL_PING };
+    assert_non_null(fresh);
+    assert_int_equal(record(f->journal, 1), 1);
+    ask(f->journal, &ping, &answer);
+    assert_true(answer.room.used_bytes > 4096 && answer.room.used_bytes < 4 << 20);
+    assert_true(answer.room.disk_free_bytes > 0);
+    assert_true(answer.room.most_bytes > answer.room.used_bytes);
+    assert_int_equal(answer.room.first_seq, 1);
+    *fresh = f->settings;
+    fresh->size_max_bytes = answer.room.used_bytes * 2; /* a new bound counts at once */
+    assert_int_equal(reload(f, fresh), 0);
+    ask(f->journal, &ping, &answer);
+    assert_int_equal(answer.room.most_bytes, fresh->size_max_bytes);
+    assert_int_equal(answer.room.percent, 50);
+    fresh->size_max_bytes = 1;
+    assert_int_equal(reload(f, fresh), 0);
+    ask(f->journal, &ping, &answer);
+    assert_int_equal(answer.room.percent, 100);
+    assert_int_equal(answer.error, 0);
+    free(fresh);
+}
+
 static void every_field_comes_back(void **state)
 {
     struct fixture *f = *state;
-    struct journal_request request = { .op = JOURNAL_RECORD }, read = { .op = JOURNAL_READ_UNSENT };
+    struct journal_batch *batch = calloc(1, sizeof(*batch));
+    struct journal_request request = { .op = JOURNAL_RECORD }, read = { .op = JOURNAL_READ, .batch = batch };
     struct journal_answer answer;
     struct event *event = &request.event;
+    assert_non_null(batch);
     *event = (struct event){ .kind = EVENT_ALARM_BEGIN,
                              .at_us = -1,
                              .monotonic_us = INT64_MAX,
@@ -279,9 +335,12 @@ static void every_field_comes_back(void **state)
         assert_string_equal(answer.event.bound_event_id, event->bound_event_id);
         assert_string_equal(answer.event.alarm, event->alarm);
         assert_string_equal(answer.event.detail, event->detail);
+        batch->count = 5;
         ask(f->journal, &read, &answer);
-        assert_true(answer.found);
+        assert_int_equal(batch->count, 1);
+        answer.event = batch->events[0];
     }
+    free(batch);
     assert_int_equal(rows_that_hold(f->settings.path), 1);
 }
 
@@ -335,44 +394,46 @@ static void retry_is_recorded_once(void **state)
 
 /* ---- the outbox -------------------------------------------------------------------------------------------------- */
 
+static int64_t next_unsent(struct fixture *f, struct journal_batch *batch, int64_t after_seq, struct journal_answer *ret)
+{
+    const struct journal_request request = { .op = JOURNAL_READ, .after_seq = after_seq, .batch = batch };
+    batch->count = 1;
+    ask(f->journal, &request, ret);
+    assert_int_equal(ret->error, 0);
+    return batch->count == 0 ? 0 : batch->events[0].seq;
+}
+
+static int mark(struct fixture *f, struct journal_batch *batch, int64_t seq, struct journal_answer *ret)
+{
+    const struct journal_request request = { .op = JOURNAL_MARK, .batch = batch };
+    batch->count = 1;
+    batch->seqs[0] = seq;
+    ask(f->journal, &request, ret);
+    return ret->error;
+}
+
 static void unsent_rows_come_in_order_until_marked(void **state)
 {
     struct fixture *f = *state;
-    struct journal_request request = { .op = JOURNAL_READ_UNSENT };
+    struct journal_batch *batch = calloc(1, sizeof(*batch));
     struct journal_answer answer;
-    ask(f->journal, &request, &answer);
-    assert_int_equal(answer.error, 0);
-    assert_false(answer.found);
+    assert_non_null(batch);
+    assert_int_equal(next_unsent(f, batch, 0, &answer), 0);
     for (int i = 1; i <= 4; i++)
         assert_int_equal(record(f->journal, i), i);
-    request = (struct journal_request){ .op = JOURNAL_MARK_SENT, .after_seq = 2 }; /* acknowledged out of order */
-    ask(f->journal, &request, &answer);
-    assert_int_equal(answer.error, 0);
-    assert_int_equal(answer.unsent_rows, 3);
-    ask(f->journal, &request, &answer); /* twice is once */
-    assert_int_equal(answer.error, 0);
-    assert_int_equal(answer.unsent_rows, 3);
-
-    static const int64_t expected[][2] = { { 0, 1 }, { 1, 3 }, { 2, 3 }, { 3, 4 } };
-    for (int i = 0; i < 4; i++) {
-        request = (struct journal_request){ .op = JOURNAL_READ_UNSENT, .after_seq = expected[i][0] };
-        ask(f->journal, &request, &answer);
-        assert_true(answer.found);
-        assert_int_equal(answer.event.seq, expected[i][1]);
+    for (int i = 0; i < 2; i++) { /* out of order; twice is once */
+        assert_int_equal(mark(f, batch, 2, &answer), 0);
+        assert_int_equal(answer.unsent_rows, 3);
     }
-    request.after_seq = 4;
-    ask(f->journal, &request, &answer);
-    assert_false(answer.found);
-
-    request = (struct journal_request){ .op = JOURNAL_MARK_SENT, .after_seq = 5 };
-    ask(f->journal, &request, &answer);
-    assert_int_equal(answer.error, -ENOENT);
+    static const int64_t expected[][2] = { { 0, 1 }, { 1, 3 }, { 2, 3 }, { 3, 4 }, { 4, 0 } };
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(next_unsent(f, batch, expected[i][0], &answer), expected[i][1]);
+    assert_int_equal(mark(f, batch, 5, &answer), -ENOENT);
     assert_int_equal(answer.unsent_rows, 3);
     reopen(f); /* the counter is rebuilt from the file */
-    request = (struct journal_request){ .op = JOURNAL_READ_UNSENT, .after_seq = 1 };
-    ask(f->journal, &request, &answer);
-    assert_int_equal(answer.event.seq, 3);
+    assert_int_equal(next_unsent(f, batch, 1, &answer), 3);
     assert_int_equal(answer.unsent_rows, 3);
+    free(batch);
 }
 
 /* ---- deciding ---------------------------------------------------------------------------------------------------- */
@@ -681,14 +742,6 @@ static void *produce(void *userdata)
 
 /* ---- new settings ------------------------------------------------------------------------------------------------ */
 
-static int reload(struct fixture *f, const struct journal_settings *fresh)
-{
-    struct journal_answer answer;
-    const struct journal_request request = { .op = JOURNAL_RELOAD, .tag = 31, .fresh = fresh };
-    ask(f->journal, &request, &answer);
-    return answer.error;
-}
-
 static void new_policy_and_keys_count_from_the_next_code_on(void **state)
 {
     struct fixture *f = *state;
@@ -945,6 +998,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(ping_is_answered),
         TEST(seq_has_no_gap_and_reopening_keeps_all),
+        TEST(each_answer_tells_the_newest_row_and_the_open_journal_where_this_run_began),
+        TEST(ping_tells_the_room),
         TEST(every_field_comes_back),
         TEST(bad_events_are_refused),
         TEST(retry_is_recorded_once),

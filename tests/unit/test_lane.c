@@ -128,6 +128,11 @@ static int lock_down(struct drive *d)
     return drive_command(d, LANE_IN_LOCK_DOWN);
 }
 static int hold_open(struct drive *d) { return drive_command(d, LANE_IN_HOLD_OPEN); }
+static int command_open(struct drive *d)
+{
+    return drive(d, (struct lane_input){.kind = LANE_IN_OPEN, .event_id = "c", .direction = DIRECTION_IN});
+}
+static int command_identify(struct drive *d) { return drive_command(d, LANE_IN_IDENTIFY); }
 static int hold_open_over(struct drive *d)
 {
     drive_wait(d, MS(58999));
@@ -275,6 +280,18 @@ static const struct {
         "ok lock_down closed shut hold:",
         "ok emergency closed open none:",
         "ok out_of_order closed shut hold:"}},
+    [LANE_ON_OPEN] = {"open", command_open, {
+        "ok normal granted open open:",
+        "ok hold_open granted open open:",
+        "refused lock_down closed shut hold:",
+        "refused emergency closed open none:",
+        "ok out_of_order granted open open:"}},
+    [LANE_ON_IDENTIFY] = {"identify", command_identify, {
+        "ok normal closed shut identify:",
+        "ok hold_open closed open identify:",
+        "ok lock_down closed shut identify:",
+        "refused emergency closed open none:",
+        "ok out_of_order closed shut identify:"}},
 };
 
 struct cell {

@@ -115,9 +115,10 @@ static enum lane_input_kind random_kind(uint64_t *r)
         enum lane_input_kind kind;
         int weight;
     } kinds[] = {
-        {LANE_IN_TIME, 10}, {LANE_IN_VERDICT, 24}, {LANE_IN_MUST_WAIT, 3}, {LANE_IN_UNREADABLE, 4}, {LANE_IN_BUTTON, 18},
+        {LANE_IN_TIME, 7}, {LANE_IN_VERDICT, 24}, {LANE_IN_MUST_WAIT, 3}, {LANE_IN_UNREADABLE, 4}, {LANE_IN_BUTTON, 18},
         {LANE_IN_SENSOR, 26}, {LANE_IN_FIRE, 2}, {LANE_IN_FIRE_RESET, 3}, {LANE_IN_TAMPER, 1}, {LANE_IN_SERVICE, 2},
         {LANE_IN_FAULT, 3}, {LANE_IN_NORMAL, 2}, {LANE_IN_LOCK_DOWN, 1}, {LANE_IN_HOLD_OPEN, 1},
+        {LANE_IN_OPEN, 2}, {LANE_IN_IDENTIFY, 1},
     };
     int at = upto(r, 99);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

@@ -246,6 +246,63 @@ static void hints_are_quiet_while_something_is_said(void **state)
     assert_int_equal(d.lane.said.signal, SIGNAL_UNREADABLE);
 }
 
+/* ---- an operator's commands -------------------------------------------------------------------------------------- */
+
+static int open_by_command(struct drive *d, const char *event_id)
+{
+    return drive(d, (struct lane_input){.kind = LANE_IN_OPEN, .event_id = event_id, .direction = DIRECTION_IN});
+}
+
+static void an_operators_opening_is_one_turn_of_its_own(void **state)
+{
+    const struct lane_settings settings = drive_settings();
+    struct drive d;
+    (void)state;
+    drive_begin(&d, &settings, &all_quiet);
+    drive_hold(&d, "r");
+    drive_forget(&d);
+    assert_int_equal(open_by_command(&d, "c1"), 0);
+    assert_effects(&d, ""); /* its row is on disk already */
+    assert_int_equal(d.opened, 1);
+    drive_turn(&d);
+    assert_effects(&d, "completed c1");
+    drive_wait(&d, MS(500));
+    drive_press(&d, "p"); /* who was held before is still the guard's */
+    assert_effects(&d, "override p for r");
+    drive_wait(&d, MS(6000));
+    assert_effects(&d, "not_used p");
+    assert_int_equal(open_by_command(&d, "c2"), 0);
+    drive_wait(&d, MS(6000));
+    assert_effects(&d, "not_used c2");
+    assert_int_equal(d.opened, 3);
+}
+
+static void openings_from_afar_have_bounds_and_are_refused_before_anything_changes(void **state)
+{
+    const struct lane_settings settings = drive_settings();
+    struct drive d;
+    struct lane before;
+    (void)state;
+    drive_begin(&d, &settings, &all_quiet);
+    for (int i = 0; i < 1 + LANE_OVERRIDES_WAITING_MAX; i++)
+        assert_int_equal(open_by_command(&d, "c"), 0);
+    const struct lane_input again = {.kind = LANE_IN_OPEN, .at_us = d.now_us, .event_id = "c"};
+    before = d.lane;
+    assert_int_equal(lane_would(&d.lane, &again), -EBUSY);
+    assert_memory_equal(&before, &d.lane, sizeof before);
+    assert_int_equal(open_by_command(&d, "c"), -EBUSY);
+    assert_effects(&d, "");
+    drive_begin(&d, &settings, &all_quiet);
+    assert_int_equal(drive_level(&d, LANE_IN_SERVICE, true), 0);
+    assert_int_equal(open_by_command(&d, "c"), -EPERM);
+    assert_int_equal(drive_level(&d, LANE_IN_SERVICE, false), 0);
+    assert_int_equal(drive_command(&d, LANE_IN_HOLD_OPEN), 0);
+    assert_int_equal(drive_level(&d, LANE_IN_SERVICE, true), 0);
+    assert_int_equal(open_by_command(&d, "c"), -EPERM);
+    const struct lane_input too_long = {.kind = LANE_IN_HOLD_OPEN, .at_us = d.now_us, .hold_open_s = 3601};
+    assert_int_equal(lane_would(&d.lane, &too_long), -ERANGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest lane_wires[] = {
@@ -259,6 +316,8 @@ int main(void)
         cmocka_unit_test(inputs_that_cannot_be_change_nothing),
         cmocka_unit_test(an_input_older_than_the_last_counts_as_now),
         cmocka_unit_test(hints_are_quiet_while_something_is_said),
+        cmocka_unit_test(an_operators_opening_is_one_turn_of_its_own),
+        cmocka_unit_test(openings_from_afar_have_bounds_and_are_refused_before_anything_changes),
     };
     return cmocka_run_group_tests(lane_wires, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 
 #include "daemon/lane/lane.h"
+#include "daemon/mqtt/command.h"
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
@@ -41,6 +42,12 @@ static void topics_are_built_and_guarded(void **state)
     assert_string_equal(topics.filter[INBOUND_DECLARATION], "qrgate/site_1/declaration");
     assert_string_equal(topics.filter[INBOUND_REVOCATION], "qrgate/site_1/revocation");
     assert_string_equal(topics.filter[INBOUND_PASSAGE], "qrgate/site_1/+/passage");
+    assert_string_equal(topics.filter[INBOUND_REQUEST], "qrgate/site_1/lane-2/request/+");
+    for (int verb = 0; verb <= COMMAND_VERB_COUNT; verb++) { /* the last: unknown */
+        char expected[TOPIC_BYTES];
+        (void)snprintf(expected, sizeof expected, "qrgate/site_1/lane-2/response/%s", command_verb_name((enum command_verb)verb));
+        assert_string_equal(topics.text[TOPIC_RESPONSE + verb], expected);
+    }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_true(topics_init(&topics, bad[i], "s", "l") < 0);
         assert_true(topics_init(&topics, "p", bad[i], "l") < 0);
@@ -67,6 +74,20 @@ static void topics_are_recognised(void **state)
     assert_string_equal(lane, "");
     assert_true(topics_recognise(&topics, "q/s/revocation", 14, &topic, lane));
     assert_int_equal(topic, INBOUND_REVOCATION);
+    assert_true(topics_recognise(&topics, "q/s/mine/request/open", 21, &topic, lane));
+    assert_int_equal(topic, INBOUND_REQUEST);
+    assert_string_equal(lane, "open");
+    static const char *const verbless[] = {"q/s/mine/request/", "q/s/mine/request/a b", "q/s/mine/request/+",
+                                           "q/s/mine/request/123456789012345678901234567890123"};
+    for (size_t i = 0; i < sizeof verbless / sizeof verbless[0]; i++) {
+        assert_true(topics_recognise(&topics, verbless[i], strlen(verbless[i]), &topic, lane));
+        assert_int_equal(topic, INBOUND_REQUEST);
+        assert_string_equal(lane, "");
+    }
+    assert_true(topics_recognise(&topics, "q/s/mine/request/o\0n", 20, &topic, lane));
+    assert_string_equal(lane, "");
+    assert_false(topics_recognise(&topics, "q/s/lane-2/request/open", 23, &topic, lane)); /* another's */
+    assert_false(topics_recognise(&topics, "q/s/mine/request", 16, &topic, lane));
     assert_true(topics_recognise(&topics, "q/s/lane-2/passage", 18, &topic, lane));
     assert_int_equal(topic, INBOUND_PASSAGE);
     assert_string_equal(lane, "lane-2");
@@ -80,7 +101,7 @@ static void passage_is_exact(void **state)
 {
     char text[MESSAGE_BYTES];
     struct event event = granted();
-    int length = message_event(&event, false, text, sizeof text);
+    int length = message_event(&event, false, false, text, sizeof text);
     (void)state;
     assert_int_equal(length, (int)strlen(text));
     assert_string_equal(text, "{\"schema\":\"qrgate/passage/1\",\"event_id\":\"" ID "\",\"seq\":7,\"kind\":\"granted\","
@@ -93,10 +114,46 @@ static void passage_is_exact(void **state)
     event.credential = CREDENTIAL_KIND_COUNT;
     event.clock_trusted = false;
     (void)snprintf(event.bound_event_id, sizeof event.bound_event_id, ID);
-    assert_true(message_event(&event, false, text, sizeof text) > 0);
+    assert_true(message_event(&event, false, false, text, sizeof text) > 0);
     assert_string_equal(text, "{\"schema\":\"qrgate/passage/1\",\"event_id\":\"" ID "\",\"seq\":7,\"kind\":\"granted\","
                               "\"at\":\"2025-12-31T23:59:59.123Z\",\"monotonic_us\":42,\"clock_trusted\":false,"
                               "\"bound_event_id\":\"" ID "\"}");
+}
+
+static void only_history_is_marked_as_such(void **state)
+{
+    char live[MESSAGE_BYTES], historical[MESSAGE_BYTES], expected[MESSAGE_BYTES];
+    (void)state;
+    for (int kind = 0; kind < EVENT_KIND_COUNT; kind++) {
+        static const char flag[] = ",\"historical\":true";
+        struct event event = granted();
+        event.kind = (enum event_kind)kind;
+        assert_true(message_event(&event, false, false, live, sizeof live) > 0);
+        assert_true(message_event(&event, false, true, historical, sizeof historical) > 0);
+        assert_null(strstr(live, "historical"));
+        const char *at = strstr(historical, flag);
+        assert_non_null(at);
+        (void)snprintf(expected, sizeof expected, "%.*s%s", (int)(at - historical), historical, at + sizeof flag - 1);
+        assert_string_equal(live, expected); /* and nothing else differs */
+    }
+}
+
+static void operators_are_named(void **state)
+{
+    char text[MESSAGE_BYTES];
+    struct event event = granted();
+    (void)state;
+    event.kind = EVENT_COMMAND;
+    (void)snprintf(event.verb, sizeof event.verb, "mode");
+    (void)snprintf(event.operator_name, sizeof event.operator_name, "control-room");
+    (void)snprintf(event.detail, sizeof event.detail, "shift change");
+    assert_true(message_event(&event, false, false, text, sizeof text) > 0);
+    assert_non_null(strstr(text, "\"clock_trusted\":true,\"verb\":\"mode\",\"operator\":\"control-room\","
+                                 "\"detail\":\"shift change\"}"));
+    event.kind = EVENT_OVERRIDE;
+    (void)snprintf(event.verb, sizeof event.verb, "open");
+    assert_true(message_event(&event, false, false, text, sizeof text) > 0);
+    assert_non_null(strstr(text, "\"verb\":\"open\",\"operator\":\"control-room\""));
 }
 
 static void credential_is_told_where_one_was_shown(void **state)
@@ -109,7 +166,7 @@ static void credential_is_told_where_one_was_shown(void **state)
         char text[MESSAGE_BYTES] = "";
         struct event event = granted();
         event.kind = (enum event_kind)kind;
-        assert_true(message_event(&event, false, text, sizeof text) > 0);
+        assert_true(message_event(&event, false, false, text, sizeof text) > 0);
         assert_int_equal(strstr(text, "\"credential\":\"cccd\"") != NULL, told[kind]);
     }
 }
@@ -126,7 +183,7 @@ static void presence_changes_where_it_does(void **state)
         event.direction = (enum direction)(i / EVENT_KIND_COUNT / 4);
         event.person[0] = known ? 'a' : '\0';
         bool passed = sensor ? event.kind == EVENT_COMPLETED : event.kind == EVENT_GRANTED || event.kind == EVENT_OVERRIDE;
-        assert_true(message_event(&event, sensor, text, sizeof text) > 0);
+        assert_true(message_event(&event, sensor, false, text, sizeof text) > 0);
         assert_int_equal(strstr(text, "\"changes_presence\":true") != NULL,
                          passed && known && event.direction != DIRECTION_NONE);
         assert_null(strstr(text, "\"changes_presence\":false"));
@@ -142,15 +199,15 @@ static void direction_and_presence_are_exact(void **state)
     (void)state;
     event.direction = DIRECTION_OUT;
     event.scope = PRESENCE_SCOPE_SHARED;
-    assert_true(message_event(&event, false, text, sizeof text) > 0);
+    assert_true(message_event(&event, false, false, text, sizeof text) > 0);
     assert_non_null(strstr(text, "\"direction\":\"out\",\"presence\":\"shared\",\"changes_presence\":true}"));
     event.scope = PRESENCE_SCOPE_OWN;
     event.direction = DIRECTION_IN;
-    assert_true(message_event(&event, true, text, sizeof text) > 0);
+    assert_true(message_event(&event, true, false, text, sizeof text) > 0);
     assert_non_null(strstr(text, "\"direction\":\"in\",\"presence\":\"own\"}"));
     event.scope = (enum presence_scope)77;
     event.direction = (enum direction)77;
-    assert_true(message_event(&event, true, text, sizeof text) > 0);
+    assert_true(message_event(&event, true, false, text, sizeof text) > 0);
     assert_null(strstr(text, "direction"));
     assert_null(strstr(text, "presence"));
 }
@@ -181,13 +238,13 @@ static void alarm_is_exact(void **state)
     (void)state;
     event.kind = EVENT_ALARM_BEGIN;
     (void)snprintf(event.alarm, sizeof event.alarm, "camera_lost");
-    assert_true(message_event(&event, false, text, sizeof text) > 0);
+    assert_true(message_event(&event, false, false, text, sizeof text) > 0);
     assert_string_equal(text, "{\"schema\":\"qrgate/alarm/1\",\"event_id\":\"" ID "\",\"seq\":7,\"kind\":\"alarm_begin\","
                               "\"at\":\"2025-12-31T23:59:59.123Z\",\"monotonic_us\":42,\"clock_trusted\":true,"
                               "\"alarm\":\"camera_lost\"}");
     event.kind = EVENT_START;
     (void)snprintf(event.detail, sizeof event.detail, "qrgated 1");
-    assert_true(message_event(&event, false, text, sizeof text) > 0);
+    assert_true(message_event(&event, false, false, text, sizeof text) > 0);
     assert_non_null(strstr(text, "\"kind\":\"start\""));
     assert_non_null(strstr(text, "\"alarm\":\"lane\",\"detail\":\"qrgated 1\"}"));
 }
@@ -214,15 +271,15 @@ static void the_longest_row_fits_and_less_room_is_an_error(void **state)
     event.scope = PRESENCE_SCOPE_SHARED;
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++) {
         event.kind = (enum event_kind)kind;
-        int length = message_event(&event, false, text, sizeof text);
+        int length = message_event(&event, false, false, text, sizeof text);
         assert_in_range(length, 300, MESSAGE_BYTES - 1);
         for (int room = 0; room <= length; room++) {
             char small[MESSAGE_BYTES];
             memset(small, '#', sizeof small);
-            assert_int_equal(message_event(&event, false, small, (size_t)room), -90 /* EMSGSIZE */);
+            assert_int_equal(message_event(&event, false, false, small, (size_t)room), -90 /* EMSGSIZE */);
             assert_int_equal(small[room], '#');
         }
-        assert_int_equal(message_event(&event, false, text, (size_t)length + 1), length);
+        assert_int_equal(message_event(&event, false, false, text, (size_t)length + 1), length);
     }
 }
 
@@ -359,10 +416,10 @@ static const char *mode_of(int i)
 {
     return lane_mode_name((enum lane_mode)i);
 }
-/* The lane's, then passage.c's own two, then what start and stop are called. */
+/* The lane's, then passage.c's own, then what start and stop are called. */
 static const char *alarm_of(int i)
 {
-    static const char *const others[] = {"camera_lost", "journal_failing", "lane"};
+    static const char *const others[] = {"camera_lost", "journal_failing", "journal_full", "certificate_expiring", "lane"};
     return i < LANE_ALARM_COUNT ? lane_alarm_name((enum lane_alarm)i) : others[i - LANE_ALARM_COUNT];
 }
 
@@ -395,7 +452,7 @@ static void schemas_name_what_the_tables_name(void **state)
     enum_names_table(lane, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
     enum_names_table(list, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
     enum_names_table(lane, "mode", mode_of, 0, LANE_MODE_COUNT);
-    enum_names_table(alarm, "alarm", alarm_of, 0, LANE_ALARM_COUNT + 3);
+    enum_names_table(alarm, "alarm", alarm_of, 0, LANE_ALARM_COUNT + 5);
     enum_names_table(result, "result", result_of, 0, RESULT_KIND_COUNT);
     enum_names_table(result, "of", inbound_of, 0, INBOUND_PASSAGE);
 }
@@ -683,6 +740,7 @@ int main(void)
 {
     const struct CMUnitTest messages[] = {
         cmocka_unit_test(topics_are_built_and_guarded), cmocka_unit_test(topics_are_recognised),
+        cmocka_unit_test(only_history_is_marked_as_such), cmocka_unit_test(operators_are_named),
         cmocka_unit_test(passage_is_exact), cmocka_unit_test(presence_changes_where_it_does),
         cmocka_unit_test(direction_and_presence_are_exact), cmocka_unit_test(results_are_exact_and_fit),
         cmocka_unit_test(schemas_name_what_the_tables_name),

@@ -50,6 +50,36 @@ static const char VERSION_1[] =
     "INSERT INTO declaration VALUES ('" PERSON "', 'yellow', 1789999000, 'manual');"
     "PRAGMA application_id = 1364346708; PRAGMA user_version = 1;";
 
+/* What led from one version to the next, and a row of the second form. */
+static const char TO_VERSION_2[] =
+    "ALTER TABLE event ADD COLUMN direction TEXT NOT NULL DEFAULT 'none';ALTER TABLE event ADD COLUMN scope TEXT NOT "
+    "NULL DEFAULT 'none';ALTER TABLE event ADD COLUMN form INTEGER NOT NULL DEFAULT 1;ALTER TABLE declaration ADD "
+    "COLUMN symptoms TEXT NOT NULL DEFAULT '';ALTER TABLE declaration ADD COLUMN contacts TEXT NOT NULL DEFAULT "
+    "'';ALTER TABLE declaration ADD COLUMN travelled INTEGER NOT NULL DEFAULT 0 CHECK (travelled IN (0, 1));ALTER "
+    "TABLE declaration ADD COLUMN symptoms_at_s INTEGER NOT NULL DEFAULT 0;ALTER TABLE declaration ADD COLUMN "
+    "contact_at_s INTEGER NOT NULL DEFAULT 0;ALTER TABLE declaration ADD COLUMN travel_at_s INTEGER NOT NULL DEFAULT "
+    "0;ALTER TABLE declaration ADD COLUMN declared_by TEXT NOT NULL DEFAULT 'self';ALTER TABLE declaration ADD "
+    "COLUMN grp TEXT NOT NULL DEFAULT '';ALTER TABLE declaration ADD COLUMN has_numbers INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (has_numbers IN (0, 1));CREATE TABLE identity (identity TEXT PRIMARY KEY, person TEXT NOT NULL) STRICT, "
+    "WITHOUT ROWID;CREATE TABLE revocation ( token_id BLOB PRIMARY KEY, revoked_at_s INTEGER NOT NULL, lifted "
+    "INTEGER NOT NULL CHECK (lifted IN (0, 1)), source TEXT NOT NULL) STRICT, WITHOUT ROWID;CREATE TABLE rotating "
+    "(token_id BLOB PRIMARY KEY, last_step INTEGER NOT NULL) STRICT, WITHOUT ROWID;CREATE TABLE presence ( person "
+    "TEXT PRIMARY KEY, inside INTEGER CHECK (inside IN (0, 1)), at_us INTEGER NOT NULL, lane TEXT NOT NULL, event_id "
+    "TEXT NOT NULL, own_at_us INTEGER NOT NULL, own_direction TEXT NOT NULL, was_inside INTEGER CHECK (was_inside IN "
+    "(0, 1)), was_at_us INTEGER NOT NULL, was_own_at_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;CREATE INDEX "
+    "presence_inside ON presence(person) WHERE inside = 1; PRAGMA user_version = 2;";
+static const char ROW_OF_FORM_2[] =
+    "INSERT INTO event (seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, "
+    "salt, person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent, direction, scope, form) VALUES "
+    "(4, '00000000000000000000000000000004', 'denied', 1790000003000000, 14, 1, 'status_red', 'red', 'cccd', "
+    "'00112233445566778899aabbccddeeff', X'04040404040404040404040404040404', "
+    "X'944c86da56e22104d2f94fb5e7f384d4207a7e4f259ee421277d9ce4cdca8a46', '', '', '', "
+    "X'acae01d2ccbf6d3cfa2f32b74e9e39808f73175ec1c3cbe3d1fc2cccbdbd7385', "
+    "X'8d68f574656d7eb9b52a6ed51cec2739d89364c57c36f04a2f548c361ae8365e', 0, 'in', 'own', 2);";
+static const char TO_VERSION_3[] =
+    "ALTER TABLE event ADD COLUMN ending INTEGER NOT NULL DEFAULT 0 CHECK (ending IN (0, 1, 2));CREATE INDEX "
+    "event_open ON event(seq) WHERE ending = 1; PRAGMA user_version = 3;";
+
 struct fixture {
     char folder[64], path[96];
     struct store store;
@@ -118,7 +148,7 @@ static void rows_and_chain_are_kept(void **state)
     char hex[2 * CHAIN_HASH_BYTES + 1];
     open_store(f);
     assert_int_equal(number_in(f->store.db, "PRAGMA user_version"), JOURNAL_SCHEMA_VERSION);
-    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
     if (report.broken_seq != 0)
         fail_msg("%lld: %s", (long long)report.broken_seq, report.why);
     assert_int_equal(report.rows, 3);
@@ -140,7 +170,7 @@ static void rows_and_chain_are_kept(void **state)
     assert_int_equal(event.seq, 4);
     assert_int_equal(number_in(f->store.db, "SELECT form FROM event WHERE seq = 4"), CHAIN_FORM);
     assert_int_equal(number_in(f->store.db, "SELECT max(form) FROM event WHERE seq < 4"), CHAIN_FORM_FIRST);
-    assert_int_equal(chain_verify(f->store.db, &report), 0);
+    assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
     assert_int_equal(report.broken_seq, 0);
     assert_int_equal(report.rows, 4);
 }
@@ -158,7 +188,7 @@ static void old_rows_stay_guarded(void **state)
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         assert_int_equal(database_run(f->store.db, "BEGIN"), 0);
         assert_int_equal(database_run(f->store.db, changes[i]), 0);
-        assert_int_equal(chain_verify(f->store.db, &report), 0);
+        assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
         if (report.broken_seq != 2)
             fail_msg("%s: broken at %lld", changes[i], (long long)report.broken_seq);
         assert_int_equal(database_run(f->store.db, "ROLLBACK"), 0);
@@ -189,9 +219,92 @@ static void declarations_are_kept(void **state)
     register_writer_close(&writer);
 }
 
-static void a_migrated_file_is_as_a_new_one(void **state)
+/* As qrgate of that version left it, with rows of its own. */
+static void make_version(struct fixture *f, int version)
+{
+    if (version >= 2) {
+        run_sql(f->path, TO_VERSION_2);
+        run_sql(f->path, ROW_OF_FORM_2);
+    }
+    if (version >= 3)
+        run_sql(f->path, TO_VERSION_3);
+}
+
+static void check_chain(struct fixture *f, int64_t rows)
+{
+    struct chain_report report;
+    assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
+    if (report.broken_seq != 0)
+        fail_msg("%lld: %s", (long long)report.broken_seq, report.why);
+    assert_int_equal(report.rows, rows);
+}
+
+/* Rows of all forms in one chain; what an older form doesn't cover must be empty. */
+static void continue_from_version(struct fixture *f, int version)
+{
+    const int64_t rows = version == 1 ? 3 : 4;
+    struct event event = { .kind = EVENT_COMMAND, .reason = REASON_NONE, .verb = "mode", .operator_name = "office" };
+    uint8_t salt[CHAIN_SALT_BYTES] = { 5 };
+    struct chain_report report;
+    char sql[128];
+    make_version(f, version);
+    open_store(f);
+    assert_int_equal(number_in(f->store.db, "PRAGMA user_version"), JOURNAL_SCHEMA_VERSION);
+    assert_int_equal(f->store.last_seq, rows);
+    assert_int_equal(f->store.unsent_rows, rows - 1);
+    check_chain(f, rows);
+    (void)strcpy(event.event_id, "new");
+    assert_int_equal(store_begin(&f->store), 0);
+    assert_int_equal(store_insert(&f->store, &event, salt), 0);
+    assert_int_equal(store_remember(&f->store, "tx", &event), 0);
+    assert_int_equal(store_commit(&f->store), 0);
+    check_chain(f, rows + 1);
+    assert_int_equal(number_in(f->store.db, "SELECT count(*) FROM purged"), 0);
+    static const char *const changes[] = { "verb = 'open'", "operator_name = 'x'", "form = 3", "kind = 'command'" };
+    for (int64_t seq = 1; seq <= rows; seq++) {
+        for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+            (void)snprintf(sql, sizeof(sql), "BEGIN; UPDATE event SET %s WHERE seq = %lld", changes[i], (long long)seq);
+            assert_int_equal(sqlite3_exec(f->store.db, sql, NULL, NULL, NULL), SQLITE_OK);
+            assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
+            if (report.broken_seq != seq)
+                fail_msg("%s: broken at %lld", sql, (long long)report.broken_seq);
+            assert_int_equal(sqlite3_exec(f->store.db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        }
+    }
+    store_close(&f->store);
+}
+
+static void version_1_goes_on(void **state)
+{
+    continue_from_version(*state, 1);
+}
+
+static void version_2_goes_on(void **state)
+{
+    continue_from_version(*state, 2);
+}
+
+static void version_3_goes_on(void **state)
+{
+    continue_from_version(*state, 3);
+}
+
+static void compare_with_new(struct fixture *f);
+
+static void a_file_of_version_2_or_3_is_as_a_new_one(void **state)
 {
     struct fixture *f = *state;
+    for (int version = 2; version <= 3; version++) {
+        (void)unlink(f->path);
+        run_sql(f->path, VERSION_1);
+        make_version(f, version);
+        compare_with_new(f);
+        store_close(&f->store);
+    }
+}
+
+static void compare_with_new(struct fixture *f)
+{
     struct store fresh = { 0 };
     char path[128], why[256];
     /* columns in their order, indexes and tables: the statements' spelling may differ */
@@ -210,6 +323,11 @@ static void a_migrated_file_is_as_a_new_one(void **state)
     (void)sqlite3_finalize(b);
     store_close(&fresh);
     (void)unlink(path);
+}
+
+static void a_migrated_file_is_as_a_new_one(void **state)
+{
+    compare_with_new(*state);
 }
 
 static void a_migration_that_fails_changes_nothing(void **state)
@@ -236,6 +354,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(rows_and_chain_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(old_rows_stay_guarded, setup, teardown),
         cmocka_unit_test_setup_teardown(declarations_are_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(version_1_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(version_2_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(version_3_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_of_version_2_or_3_is_as_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_migrated_file_is_as_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_migration_that_fails_changes_nothing, setup, teardown),
     };

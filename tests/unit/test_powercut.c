@@ -1,6 +1,6 @@
-/* The journal on a disk whose power is cut, and on one that is full. A lane works; then, for each place in the list of what
- * reached the disk, the disk is made as a power cut there may have left it (power_disk.h), the journal is opened on it, and
- * nothing that was answered may be missing. */
+/* The journal on a disk whose power is cut, and on one that is full. A lane works; then, for each place in the list
+ * of what reached the disk, the disk is made as a power cut there may have left it (power_disk.h), the journal is
+ * opened on it, and nothing that was answered may be missing. */
 #include "power_disk.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 /* ---- what the lane does ------------------------------------------------------------------------------------------ */
 
-enum { NOW_S = 1790000000, DEEDS_MAX = 64, ANSWER_WITHIN_MS = 10000 };
+enum { NOW_S = 1790000000, DEEDS_MAX = 64, ANSWER_WITHIN_MS = 10000, KEEP_DAYS = 30, MARKED_MAX = 5 };
 
 /* Under a sanitizer one place in five will do: it looks for other faults, and takes six times as long. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -25,43 +25,56 @@ enum { STRIDE = 5 };
 enum { STRIDE = 1 };
 #endif
 
-enum what { START, DECLARE, SHOW, OVERRIDE, END, ALARM, SENT, REVOKE, FOLLOW, CHECKPOINT, REOPEN };
+enum what { START, DECLARE, SHOW, OVERRIDE, END, ALARM, REVOKE, FOLLOW, COMMAND, MARK, PURGE, CHECKPOINT, REOPEN };
 struct step {
     enum what what;
-    int value; /* a person, an event_kind; REVOKE: a number */
+    int value; /* a person, an event_kind; REVOKE: a number; MARK: how many */
     int back;  /* so many steps before is what this one is bound to; 0 = nothing */
 };
 
 /* All that a lane does, some of it twice; passages are open across a checkpoint, a restart and at the end. */
 static const struct step DAY[] = {
     { START, 0, 0 }, { DECLARE, 0, 0 }, { DECLARE, 1, 0 }, { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 }, { SHOW, 1, 0 },
-    { END, EVENT_NOT_USED, 1 }, { SENT, 0, 0 }, { SENT, 0, 0 }, { SHOW, 2, 0 }, { OVERRIDE, 0, 1 },
+    { END, EVENT_NOT_USED, 1 }, { MARK, 1, 0 }, { MARK, 1, 0 }, { SHOW, 2, 0 }, { OVERRIDE, 0, 1 },
     { END, EVENT_COMPLETED, 1 }, { FOLLOW, 0, 0 }, { ALARM, EVENT_ALARM_BEGIN, 0 }, { ALARM, EVENT_ALARM_END, 0 },
     { SHOW, 1, 0 }, { OVERRIDE, 0, 0 }, { END, EVENT_COMPLETED, 2 }, { END, EVENT_COMPLETED, 2 }, { REVOKE, 7, 0 },
-    { SENT, 0, 0 }, { SHOW, 0, 0 }, { CHECKPOINT, 0, 0 }, { END, EVENT_INTERRUPTED, 2 }, { DECLARE, 2, 0 },
-    { SHOW, 2, 0 }, { REOPEN, 0, 0 }, { START, 0, 0 }, { SENT, 0, 0 }, { SHOW, 3, 0 }, { OVERRIDE, 0, 1 },
-    { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 }, { END, EVENT_NOT_USED, 3 }, { SENT, 0, 0 }, { CHECKPOINT, 1, 0 },
-    { OVERRIDE, 0, 0 }, { SENT, 0, 0 }, { SHOW, 1, 0 }, { END, EVENT_COMPLETED, 3 }, { END, EVENT_COMPLETED, 2 },
-    { ALARM, EVENT_ALARM_BEGIN, 0 }, { SENT, 0, 0 }, { SHOW, 2, 0 }, { OVERRIDE, 0, 0 },
+    { MARK, 1, 0 }, { SHOW, 0, 0 }, { CHECKPOINT, 0, 0 }, { END, EVENT_INTERRUPTED, 2 }, { DECLARE, 2, 0 },
+    { SHOW, 2, 0 }, { REOPEN, 0, 0 }, { START, 0, 0 }, { MARK, 1, 0 }, { SHOW, 3, 0 }, { OVERRIDE, 0, 1 },
+    { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 }, { END, EVENT_NOT_USED, 3 }, { MARK, 1, 0 }, { CHECKPOINT, 1, 0 },
+    { OVERRIDE, 0, 0 }, { MARK, 1, 0 }, { SHOW, 1, 0 }, { END, EVENT_COMPLETED, 3 }, { END, EVENT_COMPLETED, 2 },
+    { ALARM, EVENT_ALARM_BEGIN, 0 }, { MARK, 1, 0 }, { SHOW, 2, 0 }, { OVERRIDE, 0, 0 },
 };
 static const struct step SHORT_DAY[] = {
-    { START, 0, 0 }, { DECLARE, 0, 0 }, { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 }, { SENT, 0, 0 }, { SHOW, 1, 0 },
+    { START, 0, 0 }, { DECLARE, 0, 0 }, { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 }, { MARK, 1, 0 }, { SHOW, 1, 0 },
     { OVERRIDE, 0, 1 }, { CHECKPOINT, 0, 0 }, { END, EVENT_NOT_USED, 2 }, { FOLLOW, 0, 0 }, { REVOKE, 7, 0 },
-    { SHOW, 0, 0 }, { REOPEN, 0, 0 }, { START, 0, 0 }, { SENT, 0, 0 }, { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 },
+    { SHOW, 0, 0 }, { REOPEN, 0, 0 }, { START, 0, 0 }, { MARK, 1, 0 }, { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 },
     { OVERRIDE, 0, 0 },
+};
+
+/* Operators' commands, acknowledgements by the handful, rows that are purged, also around one that must stay. */
+static const struct step BOUNDED_DAY[] = {
+    { START, 0, 0 }, { COMMAND, EVENT_COMMAND, 0 }, { DECLARE, 0, 0 }, { SHOW, 0, 0 }, { END, EVENT_COMPLETED, 1 },
+    { MARK, 3, 0 }, { COMMAND, EVENT_OVERRIDE, 0 }, { PURGE, 0, 0 }, { END, EVENT_NOT_USED, 2 }, { CHECKPOINT, 0, 0 },
+    { SHOW, 0, 0 }, { MARK, 5, 0 }, { PURGE, 0, 0 }, { END, EVENT_COMPLETED, 3 }, { COMMAND, EVENT_COMMAND, 0 },
+    { REOPEN, 0, 0 }, { START, 0, 0 }, { ALARM, EVENT_ALARM_BEGIN, 0 }, { ALARM, EVENT_ALARM_END, 0 }, { SHOW, 2, 0 },
+    { MARK, 5, 0 }, { COMMAND, EVENT_OVERRIDE, 0 }, { PURGE, 0, 0 }, { CHECKPOINT, 1, 0 }, { END, EVENT_COMPLETED, 3 },
+    { MARK, 2, 0 }, { PURGE, 0, 0 }, { START, 0, 0 },
 };
 
 /* A step, and from when on it may be, and must be, on the disk: counts of pieces. */
 struct deed {
     struct step step;
     char event_id[JOURNAL_ID_BYTES];
-    int64_t seq; /* SENT */
+    int64_t seq; /* of an event, once it is known; PURGE: how many are gone */
+    int64_t marked[MARKED_MAX];
+    int marked_count;
     int begun_at, answered_at; /* INT_MAX: never */
 };
 
 struct history {
     struct deed deeds[DEEDS_MAX];
     int count;
+    bool purges;
 };
 
 struct fixture {
@@ -70,6 +83,7 @@ struct fixture {
     struct journal *journal;
     struct history history;
     struct platter *platter;
+    struct journal_batch *batch;
     struct image left[FILES_COUNT], first[FILES_COUNT]; /* after the cut; before the first piece */
     int cuts, states;
     int checking_at; /* -1: not */
@@ -103,6 +117,7 @@ static void fill_settings(struct journal_settings *settings, const char *folder,
     policy->clock_skew_s = 60;
     policy->direction = DIRECTION_IN;
     settings->has_sensor = true;
+    settings->keep_days = KEEP_DAYS;
     settings->opened_at_us = NOW_S * INT64_C(1000000);
     settings->opened_clock_trusted = true;
 }
@@ -112,7 +127,9 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
     assert_non_null(f);
     f->platter = calloc(1, sizeof(*f->platter));
+    f->batch = calloc(1, sizeof(*f->batch));
     assert_non_null(f->platter);
+    assert_non_null(f->batch);
     (void)strcpy(f->folder, "/tmp/qrgate-powercut-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     fill_settings(&f->settings, f->folder, "lane.db");
@@ -146,6 +163,7 @@ static int teardown(void **state)
     }
     (void)nftw(f->folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
     free(f->platter);
+    free(f->batch);
     free(f);
     return 0;
 }
@@ -161,17 +179,14 @@ static struct journal_answer ask(struct journal *journal, const struct journal_r
     return answer;
 }
 
-static struct journal_answer next_unsent(struct journal *journal, int64_t after_seq)
-{
-    return ask(journal, &(struct journal_request){ .op = JOURNAL_READ_UNSENT, .after_seq = after_seq });
-}
-
 static void fill_event(struct event *event, const struct deed *deed, int number)
 {
     event->kind = deed->step.what == START      ? EVENT_START
                   : deed->step.what == OVERRIDE ? EVENT_OVERRIDE
                                                 : (enum event_kind)deed->step.value;
-    event->reason = deed->step.what == OVERRIDE ? REASON_BUTTON : REASON_NONE;
+    event->reason = deed->step.what == OVERRIDE        ? REASON_BUTTON
+                    : event->kind == EVENT_OVERRIDE    ? REASON_OPERATOR
+                                                       : REASON_NONE;
     event->at_us = (NOW_S + number) * INT64_C(1000000);
     event->monotonic_us = number * INT64_C(1000000);
     event->clock_trusted = true;
@@ -180,20 +195,27 @@ static void fill_event(struct event *event, const struct deed *deed, int number)
         memcpy(event->bound_event_id, deed[-deed->step.back].event_id, sizeof(event->bound_event_id));
     if (deed->step.what == ALARM)
         (void)strcpy(event->alarm, "forced");
+    if (deed->step.what == COMMAND) {
+        (void)strcpy(event->verb, event->kind == EVENT_OVERRIDE ? "open" : "mode");
+        (void)strcpy(event->operator_name, "office");
+    }
 }
 
 static bool is_event(enum what what)
 {
-    return what == START || what == SHOW || what == OVERRIDE || what == END || what == ALARM;
+    return what == START || what == SHOW || what == OVERRIDE || what == END || what == ALARM || what == COMMAND;
 }
 
 static void fill_request(const struct fixture *f, const struct deed *deed, int number, struct journal_request *ret)
 {
-    static const enum journal_op ops[] = { [DECLARE] = JOURNAL_DECLARE, [SHOW] = JOURNAL_DECIDE, [SENT] = JOURNAL_MARK_SENT,
-                                           [REVOKE] = JOURNAL_REVOKE, [FOLLOW] = JOURNAL_FOLLOW };
+    static const enum journal_op ops[] = { [DECLARE] = JOURNAL_DECLARE, [SHOW] = JOURNAL_DECIDE, 
+                                           [REVOKE] = JOURNAL_REVOKE, [FOLLOW] = JOURNAL_FOLLOW,
+                                           [COMMAND] = JOURNAL_COMMAND, [MARK] = JOURNAL_MARK, [PURGE] = JOURNAL_PURGE };
     char text[128], subject[CREDENTIAL_SUBJECT_BYTES];
     *ret = (struct journal_request){ .op = is_event(deed->step.what) && deed->step.what != SHOW ? JOURNAL_RECORD
                                                                                                : ops[deed->step.what] };
+    if (deed->step.what == COMMAND)
+        ret->op = JOURNAL_COMMAND;
     if (is_event(deed->step.what))
         fill_event(&ret->event, deed, number);
     switch (deed->step.what) {
@@ -207,7 +229,16 @@ static void fill_request(const struct fixture *f, const struct deed *deed, int n
         ret->payload_bytes = (uint32_t)strlen(card_of(deed->step.value, text));
         memcpy(ret->payload, text, ret->payload_bytes);
         break;
-    case SENT: ret->after_seq = deed->seq; break;
+    case COMMAND: memcpy(ret->transaction, deed->event_id, sizeof(deed->event_id)); break;
+    case MARK:
+        ret->batch = f->batch;
+        f->batch->count = deed->marked_count;
+        memcpy(f->batch->seqs, deed->marked, sizeof(deed->marked));
+        break;
+    case PURGE: /* everything of today is old */
+        ret->event.at_us = (NOW_S + (KEEP_DAYS + 1) * INT64_C(86400)) * 1000000;
+        ret->event.clock_trusted = true;
+        break;
     case REVOKE:
         ret->revocation = (struct revocation){ .revoked_at_s = NOW_S, .source = "manual" };
         ret->revocation.token_id[0] = (uint8_t)deed->step.value;
@@ -249,6 +280,29 @@ static void disk_is_free(void)
     (void)pthread_mutex_unlock(&disk.mutex);
 }
 
+static void read_unsent(struct fixture *f, struct deed *deed)
+{
+    f->batch->count = deed->step.value;
+    const struct journal_request request = { .op = JOURNAL_READ, .batch = f->batch };
+    const struct journal_answer answer = ask(f->journal, &request);
+    assert_int_equal(answer.error, 0);
+    assert_true(f->batch->count > 0 && f->batch->count <= MARKED_MAX);
+    deed->marked_count = f->batch->count;
+    for (int i = 0; i < f->batch->count; i++)
+        deed->marked[i] = f->batch->events[i].seq;
+}
+
+static int64_t number_in(sqlite3 *db, const char *sql, const char *text);
+
+static int64_t purged_rows_of(const char *path)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    const int64_t rows = number_in(db, "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM purged", NULL);
+    (void)sqlite3_close(db);
+    return rows;
+}
+
 /* One attempt at a step; its error. */
 static int do_step(struct fixture *f, struct deed *deed, int number)
 {
@@ -263,20 +317,26 @@ static int do_step(struct fixture *f, struct deed *deed, int number)
         f->journal = NULL;
         return open_journal(f);
     }
-    if (deed->step.what == SENT && deed->seq == 0) {
-        const struct journal_answer unsent = next_unsent(f->journal, 0);
-        assert_int_equal(unsent.error, 0);
-        assert_true(unsent.found);
-        deed->seq = unsent.event.seq;
-    }
+    if (deed->step.what == MARK && deed->marked_count == 0)
+        read_unsent(f, deed);
     fill_request(f, deed, number, &request);
-    const struct journal_answer answer = ask(f->journal, &request);
+    struct journal_answer answer = ask(f->journal, &request);
+    for (int i = 0; answer.more && i < 10; i++)
+        answer = ask(f->journal, &request);
     if (answer.error < 0) {
         assert_int_equal(answer.event.seq, 0);
         if (deed->step.what == SHOW)
             assert_int_equal(answer.verdict.action, VERDICT_DENY);
+        return answer.error;
     }
-    return answer.error;
+    if (is_event(deed->step.what))
+        deed->seq = answer.event.seq;
+    if (deed->step.what == PURGE) {
+        assert_false(answer.more);
+        deed->seq = purged_rows_of(f->settings.path);
+        f->history.purges = true;
+    }
+    return 0;
 }
 
 static void check_left(struct fixture *f, int at, enum fate fate);
@@ -347,22 +407,62 @@ static int64_t number_in(sqlite3 *db, const char *sql, const char *text)
 
 #define ENDS "kind IN ('completed', 'not_used', 'interrupted')"
 
+#define PURGED(seq) "EXISTS (SELECT 1 FROM purged WHERE " seq " BETWEEN first_seq AND last_seq)"
+
 /* Each is 0 on a journal that is whole. */
 static const char *const FAULTS[] = {
     "SELECT (SELECT group_concat(integrity_check) FROM pragma_integrity_check) <> 'ok'",
-    "SELECT (SELECT count(*) FROM event) - coalesce((SELECT max(seq) FROM event), 0)",
+    "SELECT (SELECT count(*) FROM event) + (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM purged) - "
+    "coalesce((SELECT max(seq) FROM event), 0)",
+    "SELECT count(*) FROM event WHERE " PURGED("seq"),
+    "SELECT coalesce(sum(unsent_rows), 0) FROM purged", /* unsent ones never go by age */
+    /* a command is its row and its transaction, or nothing */
+    "SELECT count(*) FROM seen WHERE seq NOT IN (SELECT seq FROM event WHERE verb <> '') AND NOT " PURGED("seq"),
+    "SELECT count(*) FROM event WHERE verb <> '' AND event_id NOT IN (SELECT transaction_id FROM seen)",
+    "SELECT count(*) FROM event WHERE ending = 1",
+};
+/* And these as long as none of its rows was purged. */
+static const char *const FAULTS_OF_ALL_ROWS[] = {
     /* every passage has its one end, a cut one too */
     "SELECT count(*) FROM event g WHERE kind IN ('granted', 'override') AND 1 <> "
     "(SELECT count(*) FROM event e WHERE e.bound_event_id = g.event_id AND " ENDS ")",
     "SELECT count(*) FROM event e WHERE " ENDS " AND bound_event_id NOT IN "
     "(SELECT event_id FROM event g WHERE kind IN ('granted', 'override') AND g.seq < e.seq)",
-    "SELECT count(*) FROM event WHERE ending = 1",
     /* presence is the sum of completed */
     "SELECT (SELECT count(*) FROM presence WHERE inside = 1 AND lane = 'lane1') - "
     "(SELECT count(DISTINCT person) FROM event WHERE kind = 'completed' AND person <> '')",
     "SELECT count(*) FROM presence p WHERE lane = 'lane1' AND NOT EXISTS "
     "(SELECT 1 FROM event e WHERE e.event_id = p.event_id AND e.kind = 'completed' AND e.person = p.person)",
 };
+
+static bool was_purged(sqlite3 *db, int64_t seq)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%lld", (long long)seq);
+    return number_in(db, "SELECT " PURGED("CAST(?1 AS INTEGER)"), text) == 1;
+}
+
+/* All of them, or none. */
+static bool are_marked(sqlite3 *db, const struct deed *deed)
+{
+    int marked = 0;
+    char text[24];
+    for (int i = 0; i < deed->marked_count; i++) {
+        (void)snprintf(text, sizeof(text), "%lld", (long long)deed->marked[i]);
+        marked += was_purged(db, deed->marked[i]) ||
+                  number_in(db, "SELECT count(*) FROM event WHERE seq = CAST(?1 AS INTEGER) AND sent = 1", text) == 1;
+    }
+    if (marked != 0 && marked != deed->marked_count)
+        fail_msg("%d of %d rows are marked", marked, deed->marked_count);
+    return marked > 0;
+}
+
+static void check_faults(sqlite3 *db, const char *const *faults, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (number_in(db, faults[i], NULL) != 0)
+            fail_msg("%s: %lld", faults[i], (long long)number_in(db, faults[i], NULL));
+}
 
 /* What was answered is there; what is there was asked. */
 static void check_deed(struct fixture *f, sqlite3 *db, const struct deed *deed, int at)
@@ -371,12 +471,14 @@ static void check_deed(struct fixture *f, sqlite3 *db, const struct deed *deed, 
     char subject[CREDENTIAL_SUBJECT_BYTES] = "badge:1", person[JOURNAL_ID_BYTES];
     bool there = promised;
     if (is_event(deed->step.what))
-        there = number_in(db, "SELECT count(*) FROM event WHERE event_id = ?1", deed->event_id) == 1;
-    if (deed->step.what == SENT && deed->seq > 0) {
-        char seq[24];
-        (void)snprintf(seq, sizeof(seq), "%lld", (long long)deed->seq);
-        there = number_in(db, "SELECT count(*) FROM event WHERE seq = CAST(?1 AS INTEGER) AND sent = 1", seq) == 1;
-    }
+        there = number_in(db, "SELECT count(*) FROM event WHERE event_id = ?1", deed->event_id) == 1 ||
+                was_purged(db, deed->seq);
+    if (deed->step.what == COMMAND && promised && !was_purged(db, deed->seq)) /* it was more than 8 days ago then */
+        there = there && number_in(db, "SELECT count(*) FROM seen WHERE transaction_id = ?1", deed->event_id) == 1;
+    if (deed->step.what == MARK)
+        there = are_marked(db, deed);
+    if (deed->step.what == PURGE)
+        there = number_in(db, "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM purged", NULL) >= deed->seq;
     if (deed->step.what == REVOKE)
         there = number_in(db, "SELECT count(*) FROM revocation", NULL) == 1;
     if (deed->step.what == DECLARE || deed->step.what == FOLLOW) {
@@ -389,7 +491,7 @@ static void check_deed(struct fixture *f, sqlite3 *db, const struct deed *deed, 
     }
     if (promised && !there)
         fail_msg("step %d was answered and is lost", (int)(deed - f->history.deeds));
-    if (there && !possible)
+    if (there && !possible && deed->step.what != PURGE)
         fail_msg("step %d is there and wasn't asked", (int)(deed - f->history.deeds));
 }
 
@@ -398,10 +500,10 @@ static void check_rows(struct fixture *f, int at)
     struct chain_report report;
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(f->checked.path, &db), SQLITE_OK);
-    for (size_t i = 0; i < sizeof(FAULTS) / sizeof(FAULTS[0]); i++)
-        if (number_in(db, FAULTS[i], NULL) != 0)
-            fail_msg("%s: %lld", FAULTS[i], (long long)number_in(db, FAULTS[i], NULL));
-    assert_int_equal(chain_verify(db, &report), 0);
+    check_faults(db, FAULTS, sizeof(FAULTS) / sizeof(FAULTS[0]));
+    if (!f->history.purges)
+        check_faults(db, FAULTS_OF_ALL_ROWS, sizeof(FAULTS_OF_ALL_ROWS) / sizeof(FAULTS_OF_ALL_ROWS[0]));
+    assert_int_equal(chain_verify(db, f->settings.site_key, &report), 0);
     if (report.broken_seq != 0)
         fail_msg("chain broken at %lld: %s", (long long)report.broken_seq, report.why);
     assert_int_equal(report.rows, number_in(db, "SELECT count(*) FROM event", NULL));
@@ -415,22 +517,21 @@ static void check_goes_on(struct fixture *f, struct journal *journal)
 {
     sqlite3 *db = NULL;
     struct journal_answer answer;
-    int64_t seq = 0, unsent = 0;
+    int64_t seq = 0;
     assert_int_equal(sqlite3_open(f->checked.path, &db), SQLITE_OK);
-    const int64_t rows = number_in(db, "SELECT count(*) FROM event", NULL);
+    const int64_t rows = number_in(db, "SELECT coalesce(max(seq), 0) FROM event", NULL);
     const int64_t unsent_rows = number_in(db, "SELECT count(*) FROM event WHERE sent = 0", NULL);
     (void)sqlite3_close(db);
-    for (;;) {
-        answer = next_unsent(journal, seq);
-        assert_int_equal(answer.error, 0);
-        assert_int_equal(answer.unsent_rows, unsent_rows);
-        if (!answer.found)
-            break;
-        assert_true(answer.event.seq > seq);
-        seq = answer.event.seq;
-        unsent++;
+    const struct journal_request read = { .op = JOURNAL_READ, .batch = f->batch };
+    f->batch->count = JOURNAL_BATCH_MAX; /* more than there are */
+    answer = ask(journal, &read);
+    assert_int_equal(answer.error, 0);
+    assert_int_equal(answer.unsent_rows, unsent_rows);
+    assert_int_equal(f->batch->count, unsent_rows);
+    for (int i = 0; i < f->batch->count; i++) {
+        assert_true(f->batch->events[i].seq > seq);
+        seq = f->batch->events[i].seq;
     }
-    assert_int_equal(unsent, unsent_rows);
     struct journal_request record = { .op = JOURNAL_RECORD,
                                       .event = { .kind = EVENT_START, .reason = REASON_NONE, .event_id = "after",
                                                  .at_us = (NOW_S + 100) * INT64_C(1000000), .clock_trusted = true } };
@@ -535,6 +636,17 @@ static void a_cut_at_any_write_loses_nothing_that_was_answered(void **state)
     print_message("powercut: %d cut points, %d disks checked\n", f->cuts, f->states);
 }
 
+static void a_cut_while_rows_are_marked_and_purged_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    live(f, BOUNDED_DAY, sizeof(BOUNDED_DAY) / sizeof(BOUNDED_DAY[0]), 0, false);
+    journal_close(f->journal);
+    f->journal = NULL;
+    assert_true(purged_rows_of(f->settings.path) >= 12);
+    cut_everywhere(f);
+    print_message("powercut: %d cut points, %d disks checked\n", f->cuts, f->states);
+}
+
 static void remove_lane(const struct fixture *f)
 {
     static const char *const endings[] = { "", "-journal", "-wal", "-shm" };
@@ -582,19 +694,18 @@ static void a_second_cut_while_recovering_loses_nothing_either(void **state)
     print_message("powercut: %d cut points, %d disks checked\n", f->cuts, f->states);
 }
 
-/* Each write in turn is the one that finds the disk full: by itself, or with all that follow until somebody makes room. */
-static void a_full_disk_at_any_write_loses_nothing_that_was_answered(void **state)
+/* Each write in turn is the one that finds the disk full: by itself, or with all that follow until somebody makes
+ * room. */
+static void fill_at_any_write(struct fixture *f, const struct step *day, size_t steps)
 {
-    struct fixture *f = *state;
-    const size_t steps = sizeof(SHORT_DAY) / sizeof(SHORT_DAY[0]);
     int met = 0;
-    live(f, SHORT_DAY, steps, 0, false);
+    live(f, day, steps, 0, false);
     const int writes = disk.is.writes;
     end_life(f);
     for (int number = 1; number <= writes; number += STRIDE) {
         for (int for_good = 0; for_good < 2; for_good++) {
             forget_pieces();
-            live(f, SHORT_DAY, steps, number, for_good);
+            live(f, day, steps, number, for_good);
             assert_true(disk.is.failed);
             met++;
             check_left(f, disk.count, FATE_NONE);
@@ -604,12 +715,24 @@ static void a_full_disk_at_any_write_loses_nothing_that_was_answered(void **stat
     print_message("powercut: %d full disks (%d writes), %d disks checked\n", met, writes, f->states);
 }
 
+static void a_full_disk_at_any_write_loses_nothing_that_was_answered(void **state)
+{
+    fill_at_any_write(*state, SHORT_DAY, sizeof(SHORT_DAY) / sizeof(SHORT_DAY[0]));
+}
+
+static void a_full_disk_while_rows_are_marked_and_purged_loses_nothing(void **state)
+{
+    fill_at_any_write(*state, BOUNDED_DAY, sizeof(BOUNDED_DAY) / sizeof(BOUNDED_DAY[0]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_cut_at_any_write_loses_nothing_that_was_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cut_while_rows_are_marked_and_purged_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_cut_while_recovering_loses_nothing_either, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_at_any_write_loses_nothing_that_was_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_while_rows_are_marked_and_purged_loses_nothing, setup, teardown),
     };
     return cmocka_run_group_tests_name("powercut", tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void assert_interrupted(struct fixture *f, int64_t rows)
 {
     struct chain_report report;
     assert_int_equal(number_in(f, "SELECT count(*) FROM event WHERE kind = 'interrupted'"), rows);
-    assert_int_equal(chain_verify(f->worker.store.db, &report), 0);
+    assert_int_equal(chain_verify(f->worker.store.db, NULL, &report), 0);
     assert_int_equal(report.broken_seq, 0);
 }
 

@@ -240,6 +240,7 @@ static const struct class classes[] = {
     SIGNAL("locked"),
     SIGNAL("wait"),
     SIGNAL("unreadable"),
+    SIGNAL("identify"),
     SIGNAL("passing"),
     SIGNAL("hold_open"),
     SIGNAL("lock_down"),
@@ -303,12 +304,22 @@ static const struct class classes[] = {
     RESTART("mqtt.username", "\"u\"", "\"\""),
     RESTART("mqtt.password_file", "\"/p\"", "\"\""),
     RESTART("mqtt.ca_file", "\"/c\"", "\"\""),
+    RESTART_BESIDE("mqtt.cert_file", "\"/c\"", "\"\"", "ca_file = \"/ca\"; "),
+    RESTART_BESIDE("mqtt.key_file", "\"/k\"", "\"\"", "ca_file = \"/ca\"; cert_file = \"/c\"; "),
+    LIVE("mqtt.certificate_warn_days", "60"),
+    RESTART("mqtt.protocol", "\"5\"", "\"auto\""),
     RESTART("mqtt.keepalive_s", "60", "30"),
     RESTART("mqtt.prefix", "\"gate\"", "\"qrgate\""),
     RESTART("mqtt.window", "10", "20"),
     RESTART("mqtt.session_expiry_s", "60", "2592000"),
+    RESTART("mqtt.reconnect_min_ms", "2000", "1000"),
+    RESTART("mqtt.reconnect_max_ms", "60000", "30000"),
+    RESTART("mqtt.ack_timeout_ms", "10000", "20000"),
     RESTART("mqtt.follow", "false", "true"),
     RESTART("mqtt.declarations", "false", "true"),
+    {"commands.auth", NULL, NULL, ""}, /* has a test of its own */
+    LIVE("commands.verbs", "[ \"time\" ]"),
+    LIVE("commands.operators", "\"/etc\""),
 };
 enum { CLASSES = sizeof classes / sizeof classes[0] };
 

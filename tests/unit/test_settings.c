@@ -210,6 +210,7 @@ static const struct taken takes[] = {
     SIGNALS("locked", SIGNAL_LOCKED),
     SIGNALS("wait", SIGNAL_WAIT),
     SIGNALS("unreadable", SIGNAL_UNREADABLE),
+    SIGNALS("identify", SIGNAL_IDENTIFY),
     SIGNALS("passing", SIGNAL_PASSING),
     SIGNALS("hold_open", SIGNAL_HOLD_OPEN),
     SIGNALS("lock_down", SIGNAL_LOCK_DOWN),
@@ -271,11 +272,24 @@ static const struct taken takes[] = {
     ENDS("journal.deadline_ms", journal_deadline_ms, 100, 10000),
     FLAGS("mqtt.enabled", mqtt.enabled),
     ENDS("mqtt.port", mqtt.port, 1, 65535),
+    ENDS("mqtt.certificate_warn_days", mqtt.certificate_warn_days, 1, 365),
+    STORED("mqtt.protocol", "\"auto\"", mqtt.protocol, MQTT_PROTOCOL_AUTO),
+    STORED("mqtt.protocol", "\"5\"", mqtt.protocol, MQTT_PROTOCOL_5),
+    STORED("mqtt.protocol", "\"3.1.1\"", mqtt.protocol, MQTT_PROTOCOL_3_1_1),
     ENDS("mqtt.keepalive_s", mqtt.keepalive_s, 5, 600),
     ENDS("mqtt.window", mqtt.window, 1, 100),
     ENDS("mqtt.session_expiry_s", mqtt.session_expiry_s, 60, 31536000),
+    ENDS("mqtt.reconnect_min_ms", mqtt.reconnect_min_ms, 20, 60000),
+    ENDS("mqtt.reconnect_max_ms", mqtt.reconnect_max_ms, 20, 600000),
+    ENDS("mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAGS("mqtt.follow", mqtt.follow),
     FLAGS("mqtt.declarations", mqtt.declarations),
+    STORED("commands.auth", "\"off\"", commands.auth, COMMAND_AUTH_OFF),
+    STORED("commands.auth", "\"acl\"", mqtt.commands, true),
+    STORED("commands.auth", "\"acl\"", commands.auth, COMMAND_AUTH_ACL),
+    STORED("commands.auth", "\"signed\"", commands.auth, COMMAND_AUTH_SIGNED),
+    STORED("commands.verbs", "[ \"open\", \"time\" ]", commands.verbs, 1 << COMMAND_OPEN | 1 << COMMAND_TIME),
+    STORED("commands.verbs", "[ ]", commands.verbs, 0),
 };
 enum { TAKES = sizeof takes / sizeof takes[0] };
 
@@ -319,6 +333,8 @@ static void test_a_key_changes_its_own_member_alone(void **state)
             with.eye.replay.height_px = f->settings.eye.replay.height_px;
             with.eye.replay.rate_fps = f->settings.eye.replay.rate_fps;
         }
+        if (strcmp(t->path, "commands.auth") == 0) /* what is subscribed to */
+            with.mqtt.commands = f->settings.mqtt.commands, with.commands.auth = f->settings.commands.auth;
         assert_memory_equal(&with, &f->settings, sizeof with);
     }
 }
@@ -410,6 +426,7 @@ static const struct refusal refusals[] = {
     SIGNAL_REFUSALS("locked"),
     SIGNAL_REFUSALS("wait"),
     SIGNAL_REFUSALS("unreadable"),
+    SIGNAL_REFUSALS("identify"),
     SIGNAL_REFUSALS("passing"),
     SIGNAL_REFUSALS("hold_open"),
     SIGNAL_REFUSALS("lock_down"),
@@ -469,11 +486,17 @@ static const struct refusal refusals[] = {
     BOOLEAN("mqtt.enabled"),
     WHOLE("mqtt.port", "0", "65536", "1 to 65535"),
     WHOLE("mqtt.port", "1883.0", "\"1883\"", "1 to 65535"),
+    WHOLE("mqtt.certificate_warn_days", "0", "366", "1 to 365"),
+    WORDS("mqtt.protocol", "auto|5|3.1.1"),
     WHOLE("mqtt.keepalive_s", "4", "601", "5 to 600"),
     WHOLE("mqtt.window", "0", "101", "1 to 100"),
     WHOLE("mqtt.session_expiry_s", "59", "31536001", "60 to 31536000"),
+    WHOLE("mqtt.reconnect_min_ms", "19", "60001", "20 to 60000"),
+    WHOLE("mqtt.reconnect_max_ms", "19", "600001", "20 to 600000"),
+    WHOLE("mqtt.ack_timeout_ms", "199", "600001", "200 to 600000"),
     BOOLEAN("mqtt.follow"),
     BOOLEAN("mqtt.declarations"),
+    WORDS("commands.auth", "off|acl|signed"),
 };
 enum { REFUSALS_COUNT = sizeof refusals / sizeof refusals[0] };
 
@@ -508,8 +531,9 @@ static const struct text_key {
     const char *path;
     size_t offset, bytes;
     bool is_name;
+    const char *beside;
 } text_keys[] = {
-#define TEXT_KEY(path, member, is_name) {path, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), is_name}
+#define TEXT_KEY(path, member, is_name) {path, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), is_name, ""}
     TEXT_KEY("site", site, true),
     TEXT_KEY("lane", lane, true),
     TEXT_KEY("camera.device", eye.v4l2.device, false),
@@ -535,7 +559,10 @@ static const struct text_key {
     TEXT_KEY("mqtt.username", mqtt.username, false),
     TEXT_KEY("mqtt.password_file", mqtt.password_file, false),
     TEXT_KEY("mqtt.ca_file", mqtt.ca_file, false),
+    {"mqtt.cert_file", offsetof(struct settings, mqtt.cert_file), 256, false, "ca_file = \"/ca\";"},
+    {"mqtt.key_file", offsetof(struct settings, mqtt.key_file), 256, false, "ca_file = \"/ca\"; cert_file = \"/cert\";"},
     TEXT_KEY("mqtt.prefix", mqtt.prefix, true),
+    TEXT_KEY("commands.operators", operators_folder, false),
 };
 enum { TEXT_KEYS = sizeof text_keys / sizeof text_keys[0] };
 
@@ -551,19 +578,19 @@ static void test_texts(void **state)
         const struct text_key *key = &text_keys[i];
         char value[300], said[600];
         (void)snprintf(value, sizeof value, "\"%0*d\"", (int)key->bytes - 1, 7);
-        write_file(f, key->path, value, "");
+        write_file(f, key->path, value, key->beside);
         accepted(f, f->text);
         assert_memory_equal((const char *)&f->settings + key->offset, value + 1, key->bytes - 1);
         assert_int_equal(((const char *)&f->settings)[key->offset + key->bytes - 1], '\0');
 
         (void)snprintf(value, sizeof value, "\"%0*d\"", (int)key->bytes, 7);
-        write_file(f, key->path, value, "");
+        write_file(f, key->path, value, key->beside);
         (void)snprintf(said, sizeof said, "test.conf:2: %s = \"%.*s\": allowed is a text in quotes of at most %zu "
                                           "bytes\n",
                        key->path, key->bytes < 60 ? (int)key->bytes : 60, value + 1, key->bytes - 1);
         refused(f, f->text, said);
 
-        write_file(f, key->path, "\"a\\x1b[31mb\"", "");
+        write_file(f, key->path, "\"a\\x1b[31mb\"", key->beside);
         if (key->is_name)
             (void)snprintf(said, sizeof said,
                            "test.conf:2: %s = \"a?[31mb\": allowed are 1 to %zu letters a-z A-Z, digits, - and "
@@ -915,6 +942,10 @@ static void test_times_that_do_not_fit_each_other(void **state)
     refused(f, FIRST "lane_timing = { long_press_ms = 6000;\n stuck_ms = 6000; };",
             "test.conf:3: lane_timing.stuck_ms must be more than long_press_ms: each long press would be an alarm\n");
     accepted(f, FIRST "lane_timing = { long_press_ms = 6000; stuck_ms = 6001; };");
+    refused(f, FIRST "mqtt = { cert_file = \"/c\"; };",
+            "test.conf:2: mqtt.cert_file is for TLS: name in mqtt.ca_file who signed the broker's certificate, or leave it out\n");
+    refused(f, FIRST "mqtt = { ca_file = \"/ca\";\n key_file = \"/k\"; };",
+            "test.conf:3: mqtt.key_file needs its certificate in mqtt.cert_file\n");
 }
 
 /* Each signal by its name, and none without a key. */

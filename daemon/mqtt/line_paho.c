@@ -1,0 +1,246 @@
+/* The orders carried out: the only calls of Paho but for the callbacks (line_callbacks.c). The line's thread.
+ *
+ * What Paho 1.3 does and this file works around:
+ * - its own reconnection tells neither when nor why an attempt failed: each attempt is ours;
+ * - a DISCONNECT from the broker ends the connection without connectionLost: both callbacks are listened to, and a
+ *   publish that finds the connection gone says so too;
+ * - what it had queued and not yet written when the link died goes out first on the next connection, before what is older:
+ *   each attempt has a handle of its own, and the old one's queue dies with it. What the broker keeps of a session are our
+ *   subscriptions and what it owes us; what we owe it is in the journal;
+ * - it sends the PUBACK of an incoming message when messageArrived returns, whether that says 1 or 0; with 0 the message
+ *   stays in a heap queue of the handle, looked at only when the socket has news, and dies with it. So 0 is never said:
+ *   on_message() waits until there is room;
+ * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are. */
+#include "daemon/mqtt/line_parts.h"
+
+#include <string.h>
+
+#include "daemon/mqtt/certificates.h"
+#include "daemon/mqtt/credentials.h"
+
+/* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
+ * message it didn't send for its size as unacknowledged until the next connection. One message at a time: with the next one
+ * already in the socket, Paho's receiving thread would hold its lock again before anybody else got it, and in a flood results
+ * would hardly leave; so there is the time of a round trip for them. 3.1.1 can ask for neither. */
+enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1 };
+
+/* TLS 1.2's that older versions can't use, all with forward secrecy; TLS 1.3's are a list of their own. */
+static const char tls_1_2_and_later[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM";
+
+int line_create_paho(const struct line *line, bool is_5, MQTTAsync *ret_paho)
+{
+    MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer5;
+    options.MQTTVersion = is_5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    /* The journal is the store: a second one inside Paho could only disagree with it. */
+    options.sendWhileDisconnected = 0;
+    options.maxBufferedMessages = LINE_PUBLISHES_MAX + 1;
+    return MQTTAsync_createWithOptions(ret_paho, line->uri, line->settings->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL,
+                                       &options);
+}
+
+/* A new handle and then no more of the old one, in this order: Paho stops its threads, and waits for that, when its last
+ * handle goes. */
+static int renew_paho(struct line *line, bool is_5)
+{
+    MQTTAsync fresh = NULL;
+    int rc = line_create_paho(line, is_5, &fresh);
+    if (rc == MQTTASYNC_SUCCESS) {
+        MQTTAsync_destroy(&line->paho);
+        line->paho = fresh;
+    }
+    return rc;
+}
+
+static int add_number(MQTTProperties *properties, enum MQTTPropertyCodes code, int value)
+{
+    MQTTProperty property = {.identifier = code};
+    if (code == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM)
+        property.value.integer2 = (unsigned short)value;
+    else
+        property.value.integer4 = (unsigned)value;
+    return MQTTProperties_add(properties, &property);
+}
+
+/* What the broker is told about the session, and not to send more or larger than can be taken. */
+static int add_properties(const struct line *line, MQTTProperties *properties)
+{
+    const struct mqtt_settings *settings = line->settings;
+    int rc = 0;
+    if (settings->session_expiry_s > 0)
+        rc = add_number(properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, settings->session_expiry_s);
+    if (rc == 0 && mqtt_receives(settings))
+        rc = add_number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, RECEIVE_AT_ONCE);
+    if (rc == 0 && mqtt_receives(settings))
+        rc = add_number(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, RECEIVE_MAX_BYTES);
+    return rc;
+}
+
+/* A session outlives the connection for the sake of what comes in. Without one, a clean start: a broker that forgot half of
+ * something can then do no harm. 3.1.1 has no time for it: the broker keeps it as long as it likes. */
+static int set_dialect(const struct line *line, const struct epoch *epoch, MQTTProperties *properties,
+                       MQTTAsync_connectOptions *options)
+{
+    const bool clean = line->settings->session_expiry_s == 0;
+    if (!epoch->is_5) {
+        *options = (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer;
+        options->MQTTVersion = MQTTVERSION_3_1_1;
+        options->cleansession = clean;
+        return MQTTASYNC_SUCCESS;
+    }
+    *options = (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer5;
+    options->cleanstart = clean;
+    options->connectProperties = properties;
+    return add_properties(line, properties);
+}
+
+static void set_tls(const struct line *line, struct epoch *epoch, MQTTAsync_SSLOptions *ssl)
+{
+    const struct mqtt_settings *settings = line->settings;
+    ssl->trustStore = settings->ca_file;
+    ssl->disableDefaultTrustStore = 1; /* this CA and no other */
+    ssl->enableServerCertAuth = 1;
+    ssl->verify = 1; /* the name too; Paho's default is not to look */
+    ssl->enabledCipherSuites = tls_1_2_and_later;
+    ssl->keyStore = settings->cert_file[0] != '\0' ? settings->cert_file : NULL;
+    ssl->privateKey = settings->key_file[0] != '\0' ? settings->key_file : NULL;
+    ssl->ssl_error_cb = line_tls_complaint;
+    ssl->ssl_error_context = epoch;
+}
+
+static int connect_paho(struct line *line, struct epoch *epoch, const struct credentials *credentials)
+{
+    MQTTAsync_connectOptions options;
+    MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
+    MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
+    MQTTProperties properties = MQTTProperties_initializer;
+    const struct mqtt_settings *settings = line->settings;
+    int timeout_ms = settings->connect_timeout_ms > 0 ? settings->connect_timeout_ms : MQTT_CONNECT_TIMEOUT_MS;
+    int rc = set_dialect(line, epoch, &properties, &options);
+    will.topicName = line->topics->text[TOPIC_AVAILABILITY];
+    will.message = "offline";
+    will.retained = 1;
+    will.qos = 1;
+    options.keepAliveInterval = settings->keepalive_s;
+    options.connectTimeout = (timeout_ms + 999) / 1000;
+    options.automaticReconnect = 0;
+    options.maxInflight = LINE_PUBLISHES_MAX;
+    options.will = &will;
+    options.username = credentials->username[0] != '\0' ? credentials->username : NULL;
+    options.password = credentials->password[0] != '\0' ? credentials->password : NULL;
+    if (settings->ca_file[0] != '\0') {
+        set_tls(line, epoch, &ssl);
+        options.ssl = &ssl;
+    }
+    line_answer_connect(epoch, &options);
+    if (rc == MQTTASYNC_SUCCESS)
+        rc = MQTTAsync_connect(line->paho, &options);
+    MQTTProperties_free(&properties);
+    return rc;
+}
+
+/* What main is to know of the certificates, whether they are of use or not. */
+static int inspect(const struct line *line, const struct epoch *epoch, char *why, size_t why_bytes)
+{
+    struct ring_entry entry = {.kind = RING_CERTIFICATES, .epoch = epoch->number};
+    int r = certificates_read(line->settings, &entry.certificates, why, why_bytes);
+    entry.code = r;
+    if (r < 0)
+        (void)snprintf(entry.text, sizeof entry.text, "%s", why);
+    ring_put(line->ring, &entry);
+    return r;
+}
+
+static void carry_out_connect(struct line *line)
+{
+    struct epoch *epoch = &line->epochs[line->current.attempt % LINE_EPOCHS];
+    struct credentials credentials = {0};
+    char why[MQTT_RING_TEXT_BYTES] = "not tried";
+    int rc = line->attempt > 0 || !line->current.is_5 ? renew_paho(line, line->current.is_5) : MQTTASYNC_SUCCESS;
+    line->attempt = epoch->number = line->current.attempt;
+    epoch->is_5 = line->current.is_5;
+    epoch->tls_text[0] = '\0';
+    /* Callbacks that belong to no call: their context changes with the attempt. */
+    if (rc == MQTTASYNC_SUCCESS)
+        rc = line_listen(epoch, line->paho);
+    if (rc == MQTTASYNC_SUCCESS && inspect(line, epoch, why, sizeof why) < 0)
+        rc = LINE_FILES_BAD;
+    if (rc == MQTTASYNC_SUCCESS && credentials_load(line->settings, line->credentials_folder, &credentials, why, sizeof why) < 0)
+        rc = LINE_FILES_BAD;
+    if (rc == MQTTASYNC_SUCCESS)
+        rc = connect_paho(line, epoch, &credentials);
+    credentials_wipe(&credentials); /* Paho has a copy of its own, as long as the handle lives */
+    if (rc != MQTTASYNC_SUCCESS)
+        line_tell(epoch, RING_CONNECT_FAILED, 0, rc, why);
+}
+
+static void carry_out_disconnect(struct line *line, struct epoch *epoch)
+{
+    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+    if (epoch->is_5)
+        options = (MQTTAsync_disconnectOptions)MQTTAsync_disconnectOptions_initializer5;
+    options.timeout = 0; /* Paho looks at timeouts every three seconds only; who must wait does so in client.c */
+    line_answer_close(epoch, &options);
+    if (MQTTAsync_disconnect(line->paho, &options) != MQTTASYNC_SUCCESS)
+        line_tell(epoch, RING_LOST, 0, MQTTASYNC_DISCONNECTED, "already disconnected");
+}
+
+static void carry_out_publish(struct line *line, struct epoch *epoch)
+{
+    MQTTAsync_message message = MQTTAsync_message_initializer;
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    struct line_order *order = &line->current;
+    int rc;
+    message.payload = order->text;
+    message.payloadlen = (int)order->length_bytes;
+    message.qos = 1;
+    message.retained = order->retain;
+    line_answer_publish(epoch, order->index, &options);
+    rc = MQTTAsync_sendMessage(line->paho, line->topics->text[order->topic], &message, &options);
+    if (rc == MQTTASYNC_DISCONNECTED)
+        line_tell(epoch, RING_LOST, 0, rc, "found at a publish");
+    else if (rc != MQTTASYNC_SUCCESS)
+        line_tell(epoch, RING_NOT_ACKED, order->index, rc, "not handed over");
+}
+
+/* In 3.1.1 old retained messages do come, marked as such; one published as retained while we are there comes unmarked. */
+static void carry_out_subscribe(struct line *line, struct epoch *epoch, bool wanted)
+{
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    const char *filter = line->topics->filter[line->current.index];
+    int rc;
+    if (!wanted) { /* from an earlier configuration; the broker's answer changes nothing */
+        (void)MQTTAsync_unsubscribe(line->paho, filter, &options);
+        return;
+    }
+    line_answer_subscribe(epoch, line->current.index, &options);
+    /* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). */
+    options.subscribeOptions.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
+    options.subscribeOptions.retainHandling = 2;    /* and old ones aren't sent at all */
+    rc = MQTTAsync_subscribe(line->paho, filter, 1, &options);
+    if (rc != MQTTASYNC_SUCCESS)
+        line_tell(epoch, RING_SUBSCRIBED, line->current.index, rc, "not asked");
+}
+
+void line_carry_out(struct line *line)
+{
+    struct epoch *epoch = &line->epochs[line->attempt % LINE_EPOCHS];
+    char why[MQTT_RING_TEXT_BYTES];
+    if (line->current.op == LINE_CONNECT) {
+        carry_out_connect(line);
+        return;
+    }
+    if (line->current.op == LINE_INSPECT) { /* of no connection */
+        (void)inspect(line, epoch, why, sizeof why);
+        return;
+    }
+    if (line->current.attempt != line->attempt)
+        return;
+    switch (line->current.op) {
+    case LINE_CONNECT:
+    case LINE_INSPECT: break;
+    case LINE_DISCONNECT: carry_out_disconnect(line, epoch); break;
+    case LINE_PUBLISH: carry_out_publish(line, epoch); break;
+    case LINE_SUBSCRIBE: carry_out_subscribe(line, epoch, true); break;
+    case LINE_UNSUBSCRIBE: carry_out_subscribe(line, epoch, false); break;
+    }
+}
