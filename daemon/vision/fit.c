@@ -6,7 +6,7 @@
 
 enum { PROFILE = 11, SIDES_TRIED_MAX = 4, TIMING_EDGES_MAX = 24, CONTRAST_MIN = 8 * IMAGE_STEPS_PER_LEVEL };
 
-static const float timing_min = 0.6f; /* by chance a half is right */
+static const float timing_min = 0.6f, timing_sure = 0.8f; /* by chance a half is right */
 
 /* The picture at the level where the code's modules are a few pixels wide. */
 struct view {
@@ -36,38 +36,67 @@ struct corner_fit {
     float module_px[2];
 };
 
-/* From the centre of a finder outwards: how far its outer edge is. 0: can't be told. */
-static float outer_edge(const struct view *view, struct point at, struct point way, float module_px)
+enum { FINE_STEPS = 8, OUTWARDS = 6 * FINE_STEPS + 1 }; /* of a module; six modules */
+
+/* The next place, from `at` on, from which levels have gone back by a turn; signed: 1 a peak, -1 a valley. */
+static int next_extreme(const int levels[OUTWARDS], int at, int sign, int turn)
 {
-    enum { STEPS = 8, SAMPLES = 6 * STEPS + 1 }; /* of a module; six modules */
-    int levels[SAMPLES], light = 0;
-    for (int i = 0; i < SAMPLES; i++) {
-        const float off = module_px * (float)i / STEPS;
+    int best = at;
+    for (int i = at; i < OUTWARDS && sign * (levels[best] - levels[i]) < turn; i++)
+        if (sign * (levels[i] - levels[best]) > 0)
+            best = i;
+    return best;
+}
+
+/* Where levels go from one side of `middle` to the other, between two places; in module_px. 0: nowhere. */
+static float crossing(const int levels[OUTWARDS], int from, int to, int middle, float module_px)
+{
+    for (int i = from + 1; i <= to; i++)
+        if ((levels[i - 1] < middle) != (levels[i] < middle)) {
+            const float part = (float)(middle - levels[i - 1]) / (float)(levels[i] - levels[i - 1]);
+            return module_px * ((float)(i - 1) + part) / FINE_STEPS;
+        }
+    return 0;
+}
+
+/* From the centre of a finder outwards: how far its outer edge is. Either by one level for all of it, which noise and shine hurt
+ * least; or half-way between the ring and what is outside: blur leaves the ring paler than the centre. 0: can't be told. */
+static float outer_edge(const struct view *view, struct point at, struct point way, float module_px, bool is_blurred)
+{
+    int levels[OUTWARDS], light = 0;
+    for (int i = 0; i < OUTWARDS; i++) {
+        const float off = module_px * (float)i / FINE_STEPS;
         levels[i] = view_at(view, (struct point){at.x + way.x * off, at.y + way.y * off});
-        if (i <= 3 * STEPS && levels[i] > light)
+        if (i <= 3 * FINE_STEPS && levels[i] > light)
             light = levels[i];
     }
     if (light - levels[0] < CONTRAST_MIN)
         return 0;
-    const int middle = (light + levels[0]) / 2;
-    int found = 0;
-    for (int i = 1; i < SAMPLES; i++) {
-        const bool was_dark = levels[i - 1] < middle, is_dark = levels[i] < middle;
-        if (was_dark == is_dark || ++found < 3)
-            continue;
-        const float part = (float)(middle - levels[i - 1]) / (float)(levels[i] - levels[i - 1]);
-        return module_px * ((float)(i - 1) + part) / STEPS;
+    if (is_blurred) {
+        const int turn = (light - levels[0]) / 4;
+        const int gap = next_extreme(levels, 0, 1, turn), ring = next_extreme(levels, gap, -1, turn);
+        const int outside = next_extreme(levels, ring, 1, turn);
+        return levels[gap] - levels[ring] < turn || levels[outside] - levels[ring] < turn
+                   ? 0 : crossing(levels, ring, outside, (levels[ring] + levels[outside]) / 2, module_px);
     }
-    return 0;
+    float edge = 0;
+    for (int i = 0, found = 0; i + 1 < OUTWARDS && found < 3; i++) {
+        const int middle = (light + levels[0]) / 2;
+        const float here = crossing(levels, i, i + 1, middle, module_px);
+        found += here > 0;
+        edge = found == 3 ? here : 0;
+    }
+    return edge;
 }
 
 /* Moves the centre to the middle between the outer edges and takes the size from them, as far as they are plausible. */
-static void measure_corner(const struct view *view, struct corner_fit *corner, const struct point ways[2])
+static void measure_corner(const struct view *view, struct corner_fit *corner, const struct point ways[2], bool is_blurred)
 {
     for (int i = 0; i < 2; i++) {
         const struct point back = {-ways[i].x, -ways[i].y};
         const float guess = corner->module_px[i];
-        const float after = outer_edge(view, corner->at, ways[i], guess), before = outer_edge(view, corner->at, back, guess);
+        const float after = outer_edge(view, corner->at, ways[i], guess, is_blurred);
+        const float before = outer_edge(view, corner->at, back, guess, is_blurred);
         const float module = (after + before) / 7, off = (after - before) / 2;
         if (after <= 0 || before <= 0 || module < 0.6f * guess || module > 1.6f * guess || fabsf(off) > guess)
             continue;
@@ -82,7 +111,8 @@ static float distance(struct point a, struct point b)
     return sqrtf((a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y));
 }
 
-static bool measure_corners(const struct view *view, const struct finder_mark *const marks[3], struct corner_fit corners[3])
+static bool measure_corners(const struct view *view, const struct finder_mark *const marks[3], bool is_blurred,
+                            struct corner_fit corners[3])
 {
     for (int i = 0; i < 3; i++)
         corners[i].at = (struct point){marks[i]->x, marks[i]->y};
@@ -99,7 +129,7 @@ static bool measure_corners(const struct view *view, const struct finder_mark *c
             if (round == 0) /* a mark's size was measured along the axes */
                 for (int k = 0; k < 2; k++)
                     corners[i].module_px[k] = marks[i]->module_px * fmaxf(fabsf(ways[k].x), fabsf(ways[k].y));
-            measure_corner(view, &corners[i], ways);
+            measure_corner(view, &corners[i], ways, is_blurred);
         }
     }
     return true;
@@ -408,7 +438,13 @@ bool fit_code(const struct pyramid *pyramid, const struct finder_mark *corner, c
     const float module = (corner->module_px + right->module_px + below->module_px) / 3;
     struct view view = view_of(pyramid, module, corner->is_light);
     *ret_fit = (struct fit){.is_light = corner->is_light};
-    if (!measure_corners(&view, marks, corners) || !fit_sides(&view, corners, ret_fit))
+    for (int is_blurred = 0; is_blurred < 2 && ret_fit->timing < timing_sure; is_blurred++) {
+        struct fit fit = *ret_fit;
+        if (measure_corners(&view, marks, is_blurred, corners) && fit_sides(&view, corners, &fit) &&
+            fit.timing > ret_fit->timing)
+            *ret_fit = fit;
+    }
+    if (ret_fit->side_modules == 0)
         return false;
     ret_fit->module_px = module_at_middle(&ret_fit->map);
     if (!isfinite(ret_fit->module_px) || ret_fit->module_px < 0.5f || ret_fit->timing < timing_min)

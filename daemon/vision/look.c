@@ -256,12 +256,6 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
     const int marks = search->count < TRIPLE_MARKS_MAX ? search->count : TRIPLE_MARKS_MAX;
     const int count = triples_rank(search->marks, marks, &room->pyramid, room->thresholds, triples);
     int left = way->triples, result = 0;
-    if (count > 0) {
-        const struct triple *best = &triples[0];
-        sighting->triple_fault = best->fault;
-        sighting->triple_module_px = (search->marks[best->corner].module_px + search->marks[best->right].module_px +
-                                      search->marks[best->below].module_px) / 3;
-    }
     for (int i = 0; i < count && left > 0 && room->codes_count < DECODER_CODES_MAX; i++) {
         const struct triple *triple = &triples[i];
         if (used[triple->corner] || used[triple->right] || used[triple->below])
@@ -371,6 +365,7 @@ int look_run(struct look_room *room, int look, struct sighting *ret_sighting)
     room->bends_left = BENDS_MAX;
     search_marks(room, way);
     ret_sighting->marks = room->search.count;
+    ret_sighting->mark_is_sure = room->search.count > 0 && way->search.is_even;
     if (room->search.count > 0)
         ret_sighting->mark = room->search.marks[0];
     int result = room->search.count >= 3 ? try_triples(room, way, ret_sighting) : 0;

@@ -138,7 +138,7 @@ static bool is_too_near(const struct sighting *sighting, int width_px, int heigh
 {
     const float side = (float)(width_px < height_px ? width_px : height_px);
     if (!sighting->has_code)
-        return sighting->marks > 0 && sighting->mark.rows >= NEAR_ROWS &&
+        return sighting->mark_is_sure && sighting->mark.rows >= NEAR_ROWS &&
                sighting->mark.module_px * CODE_MODULES > side;
     struct point corners[4];
     corners_of(&sighting->fit, corners);

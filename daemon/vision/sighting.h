@@ -13,9 +13,9 @@ struct sighting {
     int dark, light; /* mean gray levels of its dark and its light modules, in the picture */
     float saturated; /* part of its modules that lie among others all as light as can be: no light module is so large */
     float smear;     /* how many times sharper it is across one direction than across another */
-    float triple_module_px, triple_fault; /* of the best three marks; 0: there aren't three */
     int marks;       /* finder patterns met */
     struct finder_mark mark; /* the largest of them */
+    bool mark_is_sure;       /* found by a strict search */
 };
 
 /* A fitted grid; it is kept if it is the best so far. */

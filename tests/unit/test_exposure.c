@@ -200,6 +200,32 @@ static void a_dark_code_becomes_readable(void **state)
     sim_end(&sim);
 }
 
+/* Once at it, it goes on to the middle, and doesn't stop at the border where it began. */
+static void the_way_ends_in_the_middle(void **state)
+{
+    (void)state;
+    static const struct {
+        int dark, light;
+    } screens[] = {{1, 20}, {2, 25}, {20, 270}, {500, 1000}, {1000, 2500}};
+    for (size_t i = 0; i < sizeof screens / sizeof *screens; i++) {
+        struct sim_camera sim;
+        struct exposure exposure;
+        struct exposure_reading reading;
+        int64_t now_us = 1000000;
+        sim_begin(&sim, screens[i].dark, screens[i].light,
+                  (struct camera_exposure){.lowest = 1, .highest = 3000, .step = 1, .value = 100, .is_time = true});
+        exposure_init(&exposure, &sim.range);
+        for (int frames = 0; frames < 100; frames++)
+            frame(&sim, &exposure, true, &now_us);
+        const struct decoder_picture view = view_of(&sim);
+        assert_true(exposure_read(&view, corner_x, corner_y, &reading));
+        assert_true(sim.sets > 0);
+        assert_in_range(reading.mean, 70, 150);
+        assert_in_range(reading.saturated_permille, 0, 100);
+        sim_end(&sim);
+    }
+}
+
 static void brightness_serves_where_time_cannot_be_set(void **state)
 {
     (void)state;
@@ -355,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_glaring_screen_becomes_readable),
         cmocka_unit_test(a_dark_code_becomes_readable),
+        cmocka_unit_test(the_way_ends_in_the_middle),
         cmocka_unit_test(brightness_serves_where_time_cannot_be_set),
         cmocka_unit_test(a_flat_scene_does_not_swing),
         cmocka_unit_test(a_coarse_control_rests),
