@@ -72,7 +72,7 @@ static void connect_failed(struct epoch *epoch, int code, const char *message)
                    ? "closed right after the greeting; does the broker want another certificate, or a password?"
                    : "closed right after the greeting";
     else if (is_tls && code < 0 && epoch->tls_text[0] == '\0')
-        text = "not reachable, or its certificate doesn't name the host of mqtt.host";
+        text = "not reachable, or its certificate doesn't name the host of mqtt.host, or it wants another one of ours";
     (void)snprintf(entry.text, sizeof entry.text, "%s%s%s", epoch->tls_text, epoch->tls_text[0] != '\0' ? "; " : "", text);
     ring_put(epoch->line->ring, &entry);
 }

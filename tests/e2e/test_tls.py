@@ -109,7 +109,8 @@ def test_the_lane_shows_its_certificate(drive, tls_broker, authority):  # noqa: 
     assert len(drive(tls_broker.port, *tls(authority, "--cert-file", both)).finish()[0]) == ROWS
     without = drive(tls_broker.port, *tls(authority), "--seconds", 3)
     assert without.finish(expected=1)[0] == []
-    assert "certificate required" in without.errors or "does the broker want another certificate" in without.errors
+    # How far the greeting gets before the broker hangs up is a matter of time.
+    assert re.search("certificate required|does the broker want another certificate|it wants another one of ours", without.errors)
     assert "3.1.1" not in without.errors  # a broker that closes for this reason isn't an old one
 
 
