@@ -116,7 +116,7 @@ fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600, shared
 bench: all $(BENCHES) ## codes, register and journal, sizes, start-up, and the time from frame to relay
 	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
 
-broker-example: ## config/mosquitto proved by a broker of its own: who may write and read what, the bridge
+broker-example: all ## config/mosquitto proved by a broker of its own: who may write and read what, the bridge
 	$(Q)/usr/bin/python3 tests/broker_example.py --build $(BUILD)
 LANES ?= 200
 SECONDS ?= 60

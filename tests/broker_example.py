@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """`make broker-example`: starts mosquitto from the files of config/mosquitto, as shipped but for paths and ports, with a
 throw-away CA, and proves with real clients (mosquitto_pub, mosquitto_sub) who may do what: no lane writes another lane's
-topics. A second, central mosquitto proves the bridge. Loopback only; ends with a line of counts. tests/check.py runs it too."""
+topics. The real qrgated finds its rights enough; a second, central mosquitto proves the bridge. Loopback only; ends with a line of counts. tests/check.py runs it too."""
 import argparse
+import json
 import os
 import pathlib
 import shutil
@@ -304,6 +305,51 @@ def check_outage(counts, site, central, authority, lane):
     authority.stop()
 
 
+def ask(site, verb):
+    """A request as an admin's tool sends it; its transaction."""
+    transaction = f"{verb}-{time.monotonic_ns()}"
+    answer = site.publish("admin", f"{SITE}/lane1/request/{verb}", json.dumps(
+        {"transaction": transaction, "operator": "admin", "issued_at": int(time.time())}))
+    return transaction if answer is None else answer
+
+
+def check_lane(counts, site, build):
+    """The real qrgated as lane1, with its certificate: these rights are enough for all that it says and hears."""
+    mqtt = "".join(f' {key} = "{site.folder / name}";' for key, name in
+                   (("ca_file", "ca.pem"), ("cert_file", "lane1.pem"), ("key_file", "lane1.key")))
+    lane = gate.Lane(site.folder / "lane", build, site.broker.ports[8883], size=(160, 120), rate_fps=1, mqtt=mqtt,
+                     extra='commands = { auth = "acl"; };\nlane_timing = { debounce_ms = 5; };')
+    config = lane.config.read_text().replace('site = "demo"', 'site = "quangyen-demo"').replace("127.0.0.1", "localhost")
+    lane.config.write_text(config)
+    admin = Listener(site, "admin", f"{SITE}/lane1/#")
+
+    def came(leaf, what=""):
+        try:
+            admin.wait(lambda: any(t == f"{SITE}/lane1/{leaf}" and what in p for t, p in admin.heard), leaf)
+            return True
+        except TimeoutError:
+            return False
+    try:
+        lane.start()
+        for leaf, what in (("availability", "online"), ("info", "lane1"), ("alarm", '"start"'), ("state", '"presence_shared":true')):
+            counts.check(f"qrgated's {leaf} arrives", came(leaf, what), lane.log()[-500:])
+        lane.press()
+        counts.check("qrgated's passage arrives", came("passage", "override"))
+        transaction = ask(site, "report")
+        counts.check("qrgated hears a request and its response arrives", came("response/report", transaction))
+        counts.check("qrgated's health arrives", came("health"))
+        site.publish("office", f"{SITE}/declaration", json.dumps({
+            "schema": "qrgate/declaration/1", "subject": "cccd:022199012345", "status": "green", "transaction_id": "from-the-office",
+            "declared_at": "2026-01-15T08:00:00+07:00"}))
+        counts.check("qrgated hears a declaration and its result arrives", came("result", "from-the-office"))
+        counts.check("qrgated ends well", lane.stop() == 0 and came("availability", "offline"))
+        complaints = [line for line in lane.log().splitlines() if "mqtt" in line and line[:3] in ("<0>", "<1>", "<2>", "<3>", "<4>")]
+        counts.check("qrgated has nothing to complain about", not complaints, complaints)
+    finally:
+        lane.stop()
+        admin.stop()
+
+
 def prepare(folder):
     site, central = Site(folder / "site"), Site(folder / "central")
     make_ca(central.folder, "ca")
@@ -337,7 +383,8 @@ def prepare(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
-    folder = pathlib.Path(parser.parse_args().build).resolve() / "broker-example"
+    build = pathlib.Path(parser.parse_args().build).resolve()
+    folder = build / "broker-example"
     shutil.rmtree(folder, ignore_errors=True)
     began, counts = time.monotonic(), Counts()
     site, central = prepare(folder)
@@ -347,6 +394,7 @@ def main():
         for check in (check_writes, check_reads, check_strangers):
             check(counts, site)
         check_bridge(counts, site, central)
+        check_lane(counts, site, build)
         check_sessions(counts, site)
     finally:
         site.broker.stop()

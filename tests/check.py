@@ -125,6 +125,7 @@ def main():
         if step("e2e"):
             pytest(counts, "build", "e2e", "tests/e2e")
             one(counts, "demo", ["/usr/bin/python3", "tests/demo.py", "--build", "build"])
+            one(counts, "broker example", ["/usr/bin/python3", "tests/broker_example.py", "--build", "build"])
         if step("asan") and build(counts, "build with address and undefined sanitizers", "SANITIZER=address,undefined"):
             units(counts, "build/address-undefined", "unit-asan")
             pytest(counts, "build/address-undefined", "e2e-asan", "-m", "not long and not unsanitized", "tests/e2e")

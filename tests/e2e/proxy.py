@@ -286,8 +286,8 @@ class Proxy:
                 server = socket.create_connection(("127.0.0.1", self.target_port), 5)
                 server.settimeout(None)
             except OSError:  # the broker is away: so are we
+                self.count("broker_away")  # before the client can know
                 reset_and_close(client)
-                self.count("broker_away")
                 continue
             for sock in (client, server):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
