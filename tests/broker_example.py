@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """`make broker-example`: starts mosquitto from the files of config/mosquitto, as shipped but for paths and ports, with a
 throw-away CA, and proves with real clients (mosquitto_pub, mosquitto_sub) who may do what: no lane writes another lane's
-topics. The real qrgated finds its rights enough; a second, central mosquitto proves the bridge. Loopback only; ends with a line of counts. tests/check.py runs it too."""
+topics. The real qrgated finds its rights enough; a second, central mosquitto proves the bridge. Loopback only; ends with a
+line of counts. tests/check.py runs it too."""
 import argparse
 import json
 import os
@@ -68,7 +69,7 @@ def openssl(*arguments):
 
 
 def make_ca(folder, name):
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2, "-subj", f"/CN={name}",
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 90, "-subj", f"/CN={name}",
             "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
 
 
@@ -79,7 +80,7 @@ def make_certificate(folder, ca, common_name, name=None, use="clientAuth", alter
             "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.csr")
     extensions.write_text(f"extendedKeyUsage={use}\n" + (f"subjectAltName={alternative}\n" if alternative else ""))
     openssl("x509", "-req", "-in", folder / f"{name}.csr", "-CA", folder / f"{ca}.pem", "-CAkey", folder / f"{ca}.key",
-            "-CAcreateserial", "-days", 2, "-extfile", extensions, "-out", folder / f"{name}.pem")
+            "-CAcreateserial", "-days", 90, "-extfile", extensions, "-out", folder / f"{name}.pem")
 
 
 class Mosquitto:

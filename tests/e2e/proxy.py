@@ -100,6 +100,8 @@ class Connection:
                 if not data:
                     break
                 for packet in frames.feed(data) if frames else [data]:
+                    if self.closed:  # a cut within this very piece: what stood behind it never was
+                        return
                     handle(packet, sink)
         except (OSError, NotMqtt) as error:
             if isinstance(error, NotMqtt):
@@ -126,8 +128,8 @@ class Connection:
             self._send(sink, packet)
             return
         self._send(sink, packet[:left])
-        self.proxy.count("cut")
         self.close()
+        self.proxy.count("cut")  # last: the next cut is another connection's
 
     def _down(self, packet, sink):
         if self.proxy.framed and packet[0] >> 4 == PUBACK:

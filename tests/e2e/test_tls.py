@@ -245,6 +245,22 @@ def test_checking_the_configuration_tells_what_ends_soon(build, authority):
         assert not said or f'mqtt.cert_file "{certificate}"' in check.stderr
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_several_in_a_file_the_first_to_end_counts(build, authority, order):
+    (authority.folder / "trust").mkdir()
+    (authority.folder / "site.key").write_text("5a" * 32 + "\n")
+    (authority.folder / "site.key").chmod(0o600)
+    old = Authority(authority.folder, "old", days=(-300, 10))
+    files = [authority.file.read_bytes(), old.file.read_bytes()]
+    both = authority.write("both.pem", b"a remark\n" + files[order[0]] + files[order[1]])
+    config = authority.folder / "lane.conf"
+    config.write_text(f'site = "s"; lane = "l"; lines = {{ driver = "sim"; }};\n'
+                      f'journal = {{ site_key_file = "{authority.folder}/site.key"; }};\n'
+                      f'trust = {{ folder = "{authority.folder}/trust"; }};\nmqtt = {{ ca_file = "{both}"; }};\n')
+    check = subprocess.run([build / "qrgated", "--check-config", "--config", config], capture_output=True, text=True, timeout=20)
+    assert check.returncode == 0 and f'mqtt.ca_file "{both}": ends on ' in check.stderr
+
+
 # ---- who the lane is -----------------------------------------------------------------------------------------------------
 def test_systemd_credentials(build, tmp_path):
     for name, text in (("mqtt-username", "gate seven\n"), ("mqtt-password", "open sesame\r\n")):
@@ -435,14 +451,22 @@ def test_health_is_published(make_lane, subscriber):
     assert health["mqtt"] == {"protocol": "5"} and health["clock_trusted"] and health["uptime_s"] >= 5
 
 
-def test_counts_go_on_when_the_eye_is_replaced(make_lane, subscriber):
-    lane = make_lane()
+def test_counts_go_on_when_the_eye_is_replaced(make_lane, subscriber, broker):
+    """And a health message comes when an operator asks for it."""
+    lane = make_lane(extra='commands = { auth = "acl"; };')
     lane.start()
-    first = gate.wait_for(lane.eye_pid, 10, "an eye")
-    gate.wait_for(lambda: subscriber.last("/state") and subscriber.last("/state")["camera"] == "ok", 20, "a camera")
-    os.kill(first, 9)
-    health = gate.wait_for(lambda: health_of(subscriber), 30, "a health message")
-    assert health["eye"]["restarts"] == 1 and health["eye"]["frames"] > 0
+    first = gate.wait_for(lambda: health_of(subscriber), 30, "a health message")
+    assert first["eye"]["restarts"] == 0 and first["eye"]["frames"] > 60
+    old = lane.eye_pid()
+    os.kill(old, 9)
+    gate.wait_for(lambda: lane.eye_pid() not in (None, old), 10, "another eye")
+    request = {"transaction": "t1", "operator": "admin",
+               "issued_at": datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")}
+    subprocess.run(["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-t", "qrgate/demo/lane1/request/report", "-m",
+                    json.dumps(request)], check=True, timeout=10)
+    second = gate.wait_for(lambda: health_of(subscriber, 2), 20, "the health asked for")
+    assert second["eye"]["restarts"] == 1 and second["eye"]["frames"] >= first["eye"]["frames"]
+    assert second["uptime_s"] < 60  # not the one that comes each minute
 
 
 @pytest.mark.parametrize("days, alarm", [(29, True), (31, False), (-1, True)])

@@ -89,9 +89,10 @@ static void who_spoke_5_closes_for_another_reason(void **state)
     struct protocol p = fresh();
     (void)state;
     assert_true(protocol_connected(&p));
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         assert_false(protocol_failed(&p, PROTOCOL_CLOSED, NOW_US));
-    assert_true(protocol_is_5(&p, NOW_US));
+        assert_true(protocol_is_5(&p, NOW_US));
+    }
     assert_true(protocol_failed(&p, PROTOCOL_REFUSED, NOW_US)); /* but what it says counts: it was replaced */
 }
 
