@@ -14,6 +14,7 @@ struct lane_state {
     bool camera_open, clock_trusted, journal_ok, out_of_order;
     char camera[160]; /* what was opened, or why not */
     char mode[16];    /* the lane's: "normal", …; "" = not known yet */
+    uint32_t alarms;  /* those that are on: bits by catalogue_alarm_name() */
 };
 
 /* What the publisher adds; all counted since start-up. */

@@ -114,7 +114,7 @@ void publisher_report(struct publisher *p)
 static bool same_state(const struct lane_state *a, const struct lane_state *b)
 {
     return a->camera_open == b->camera_open && a->clock_trusted == b->clock_trusted && a->journal_ok == b->journal_ok &&
-           a->out_of_order == b->out_of_order && strncmp(a->camera, b->camera, sizeof a->camera) == 0 &&
+           a->out_of_order == b->out_of_order && a->alarms == b->alarms && strncmp(a->camera, b->camera, sizeof a->camera) == 0 &&
            strncmp(a->mode, b->mode, sizeof a->mode) == 0;
 }
 
