@@ -148,6 +148,7 @@ static void finish_reload(struct daemon *d)
         passage_reconfigure(&d->passage, fresh);
         supervisor_set_hang_ms(&d->eye, fresh->hang_ms);
         publisher_command_rules(d->publisher, &fresh->commands);
+        publisher_home_assistant(d->publisher, fresh->mqtt.home_assistant);
         upkeep_reloaded(&d->upkeep);
         d->settings = fresh;
         settings_free_keys(old);

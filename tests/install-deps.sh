@@ -6,7 +6,7 @@ packages="build-essential pkg-config clang cppcheck libzbar-dev libv4l-dev libgp
  libconfig-dev libcbor-dev libsodium-dev libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libcmocka-dev
  libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev
  libutf8proc-dev openssl groff-base qrencode mosquitto mosquitto-clients python3 python3-pytest python3-jsonschema
- python3-cryptography valgrind libfaketime libnss-wrapper
+ python3-cryptography python3-jinja2 valgrind libfaketime libnss-wrapper
  sqlite3 systemd procps strace ca-certificates libclang-rt-dev"
 # The lab's kernel and compiler are Debian 12's.
 [ "$(dpkg --print-architecture)" = amd64 ] && . /etc/os-release && [ "$VERSION_ID" = 12 ] && packages="$packages $(cat "$here/lab/packages.txt")"

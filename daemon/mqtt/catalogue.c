@@ -85,18 +85,18 @@ const struct catalogue_field *catalogue_field(enum message_name message, const c
 {
     const struct catalogue_group *group = &messages[message]->group;
     const struct catalogue_field *found = NULL;
-    while (*path != '\0' && group != NULL) {
+    while (group != NULL) {
         const size_t length = strcspn(path, ".");
         found = NULL;
         for (int i = 0; i < group->count && found == NULL; i++)
             if (strlen(group->fields[i].name) == length && memcmp(group->fields[i].name, path, length) == 0)
                 found = &group->fields[i];
-        if (found == NULL)
-            return NULL;
+        if (found == NULL || path[length] == '\0')
+            return found;
         group = found->kind == FIELD_OBJECT ? found->inside : NULL;
-        path += length + (path[length] == '.');
+        path += length + 1;
     }
-    return *path == '\0' ? found : NULL;
+    return NULL;
 }
 
 /* ---- names ---- */

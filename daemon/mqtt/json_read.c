@@ -189,7 +189,7 @@ int json_read_members(struct json_object *object, const struct catalogue_message
         int i = 0;
         while (i < count && strcmp(fields[i].name, name) != 0)
             i++;
-        if (i == count && message->strict)
+        if (message->strict && (i == count || takes[i] == NULL))
             return json_read_refuse(why, why_bytes, "'%s': no such member; see the schema", shown(name, true, buffer));
         if (i == count || takes[i] == NULL)
             continue;

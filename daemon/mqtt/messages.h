@@ -7,7 +7,8 @@
 #include "daemon/mqtt/inbound.h"
 #include "daemon/mqtt/topics.h"
 
-enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LIBRARIES_MAX = 12 };
+enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LONG_BYTES = 12288 /* discovery.h */,
+       MESSAGE_LIBRARIES_MAX = 12 };
 
 /* What main knows about its lane and tells it once a second; retained on the topic `state`. */
 struct lane_state {

@@ -103,7 +103,9 @@ static int print_health(void)
 static int print_messages(void)
 {
     static const char *const names[TOPIC_COUNT] = {"passage", "alarm", "state", "info", "availability", "result", "muster", "health"};
-    const struct lane_state lane[2] = {{.camera = "no \"camera\"", .mode = "normal"}, {true, true, true, true, "", "normal"}};
+    const struct lane_state lane[2] = {
+        {.camera = "no \"camera\"", .mode = "normal"},
+        {.camera_open = true, .clock_trusted = true, .journal_ok = true, .out_of_order = true, .mode = "normal", .alarms = UINT32_MAX}};
     const struct mqtt_counts counts[2] = {{.unsent_rows = 5, .broker_connects = 1},
                                           {.broker_connects = 2, .declarations_taken = 1, .presence_shared = true}};
     const struct message_result results[] = {
