@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 packages="build-essential pkg-config clang cppcheck libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev
  libconfig-dev libcbor-dev libsodium-dev libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libcmocka-dev
  libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev
- libutf8proc-dev openssl groff-base qrencode mosquitto mosquitto-clients python3 python3-pytest python3-jsonschema
+ libutf8proc-dev openssl groff-base qrencode mosquitto mosquitto-clients python3 python3-pytest python3-pytest-xdist python3-jsonschema
  python3-cryptography valgrind libfaketime libnss-wrapper
  sqlite3 systemd procps strace ca-certificates libclang-rt-dev"
 # The lab's kernel and compiler are Debian 12's.
