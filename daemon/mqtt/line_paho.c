@@ -10,10 +10,13 @@
  * - it sends the PUBACK of an incoming message when messageArrived returns, whether that says 1 or 0; with 0 the message
  *   stays in a heap queue of the handle, looked at only when the socket has news, and dies with it. So 0 is never said:
  *   on_message() waits until there is room;
+ * - of a connection that ends while it is being made it sometimes tells nothing at all: client.c ends such a silence;
  * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are.
  *
  * And what it can't: a handle that is destroyed forgets to free the topics and payloads of publishes that it was given and hadn't
- * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. */
+ * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. And its
+ * sending thread looks whether there is work and then waits, without a lock over both: what comes between is sent a second later, or
+ * with the next thing to send. */
 #include "daemon/mqtt/line_parts.h"
 
 #include <string.h>
