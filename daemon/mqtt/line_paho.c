@@ -21,6 +21,7 @@
 
 #include <string.h>
 
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
 #include "daemon/mqtt/credentials.h"
 
@@ -124,8 +125,8 @@ static int connect_paho(struct line *line, struct epoch *epoch, const struct cre
     int rc = set_dialect(line, epoch, &properties, &options);
     will.topicName = line->topics->text[TOPIC_AVAILABILITY];
     will.message = "offline";
-    will.retained = 1;
-    will.qos = 1;
+    will.retained = catalogue_topic(TOPIC_AVAILABILITY)->retained;
+    will.qos = catalogue_topic(TOPIC_AVAILABILITY)->qos;
     options.keepAliveInterval = settings->keepalive_s;
     options.connectTimeout = (timeout_ms + 999) / 1000;
     options.automaticReconnect = 0;
@@ -196,10 +197,11 @@ static void carry_out_publish(struct line *line, struct epoch *epoch)
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     struct line_order *order = &line->current;
     int rc;
-    message.payload = order->text;
+    /* Paho copies it before it returns. */
+    message.payload = order->long_text != NULL ? (void *)(uintptr_t)order->long_text : order->text;
     message.payloadlen = (int)order->length_bytes;
-    message.qos = 1;
-    message.retained = order->retain;
+    message.qos = catalogue_topic(order->topic)->qos;
+    message.retained = catalogue_topic(order->topic)->retained;
     line_answer_publish(epoch, order->index, &options);
     rc = MQTTAsync_sendMessage(line->paho, line->topics->text[order->topic], &message, &options);
     if (rc == MQTTASYNC_DISCONNECTED)
@@ -222,7 +224,7 @@ static void carry_out_subscribe(struct line *line, struct epoch *epoch, bool wan
     /* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). */
     options.subscribeOptions.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
     options.subscribeOptions.retainHandling = 2;    /* and old ones aren't sent at all */
-    rc = MQTTAsync_subscribe(line->paho, filter, 1, &options);
+    rc = MQTTAsync_subscribe(line->paho, filter, catalogue_inbound((enum inbound_topic)line->current.index)->qos, &options);
     if (rc != MQTTASYNC_SUCCESS)
         line_tell(epoch, RING_SUBSCRIBED, line->current.index, rc, "not asked");
 }
