@@ -17,7 +17,7 @@
 #include "daemon/mqtt/credentials.h"
 #include "daemon/mqtt/tls.h"
 
-enum { CLOSE_WAIT_MS = 1000, URI_BYTES = 160, NO_SUBSCRIBERS = 0x10 };
+enum { CLOSE_WAIT_MS = 1000, URI_BYTES = 160 };
 
 struct broker_link {
     const struct broker *broker;
@@ -385,7 +385,7 @@ enum broker_result broker_subscribe(struct broker_link *link, const char *filter
 }
 
 enum broker_result broker_publish(struct broker_link *link, const char *topic, const void *bytes, size_t length_bytes, bool retain,
-                                  int expiry_s, int timeout_ms, bool *ret_nobody)
+                                  int expiry_s, int timeout_ms)
 {
     MQTTAsync_message message = MQTTAsync_message_initializer;
     MQTTAsync_responseOptions options;
@@ -403,8 +403,6 @@ enum broker_result broker_publish(struct broker_link *link, const char *topic, c
     const bool taken = MQTTAsync_sendMessage(link->paho, topic, &message, &options) == MQTTASYNC_SUCCESS;
     MQTTProperties_free(&message.properties);
     const enum broker_result result = taken ? end_step(link, timeout_ms, &code) : BROKER_LOST;
-    if (ret_nobody)
-        *ret_nobody = result == BROKER_OK && code == NO_SUBSCRIBERS;
     return judge(link, result, code);
 }
 
@@ -481,8 +479,12 @@ enum ctl_exit broker_complain(const struct ctl *ctl, const struct broker *broker
         [BROKER_UNREACHABLE] = "broker.unreachable", [BROKER_NOT_LET_IN] = "broker.not_let_in",
         [BROKER_FILES_BAD] = "broker.files_bad",     [BROKER_NO_RIGHTS] = "broker.no_rights", [BROKER_LOST] = "broker.lost",
     };
+    const char *key = keys[result];
     char where[URI_BYTES], buffer[BROKER_TEXT_BYTES], host[132];
     (void)snprintf(where, sizeof(where), "%s:%d", printable(broker->mqtt.host, host, sizeof(host)), broker->mqtt.port);
-    return ctl_complain(ctl, result == BROKER_TIME_OVER ? CTL_NO_ANSWER : CTL_FAILED, keys[result], "broker", where, "why",
+    /* Paho doesn't say that the name is wrong: nothing but that the greeting failed. */
+    if (result == BROKER_UNREACHABLE && broker->mqtt.ca_file[0] && strncmp(text, "TLS:", 4) != 0)
+        key = "broker.unreachable_tls";
+    return ctl_complain(ctl, result == BROKER_TIME_OVER ? CTL_NO_ANSWER : CTL_FAILED, key, "broker", where, "why",
                         printable(text, buffer, sizeof(buffer)), NULL);
 }

@@ -33,10 +33,10 @@ struct broker_link;
 enum broker_result broker_open(const struct broker *broker, int stop_fd, int timeout_ms, struct broker_link **ret, char *text);
 /* QoS 1; retained messages that the broker has come as such. */
 enum broker_result broker_subscribe(struct broker_link *link, const char *filter, int timeout_ms);
-/* QoS 1, until it is acknowledged. expiry_s: MQTT 5's message expiry, 0 = none. *ret_nobody (NULL: not wanted): the broker says that
- * nobody is subscribed. */
+/* QoS 1, until it is acknowledged. expiry_s: MQTT 5's message expiry, 0 = none. Whether anybody is subscribed is not to be known: Paho
+ * 1.3 keeps that reason of a PUBACK to itself. */
 enum broker_result broker_publish(struct broker_link *link, const char *topic, const void *bytes, size_t length_bytes, bool retain,
-                                  int expiry_s, int timeout_ms, bool *ret_nobody);
+                                  int expiry_s, int timeout_ms);
 /* The next message, to be freed; *ret is NULL but for BROKER_OK. timeout_ms -1: waits for ever. What came before a loss comes first. */
 enum broker_result broker_receive(struct broker_link *link, int timeout_ms, struct broker_message **ret);
 int64_t broker_dropped(const struct broker_link *link); /* messages for which there was no room */

@@ -10,7 +10,7 @@
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
 
-enum { CBOR_BYTES_OF_TWO = 0x59, CBOR_HEAD_BYTES = 3 };
+enum { CBOR_BYTES = 0x40, CBOR_ONE_MORE = 24, CBOR_TWO_MORE = 25, CBOR_HEAD_MAX_BYTES = 3 };
 
 static void text_member(struct json *json, const char *name, const char *text)
 {
@@ -47,12 +47,18 @@ int request_write(const struct request *request, char *ret_json, size_t json_byt
     return json_end(&json);
 }
 
-/* The head of a byte string whose length takes two bytes; what is longer doesn't go into a request. */
-static void bytes_head(uint8_t head[CBOR_HEAD_BYTES], size_t length_bytes)
+/* The head of a byte string; what needs more than two bytes for its length doesn't go into a request. */
+static size_t bytes_head(uint8_t head[CBOR_HEAD_MAX_BYTES], size_t length_bytes)
 {
-    head[0] = CBOR_BYTES_OF_TWO;
-    head[1] = (uint8_t)(length_bytes >> 8);
+    const bool is_short = length_bytes < 256;
+    if (length_bytes < CBOR_ONE_MORE) {
+        head[0] = (uint8_t)(CBOR_BYTES | length_bytes);
+        return 1;
+    }
+    head[0] = CBOR_BYTES | (is_short ? CBOR_ONE_MORE : CBOR_TWO_MORE);
+    head[1] = (uint8_t)(is_short ? length_bytes : length_bytes >> 8);
     head[2] = (uint8_t)length_bytes;
+    return is_short ? 2 : 3;
 }
 
 static void write_header(struct cbor_writer *writer, const char *kid)
@@ -68,6 +74,7 @@ int request_sign(const struct key_file *secret, const char *json, size_t json_by
 {
     struct cbor_writer header = { .used = 0 }, front = { .used = 0 }, end = { .used = 0 };
     uint8_t to_be_signed[COMMAND_REQUEST_MAX_BYTES + 64], signature[crypto_sign_BYTES], public_key[32], secret_key[64];
+    uint8_t head[CBOR_HEAD_MAX_BYTES];
     write_header(&header, secret->kid);
     const struct cose_message message = { .kind = COSE_SIGN1, .header = header.bytes, .header_bytes = header.used,
                                           .payload = (const uint8_t *)json, .payload_bytes = json_bytes };
@@ -82,12 +89,12 @@ int request_sign(const struct key_file *secret, const char *json, size_t json_by
     cbor_write_bytes(&front, header.bytes, header.used);
     cbor_write_map(&front, 0);
     cbor_write_bytes(&end, signature, sizeof(signature));
-    const size_t whole = front.used + CBOR_HEAD_BYTES + json_bytes + end.used;
+    const size_t head_bytes = bytes_head(head, json_bytes), whole = front.used + head_bytes + json_bytes + end.used;
     if (front.full || end.full || whole > bytes)
         return -EMSGSIZE;
     memcpy(ret_bytes, front.bytes, front.used);
-    bytes_head(ret_bytes + front.used, json_bytes);
-    memcpy(ret_bytes + front.used + CBOR_HEAD_BYTES, json, json_bytes);
+    memcpy(ret_bytes + front.used, head, head_bytes);
+    memcpy(ret_bytes + front.used + head_bytes, json, json_bytes);
     memcpy(ret_bytes + whole - end.used, end.bytes, end.used);
     return (int)whole;
 }
@@ -106,7 +113,7 @@ enum command_error request_check(const struct request *request, const struct key
     if (secret) {
         rules.operators_count = 1;
         operator->verbs = rules.verbs;
-        (void)snprintf(operator->name, sizeof(operator->name), "?");
+        (void)snprintf(operator->name, sizeof(operator->name), "%s", request->operator_name ? request->operator_name : "?");
         (void)snprintf(operator->kid, sizeof(operator->kid), "%s", secret->kid);
         (void)crypto_sign_seed_keypair(operator->public_key, secret_key, secret->key); /* can't fail */
         sodium_memzero(secret_key, sizeof(secret_key));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/ctl/broker_link.h"
+#include "daemon/ctl/members.h"
 #include "daemon/ctl/request.h"
 #include "daemon/decision/time_text.h"
 #include "daemon/mqtt/json_read.h"
@@ -244,46 +245,30 @@ static enum ctl_exit read_request(struct sending *sending)
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
-static const char *text_of(struct json_object *object, const char *name, char *buffer, size_t bytes)
-{
-    struct json_object *value;
-    const bool found = json_read_member_named(object, name, &value) && json_object_is_type(value, json_type_string);
-    return printable(found ? json_object_get_string(value) : "", buffer, bytes);
-}
-
-static bool number_of(struct json_object *object, const char *name, int64_t *ret)
-{
-    struct json_object *value;
-    return json_read_member_named(object, name, &value) && json_read_integer(value, ret);
-}
-
 static void print_clock(const struct sending *sending, struct json_object *response)
 {
     const struct lang *lang = sending->ctl->lang;
-    struct json_object *clock, *trusted;
+    struct json_object *clock = member_object(response, "clock");
     char text[48], local[48];
     int64_t at_s;
-    bool is_trusted = false;
-    if (!json_read_member_named(response, "clock", &clock) || !json_object_is_type(clock, json_type_object))
+    if (!clock)
         return;
-    (void)text_of(clock, "at", text, sizeof(text));
-    if (json_read_member_named(clock, "trusted", &trusted))
-        (void)json_read_flag(trusted, &is_trusted);
+    (void)member_text(clock, "at", text, sizeof(text));
     lang_print(stdout, lang, "send.clock", "time",
                time_text_read(text, strlen(text), &at_s, NULL) ? format_local(at_s, local) : text, "trust",
-               say(lang, is_trusted ? "clock.trusted" : "clock.untrusted"), NULL);
+               say(lang, member_flag(clock, "trusted") ? "clock.trusted" : "clock.untrusted"), NULL);
     (void)putchar('\n');
 }
 
 static void print_health(const struct sending *sending, struct json_object *response)
 {
-    struct json_object *health, *queues;
+    struct json_object *health = member_object(response, "health"), *queues = health ? member_object(health, "queues") : NULL;
     int64_t unsent = 0, uptime_s = 0;
-    if (!json_read_member_named(response, "health", &health) || !json_object_is_type(health, json_type_object))
+    if (!health)
         return;
-    (void)number_of(health, "uptime_s", &uptime_s);
-    if (json_read_member_named(health, "queues", &queues) && json_object_is_type(queues, json_type_object))
-        (void)number_of(queues, "unsent_rows", &unsent);
+    (void)member_number(health, "uptime_s", &uptime_s);
+    if (queues)
+        (void)member_number(queues, "unsent_rows", &unsent);
     lang_print(stdout, sending->ctl->lang, "send.health", "hours", LANG_N(uptime_s / 3600), "unsent", LANG_N(unsent), NULL);
     (void)putchar('\n');
 }
@@ -295,19 +280,19 @@ static void print_done(const struct sending *sending, struct json_object *respon
     int64_t from, to, seq;
     lang_print(stdout, lang, "send.done", "lane", sending->lane_path, "verb", say_word(lang, "verb", sending->request.verb), NULL);
     (void)putchar('\n');
-    if (text_of(response, "mode", text, sizeof(text))[0]) {
+    if (member_text(response, "mode", text, sizeof(text))[0]) {
         lang_print(stdout, lang, "send.mode", "mode", say_word(lang, "mode", text), NULL);
         (void)putchar('\n');
     }
-    if (number_of(response, "from", &from) && number_of(response, "to", &to)) {
+    if (member_number(response, "from", &from) && member_number(response, "to", &to)) {
         lang_print(stdout, lang, "send.again", "from", LANG_N(from), "to", LANG_N(to), NULL);
         (void)putchar('\n');
     }
     print_clock(sending, response);
     print_health(sending, response);
-    if (text_of(response, "message", text, sizeof(text))[0])
+    if (member_text(response, "message", text, sizeof(text))[0])
         (void)printf("  %s\n", text);
-    if (number_of(response, "seq", &seq)) {
+    if (member_number(response, "seq", &seq)) {
         lang_print(stdout, lang, "send.row", "seq", LANG_N(seq), NULL);
         (void)putchar('\n');
     }
@@ -317,9 +302,9 @@ static enum ctl_exit tell(const struct sending *sending, struct json_object *res
 {
     const struct lang *lang = sending->ctl->lang;
     char status[16], error[32], message[COMMAND_MESSAGE_BYTES * 4];
-    (void)text_of(response, "status", status, sizeof(status));
-    (void)text_of(response, "error", error, sizeof(error));
-    (void)text_of(response, "message", message, sizeof(message));
+    (void)member_text(response, "status", status, sizeof(status));
+    (void)member_text(response, "error", error, sizeof(error));
+    (void)member_text(response, "message", message, sizeof(message));
     if (sending->ctl->values[JSON])
         (void)printf("%s\n", json_object_to_json_string_ext(response, JSON_C_TO_STRING_PLAIN));
     if (strcmp(status, "ok") == 0) {
@@ -342,7 +327,7 @@ static struct json_object *read_response(const struct sending *sending, const st
         return NULL;
     struct json_object *response =
         json_read(message->payload, message->length_bytes, BROKER_PAYLOAD_MAX_BYTES, &error, why, sizeof(why));
-    if (response && strcmp(text_of(response, "transaction", transaction, sizeof(transaction)), sending->transaction) != 0) {
+    if (response && strcmp(member_text(response, "transaction", transaction, sizeof(transaction)), sending->transaction) != 0) {
         json_read_free(response);
         response = NULL;
     }
@@ -351,22 +336,22 @@ static struct json_object *read_response(const struct sending *sending, const st
 
 /* ---- over the wire ----------------------------------------------------------------------------------------------- */
 
-/* Retained; what there is comes before the answer to the next subscription. */
-static bool lane_is_offline(const struct sending *sending, struct broker_link *link)
+/* What the retained availability says of the lane; what there is comes before the answer to the next subscription. */
+static enum availability { NEVER_HEARD, ONLINE, OFFLINE } find_availability(const struct sending *sending, struct broker_link *link)
 {
     struct broker_message *message;
     char topic[TOPIC_BYTES];
-    bool offline = false;
+    enum availability found = NEVER_HEARD;
     broker_topic(&sending->broker, sending->broker.mqtt.lane, "availability", topic);
     while (broker_receive(link, 0, &message) == BROKER_OK) {
         if (strcmp(message->topic, topic) == 0)
-            offline = strcmp(message->payload, "offline") == 0;
+            found = strcmp(message->payload, "offline") == 0 ? OFFLINE : ONLINE;
         free(message);
     }
-    return offline;
+    return found;
 }
 
-static enum ctl_exit wait_response(const struct sending *sending, struct broker_link *link)
+static enum ctl_exit wait_response(const struct sending *sending, struct broker_link *link, enum availability lane)
 {
     const int64_t until_s = (int64_t)time(NULL) + sending->timeout_ms / 1000 + 1; /* many others' answers don't make it longer */
     struct broker_message *message;
@@ -382,34 +367,32 @@ static enum ctl_exit wait_response(const struct sending *sending, struct broker_
         }
     }
     if (result == BROKER_OK || result == BROKER_TIME_OVER)
-        return ctl_complain(sending->ctl, CTL_NO_ANSWER, "send.no_answer", "lane", sending->lane_path, "seconds",
-                            LANG_N(sending->timeout_ms / 1000), NULL);
+        return ctl_complain(sending->ctl, CTL_NO_ANSWER, lane == NEVER_HEARD ? "send.nobody" : "send.no_answer", "lane",
+                            sending->lane_path, "seconds", LANG_N(sending->timeout_ms / 1000), NULL);
     return broker_complain(sending->ctl, &sending->broker, result, broker_text(link));
 }
 
 static enum ctl_exit talk(struct sending *sending, struct broker_link *link)
 {
     char topic[TOPIC_BYTES], leaf[24];
-    bool nobody = false;
     broker_topic(&sending->broker, sending->broker.mqtt.lane, "availability", topic);
     enum broker_result result = broker_subscribe(link, topic, STEP_TIMEOUT_MS);
     broker_topic(&sending->broker, sending->broker.mqtt.lane, "response/+", topic);
     if (result == BROKER_OK || result == BROKER_NO_RIGHTS) /* it is only asked to be helpful */
         result = broker_subscribe(link, topic, STEP_TIMEOUT_MS);
-    if (result == BROKER_OK && lane_is_offline(sending, link))
+    if (result != BROKER_OK)
+        return broker_complain(sending->ctl, &sending->broker, result, broker_text(link));
+    const enum availability lane = find_availability(sending, link);
+    if (lane == OFFLINE)
         return ctl_complain(sending->ctl, CTL_NO_ANSWER, "send.offline", "lane", sending->lane_path, NULL);
-    const enum ctl_exit written = result == BROKER_OK ? write_request(sending) : CTL_OK;
+    const enum ctl_exit written = write_request(sending);
     if (written != CTL_OK)
         return written;
     (void)snprintf(leaf, sizeof(leaf), "request/%s", sending->request.verb);
     broker_topic(&sending->broker, sending->broker.mqtt.lane, leaf, topic);
-    if (result == BROKER_OK)
-        result = broker_publish(link, topic, sending->bytes, sending->length_bytes, false, COMMAND_AGE_MAX_S, STEP_TIMEOUT_MS,
-                                &nobody);
-    if (result != BROKER_OK)
-        return broker_complain(sending->ctl, &sending->broker, result, broker_text(link));
-    return nobody ? ctl_complain(sending->ctl, CTL_NO_ANSWER, "send.nobody", "lane", sending->lane_path, NULL)
-                  : wait_response(sending, link);
+    result = broker_publish(link, topic, sending->bytes, sending->length_bytes, false, COMMAND_AGE_MAX_S, STEP_TIMEOUT_MS);
+    return result == BROKER_OK ? wait_response(sending, link, lane)
+                               : broker_complain(sending->ctl, &sending->broker, result, broker_text(link));
 }
 
 static enum ctl_exit run(struct ctl *ctl)
