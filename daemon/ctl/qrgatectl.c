@@ -20,7 +20,7 @@
 
 static const struct ctl_command *const COMMANDS[] = {
     &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
-    &CTL_INSIDE,     &CTL_VERIFY,     &CTL_KEY_NEW,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
+    &CTL_INSIDE,     &CTL_VERIFY,     &CTL_SEND,        &CTL_KEY_NEW,    &CTL_KEY_OPERATOR,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
     &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
     &CTL_SCHEMA,
 };
@@ -30,6 +30,7 @@ static const struct ctl_option GLOBAL_OPTIONS[] = {
     { "config", "FILE", false, "the configuration (default " DEFAULT_CONFIG "): names database and site key" },
     { "database", "PATH", false, "the database; the configuration isn't asked for it" },
     { "site-key", "FILE", false, "the site key; the configuration isn't asked for it" },
+    { "lang", "NAME", false, "en, vi …, or a table's path; default: LC_ALL, LC_MESSAGES or LANG" },
     { "help", NULL, false, "this help; after a command, that command's" },
     { "version", NULL, false, "the version" },
     { NULL, NULL, false, NULL },
@@ -40,7 +41,9 @@ static const char EXIT_HELP[] = "Exit status:\n"
                                 "  1  failed; the message says why (verify: the chain is broken)\n"
                                 "  2  the command line is wrong\n"
                                 "  3  import: some rows were bad and left out, the good ones are taken;\n"
-                                "     explain: some codes were refused; inside: some lines of the list were bad\n";
+                                "     explain: some codes were refused; inside: some lines of the list were bad\n"
+                                "  4  send: the lane refused; nothing was done\n"
+                                "  5  send: no answer in time\n";
 
 /* ---- help and messages ------------------------------------------------------------------------------------------- */
 
@@ -50,6 +53,17 @@ enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fo
     (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
     va_start(arguments, format);
     (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    return code;
+}
+
+enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char *key, ...)
+{
+    va_list arguments;
+    (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
+    va_start(arguments, key);
+    lang_print_list(stderr, ctl->lang, key, arguments);
     va_end(arguments);
     (void)fputc('\n', stderr);
     return code;
@@ -148,6 +162,7 @@ struct line {
     char **words;
     int count, next;
     bool help, version;
+    const char *lang; /* --lang */
 };
 
 static const struct ctl_option *find_option(const struct ctl_option *options, const char *name, size_t name_bytes)
@@ -166,6 +181,8 @@ static void set_global(struct ctl *ctl, struct line *line, const char *name, con
         ctl->database = value;
     else if (strcmp(name, "site-key") == 0)
         ctl->site_key = value;
+    else if (strcmp(name, "lang") == 0)
+        line->lang = value;
     else if (strcmp(name, "help") == 0)
         line->help = true;
     else
@@ -266,6 +283,21 @@ static enum ctl_exit check_complete(const struct ctl *ctl)
     return CTL_OK;
 }
 
+static enum ctl_exit run(struct ctl *ctl, const char *wanted)
+{
+    struct lang *lang = NULL;
+    if (sodium_init() < 0)
+        return ctl_fail(ctl, CTL_FAILED, "libsodium can't start: no source of random numbers");
+    const int error = lang_open(wanted, &lang, stderr);
+    if (error < 0) /* said already */
+        return error == -EINVAL || error == -ENOENT ? CTL_USAGE : CTL_FAILED;
+    ctl->lang = lang;
+    const enum ctl_exit result = ctl->command->run(ctl);
+    lang_close(lang);
+    ctl->lang = NULL;
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     struct ctl ctl = { .now_s = (int64_t)time(NULL) };
@@ -284,8 +316,7 @@ int main(int argc, char **argv)
         print_help(stderr);
         result = CTL_USAGE;
     } else if ((result = check_complete(&ctl)) == CTL_OK) {
-        result = sodium_init() < 0 ? ctl_fail(&ctl, CTL_FAILED, "libsodium can't start: no source of random numbers")
-                                   : ctl.command->run(&ctl);
+        result = run(&ctl, line.lang);
     }
     if ((fflush(stdout) != 0 || ferror(stdout)) && (result == CTL_OK || result == CTL_SOME_BAD))
         result = ctl_fail(&ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
