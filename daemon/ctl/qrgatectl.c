@@ -20,7 +20,7 @@
 
 static const struct ctl_command *const COMMANDS[] = {
     &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
-    &CTL_INSIDE,     &CTL_VERIFY,     &CTL_SEND,        &CTL_KEY_NEW,    &CTL_KEY_OPERATOR,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
+    &CTL_INSIDE,     &CTL_VERIFY,     &CTL_STATUS,     &CTL_WATCH,        &CTL_SEND,       &CTL_KEY_NEW,    &CTL_KEY_OPERATOR,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
     &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
 };
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
@@ -40,7 +40,8 @@ static const char EXIT_HELP[] = "Exit status:\n"
                                 "  1  failed; the message says why (verify: the chain is broken)\n"
                                 "  2  the command line is wrong\n"
                                 "  3  import: some rows were bad and left out, the good ones are taken;\n"
-                                "     explain: some codes were refused; inside: some lines of the list were bad\n"
+                                "     explain: some codes were refused; inside: some lines of the list were bad;\n"
+                                "     status: a lane is offline, out of order, or not running\n"
                                 "  4  send: the lane refused; nothing was done\n"
                                 "  5  send: no answer in time\n";
 
