@@ -43,11 +43,11 @@ UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 LANGS    := $(wildcard config/lang/*.lang)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes words cppcheck clang bench load broker-example fuzz install uninstall clean sanitize
+.PHONY: units everything $(shell sed -n 's/^\([a-z0-9-]*\):.*##.*/\1/p' Makefile) # all that `make help` lists
 all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe $(LANGS:config/%=$(BUILD)/%) ## build the daemon, the admin's tool and the stop helper
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 deps: ## install by apt what is missing (root or sudo)
 	$(Q)tests/install-deps.sh
@@ -128,6 +128,11 @@ LANES ?= 200
 SECONDS ?= 60
 load: $(BUILD)/load_lane ## LANES=200 lanes with a passage a second for SECONDS=60 against one broker of this machine
 	$(Q)/usr/bin/python3 tests/bench/load.py --build $(BUILD) --lanes $(LANES) --seconds $(SECONDS)
+
+schemas: $(BUILD)/qrgatectl ## config/schemas and qrgate-messages(7) from the table of topics and fields, daemon/mqtt/catalogue*.c
+	$(Q)for name in $$($(BUILD)/qrgatectl schema | tail -n +2 | cut -f1 | grep -v '^-'); do \
+	  $(BUILD)/qrgatectl schema $$name > config/schemas/$$name.json || exit 1; done
+	$(Q)/usr/bin/python3 config/man/qrgate-messages.py $(BUILD)/qrgatectl > config/man/qrgate-messages.7
 
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust $(DESTDIR)$(sysconfdir)/qrgate/operators \

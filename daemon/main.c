@@ -15,6 +15,7 @@
 #include "daemon/health/clock.h"
 #include "daemon/health/status_socket.h"
 #include "daemon/operator.h"
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
 #include "daemon/passage.h"
 #include "daemon/settings/settings.h"
@@ -159,6 +160,7 @@ static void finish_reload(struct daemon *d)
         passage_reconfigure(&d->passage, fresh);
         supervisor_set_hang_ms(&d->eye, fresh->hang_ms);
         publisher_command_rules(d->publisher, &fresh->commands);
+        publisher_home_assistant(d->publisher, fresh->mqtt.home_assistant);
         upkeep_reloaded(&d->upkeep);
         d->settings = fresh;
         settings_free_keys(old);
@@ -179,6 +181,10 @@ static void publish_state(struct daemon *d)
         .journal_ok = !d->passage.alarms[ALARM_JOURNAL_FAILING],
         .out_of_order = d->passage.lane.mode == LANE_OUT_OF_ORDER,
     };
+    for (int i = 0; i < LANE_ALARM_COUNT; i++)
+        state.alarms |= (uint32_t)d->passage.lane.alarms[i] << i;
+    for (int i = 0; i < PASSAGE_ALARM_COUNT; i++)
+        state.alarms |= (uint32_t)d->passage.alarms[i] << (ALARM_FIRST_OF_PASSAGE + i);
     (void)snprintf(state.mode, sizeof state.mode, "%s", lane_mode_name(d->passage.lane.mode));
     (void)snprintf(state.camera, sizeof state.camera, "%s", d->eye.camera_text);
     publisher_state(d->publisher, &state);

@@ -22,6 +22,7 @@ static const struct ctl_command *const COMMANDS[] = {
     &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
     &CTL_INSIDE,     &CTL_VERIFY,     &CTL_STATUS,     &CTL_WATCH,        &CTL_SEND,       &CTL_KEY_NEW,    &CTL_KEY_OPERATOR,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
     &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
+    &CTL_SCHEMA,
 };
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
 

@@ -33,6 +33,8 @@ void publisher_row_committed(struct publisher *publisher, int64_t seq);
 int64_t publisher_resend(struct publisher *publisher, int64_t from_seq);
 /* What requests are held against, copied; those that wait are refused. Before that none is taken. */
 void publisher_command_rules(struct publisher *publisher, const struct command_rules *rules);
+/* mqtt.home_assistant, which may change while the lane is at work. Switched off, the device is taken away again. */
+void publisher_home_assistant(struct publisher *publisher, bool on);
 /* True: *ret is an operator's command to be carried out, and publisher_command_done() is to be told how it ended; until then there
  * is no other. */
 bool publisher_command(struct publisher *publisher, struct command *ret);
