@@ -56,6 +56,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/obj/daemon/ctl/lang_english.o $(BUILD)/obj/tests/unit/test_lang.o: config/lang/en.lang
+$(BUILD)/obj/daemon/ctl/completion.o: $(wildcard config/completion/*)
 $(BUILD)/lang/%: config/lang/%
 	$(Q)mkdir -p $(@D) && cp $< $@
 $(BUILD)/libqrgate.a: $(call OBJ,$(LIB_SRC))
@@ -147,6 +148,9 @@ install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an exam
 	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
 	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
 	install -m 0644 config/lang/*.lang $(DESTDIR)$(prefix)/share/qrgate/lang/
+	install -D -m 0644 config/completion/qrgatectl.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.zsh $(DESTDIR)$(prefix)/share/zsh/site-functions/_qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.fish $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/qrgatectl.fish
 	for page in config/man/*.[578]; do install -m 0644 $$page $(DESTDIR)$(prefix)/share/man/man$${page##*.}/ || exit 1; done
 	install -m 0644 config/qrgate.conf $(DESTDIR)$(sysconfdir)/qrgate/qrgate.conf.example
 	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }

@@ -335,6 +335,8 @@ void passage_answers(struct passage *p, int64_t now_us)
             decided(p, &answer, now_us);
         }
         publisher_row_committed(p->publisher, answer.last_seq);
+        if (answer.error == 0)
+            publisher_counted(p->publisher, answer.unsent_rows);
     }
 }
 

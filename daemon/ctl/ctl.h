@@ -27,7 +27,7 @@ struct ctl_option {
 struct ctl {
     const struct ctl_command *command;
     const char *config, *database, *site_key; /* global options */
-    const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL in run() */
+    const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
     const char *operand;                      /* NULL when the command has none */
     int64_t now_s;
@@ -49,8 +49,11 @@ extern const struct ctl_command
     CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE,
     CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION, CTL_TOKEN_ROTATE_DEMO,
     CTL_EVENTS, CTL_INSIDE, CTL_VERIFY,
-    CTL_SEND,
-    CTL_SCHEMA;
+    CTL_SEND, CTL_STATUS, CTL_WATCH,
+    CTL_SCHEMA, CTL_COMPLETION;
+/* All of them, ended by NULL, and the options that each has: what the command line, --help and the shells' completion go by. */
+extern const struct ctl_command *const CTL_COMMANDS[];
+extern const struct ctl_option CTL_GLOBAL_OPTIONS[];
 
 /* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)

@@ -126,6 +126,11 @@ void publisher_state(struct publisher *p, const struct lane_state *state)
     p->retained[RETAINED_STATE].due = true;
 }
 
+int publisher_state_text(const struct publisher *p, char ret_text[MESSAGE_BYTES])
+{
+    return p->state_known ? message_state(&p->state, &p->counts, p->info.version, ret_text, MESSAGE_BYTES) : 0;
+}
+
 void publisher_info(struct publisher *p, const struct lane_info *more)
 {
     int free_place = 1;
