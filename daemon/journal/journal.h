@@ -6,7 +6,7 @@
 
 #include "daemon/decision/decision.h"
 
-enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 4,
+enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 5,
        JOURNAL_VERB_BYTES = 12, JOURNAL_OPERATOR_BYTES = 33, JOURNAL_TRANSACTION_BYTES = 65, JOURNAL_BATCH_MAX = 100 };
 
 enum event_kind {
@@ -165,6 +165,8 @@ struct journal_settings {
                        * `interrupted` takes it back */
     char lane[JOURNAL_LANE_BYTES];
     int keep_days;          /* acknowledged events older than that are purged; 0 = never by age */
+    int register_days;      /* declarations older than that, but for revoked people; 0 = never by age */
+    bool has_no_broker;     /* nobody will ever acknowledge a row: by age they go all the same */
     /* Of the database, register included, with its log; 0 = no bound but the disk. From 85 % on the oldest acknowledged rows go,
      * beyond it, when none is left, unsent ones. */
     int64_t size_max_bytes;

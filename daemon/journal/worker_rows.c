@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 
+#include "daemon/journal/database.h"
 #include "daemon/journal/worker_parts.h"
 
 int worker_end(struct worker *worker, int error, bool keep)
@@ -45,11 +46,16 @@ int worker_purge(struct worker *worker, const struct event *now, bool *ret_more)
     if (error < 0)
         return error;
     error = purge_step(&worker->purge, now->at_us, now->clock_trusted && now->at_us > 0, ret_more);
-    error = worker_end(worker, error, sqlite3_total_changes64(worker->store.db) != changes);
+    const bool changed = sqlite3_total_changes64(worker->store.db) != changes;
+    error = worker_end(worker, error, changed);
     if (error == 0)
         purge_committed(&worker->purge);
     else
         purge_rolled_back(&worker->purge);
+    worker->wipe_due = worker->wipe_due || (error == 0 && changed);
+    /* Another program that is reading keeps the log from being cut: then after the next purge. */
+    if (error == 0 && !*ret_more && worker->wipe_due && database_wipe_log(worker->store.db, false) == 0)
+        worker->wipe_due = false;
     return error;
 }
 
