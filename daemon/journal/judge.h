@@ -26,6 +26,7 @@ struct judged {
     bool burn; /* the rotating token's step is used up */
     uint8_t token_id[CREDENTIAL_TOKEN_ID_BYTES];
     int64_t step;
+    char person[JOURNAL_ID_BYTES];
 };
 
 /* Takes a zeroed judge; everything is borrowed. */

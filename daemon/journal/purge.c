@@ -205,8 +205,10 @@ static int tidy(struct purge *purge, int64_t now_us, int64_t keep_us, bool *ret_
     int error = purge_first_seq(purge, &first_seq);
     if (error == 0)
         error = store_forget_seen(purge->store, now_us, first_seq);
-    const struct sweep_keep keep = { .events_us = keep_us,
-                                     .register_us = purge->settings->register_days * INT64_C(86400000000) };
+    const int64_t days_us = purge->settings->register_days * INT64_C(86400000000);
+    const int64_t valid_us = purge->settings->policy.declaration.validity_s * INT64_C(1000000);
+    const struct sweep_keep keep = { .events_us = keep_us, /* what still holds stays, however short the days are */
+                                     .register_us = days_us > 0 && days_us < valid_us ? valid_us : days_us };
     return error < 0 ? error : sweep_step(&purge->sweep, now_us, &keep, ret_more);
 }
 

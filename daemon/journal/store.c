@@ -9,6 +9,7 @@
 
 #include "daemon/journal/database.h"
 #include "daemon/journal/event.h"
+#include "daemon/journal/person.h"
 #include "daemon/journal/register.h"
 
 #define EVENT_COLUMNS \
@@ -279,14 +280,10 @@ int store_next_open(struct store *store, int64_t after_seq, struct event *ret)
     return sqlite3_bind_int64(statement, 1, after_seq) == SQLITE_OK ? take_row(statement, ret) : -ENOMEM;
 }
 
-int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
+static int walk_rows(sqlite3_stmt *statement, store_each *each, void *userdata)
 {
-    sqlite3_stmt *statement = NULL;
     struct stored_event row;
-    int result = database_error(sqlite3_prepare_v2(
-        db, "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1 ORDER BY seq", -1, &statement, NULL));
-    if (result == 0)
-        result = database_error(sqlite3_bind_int64(statement, 1, after_seq));
+    int result = 0;
     while (result == 0) {
         const int code = sqlite3_step(statement);
         if (code != SQLITE_ROW) {
@@ -297,6 +294,32 @@ int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
         if (result == 0)
             result = each(&row, userdata);
     }
+    return result;
+}
+
+int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = database_error(sqlite3_prepare_v2(
+        db, "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1 ORDER BY seq", -1, &statement, NULL));
+    if (result == 0)
+        result = database_error(sqlite3_bind_int64(statement, 1, after_seq));
+    if (result == 0)
+        result = walk_rows(statement, each, userdata);
+    (void)sqlite3_finalize(statement); /* repeats the code of step */
+    return result;
+}
+
+int store_walk_person(sqlite3 *db, const char *person, store_each *each, void *userdata)
+{
+    static const char sql[] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_person "
+                              "WHERE person <> '' AND person IN " PERSON_HASHES " ORDER BY seq";
+    sqlite3_stmt *statement = NULL;
+    int result = person[0] == '\0' ? -EINVAL : database_error(sqlite3_prepare_v2(db, sql, -1, &statement, NULL));
+    if (result == 0)
+        result = database_error(bind_text(statement, 1, person));
+    if (result == 0)
+        result = walk_rows(statement, each, userdata);
     (void)sqlite3_finalize(statement); /* repeats the code of step */
     return result;
 }

@@ -330,6 +330,7 @@ static int reload(struct worker *worker, const struct journal_settings *fresh)
     settings->policy = fresh->policy;
     settings->trust = fresh->trust;
     settings->keep_days = fresh->keep_days;
+    settings->register_days = fresh->register_days;
     settings->size_max_bytes = fresh->size_max_bytes;
     return 0;
 }

@@ -62,6 +62,8 @@ static void defaults(struct settings *s)
     (void)snprintf(s->journal.path, sizeof s->journal.path, "/var/lib/qrgate/journal.db");
     (void)snprintf(s->site_key_file, sizeof s->site_key_file, "/var/lib/qrgate/site.key");
     (void)snprintf(s->trust_folder, sizeof s->trust_folder, "/etc/qrgate/trust");
+    /* The 21 days of Decision 2666 and a weekly report: no purpose of the gate's asks for more. */
+    s->journal.keep_days = s->journal.register_days = 30;
     s->journal_deadline_ms = 1000;
     (void)snprintf(s->lines.consumer, sizeof s->lines.consumer, "qrgated");
     s->mqtt.enabled = true;
@@ -106,6 +108,7 @@ static void complete(struct settings *s)
     if (s->mqtt.client_id[0] == '\0')
         (void)snprintf(s->mqtt.client_id, sizeof s->mqtt.client_id, "qrgate-%.32s-%.32s", s->site, s->lane);
     s->mqtt.commands = s->commands.auth != COMMAND_AUTH_OFF;
+    s->journal.has_no_broker = !s->mqtt.enabled;
     (void)snprintf(s->commands.lane_path, sizeof s->commands.lane_path, "%s/%s", s->site, s->lane);
 }
 

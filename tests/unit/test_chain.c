@@ -13,6 +13,7 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
+#include "daemon/journal/person.h"
 #include "daemon/journal/register.h"
 #include "daemon/journal/store.h"
 
@@ -294,14 +295,14 @@ static int64_t number_in(struct fixture *f, const char *sql)
 static void erase_and_check(struct fixture *f, const char *hash)
 {
     struct chain_report before, after;
-    int64_t rows;
+    struct person_rows rows;
     struct event event;
     know_person(f);
     add_event_of_alias(f);
     assert_int_equal(chain_verify(f->store.db, NULL, &before), 0);
-    assert_int_equal(store_erase_person(f->store.db, "", &rows), -EINVAL);
-    assert_int_equal(store_erase_person(f->store.db, hash, &rows), 0);
-    assert_int_equal(rows, 4);
+    assert_int_equal(person_erase(f->store.db, "", &rows), -EINVAL);
+    assert_int_equal(person_erase(f->store.db, hash, &rows), 0);
+    assert_int_equal(rows.events, 4);
     assert_int_equal(chain_verify(f->store.db, NULL, &after), 0);
     assert_int_equal(after.broken_seq, 0);
     assert_int_equal(after.rows, ROWS + 1);
@@ -336,10 +337,10 @@ static void erased_person_is_nowhere_in_the_files(void **state)
     struct fixture *f = *state;
     static const char *const ends[] = { "", "-wal" };
     char name[160], *bytes;
-    int64_t rows;
+    struct person_rows rows;
     know_person(f);
     add_event_of_alias(f);
-    assert_int_equal(store_erase_person(f->store.db, PERSON, &rows), 0);
+    assert_int_equal(person_erase(f->store.db, PERSON, &rows), 0);
     for (int i = 0; i < 2; i++) {
         (void)snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
         FILE *file = fopen(name, "re");

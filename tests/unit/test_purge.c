@@ -3,6 +3,8 @@
 
 #include "worker_fixture.h"
 
+#include "daemon/journal/person.h"
+
 enum { DAY_S = 86400, KEPT_FOR_ROOM = 256 };
 
 static struct journal_batch *batch;
@@ -463,7 +465,7 @@ static void an_erased_person_and_a_purge_agree(void **state)
 {
     struct fixture *f = *state;
     char person[JOURNAL_ID_BYTES];
-    int64_t rows;
+    struct person_rows rows;
     declare_green(f, ANH);
     (void)show(f, ANH_CARD);
     add_rows(f, 2);
@@ -471,8 +473,8 @@ static void an_erased_person_and_a_purge_agree(void **state)
     declare_green(f, ANH);
     (void)show(f, ANH_CARD);
     person_of(f, ANH, person);
-    assert_int_equal(store_erase_person(f->worker.store.db, person, &rows), 0);
-    assert_int_equal(rows, 2);
+    assert_int_equal(person_erase(f->worker.store.db, person, &rows), 0);
+    assert_int_equal(rows.events, 2);
     mark(f, 1, 4);
     assert_int_equal(purge_all(f), 3);
     assert_int_equal(holds(f).erased, 1);
@@ -551,7 +553,7 @@ static void presence_of_those_inside_and_young_steps_stay(void **state)
                    "FROM (SELECT i, (%lld - iif(i %% 2, 0, 40 * 86400)) * 1000000 AS t FROM n)", (long long)now_s);
     run_sql(f, sql);
     (void)snprintf(sql, sizeof(sql),
-                   "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1199) INSERT INTO rotating "
+                   "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1199) INSERT INTO rotating (token_id, last_step) "
                    "SELECT CAST(printf('%%016d', i) AS BLOB), %lld - iif(i %% 2, 0, 9 * 2880) FROM n",
                    (long long)now_s / 30);
     run_sql(f, sql);
