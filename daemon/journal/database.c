@@ -112,7 +112,9 @@ static const char *const MIGRATIONS[] = {
     ("ALTER TABLE rotating ADD COLUMN person TEXT NOT NULL DEFAULT '';"
      /* the site key that hashes are made with, by its id; and those still there that were made with the one before it */
      "CREATE TABLE site_key (key_id TEXT PRIMARY KEY, since_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-     "CREATE TABLE old_hash (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"),
+     /* moved: its number was shown since, and what was under it is under the new key's hash */
+     "CREATE TABLE old_hash (hash TEXT PRIMARY KEY, moved INTEGER NOT NULL DEFAULT 0 CHECK (moved IN (0, 1))) "
+     "STRICT, WITHOUT ROWID;"),
 };
 _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERSION, "one migration for each version");
 

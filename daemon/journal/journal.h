@@ -159,6 +159,8 @@ struct journal_answer {
 struct journal_settings {
     char path[JOURNAL_PATH_BYTES];
     uint8_t site_key[32];
+    bool has_old_site_key; /* while the key is being replaced: site_key_change.h */
+    uint8_t old_site_key[32];
     struct policy policy;
     struct credential_trust trust;
     bool has_sensor;  /* presence changes at `completed`; without a sensor at `granted` and `override`, and a `not_used` or
