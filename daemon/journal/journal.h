@@ -54,7 +54,7 @@ enum journal_op {
     /* Rows past their age (by event.at_us, which is now, where event.clock_trusted), or for want of room, a bounded number of
      * them; answer.more: ask again soon. Works on a full disk too, from a reserve, and so does MARK. */
     JOURNAL_PURGE,
-    JOURNAL_PING,      /* answered at once: the thread lives; answer.room */
+    JOURNAL_PING,      /* answered at once: the thread lives; answer.room, answer.head */
     JOURNAL_DECLARE,   /* request.declared into the register */
     JOURNAL_REVOKE,    /* request.revocation onto the list */
     JOURNAL_FOLLOW,    /* request.passage: somebody went through another lane of the site */
@@ -109,6 +109,12 @@ struct journal_batch {
     int64_t seqs[JOURNAL_BATCH_MAX];
 };
 
+/* The newest row's hash (chain.h); seq 0: there is no row. */
+struct journal_head {
+    int64_t seq;
+    uint8_t hash[32];
+};
+
 /* How full the journal is. Percent of the nearest bound: its own size, or the disk. */
 struct journal_room {
     int64_t used_bytes, most_bytes, disk_free_bytes;
@@ -154,6 +160,7 @@ struct journal_answer {
     int64_t last_seq;       /* after this request: the newest row's, 0 = none */
     bool more;              /* PURGE */
     struct journal_room room; /* PING, PURGE */
+    struct journal_head head; /* PING */
 };
 
 struct journal_settings {

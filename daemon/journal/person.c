@@ -50,6 +50,20 @@ static int run_for_person(sqlite3 *db, const char *sql, const char *person, int6
     return database_error(code);
 }
 
+int person_same(sqlite3 *db, const char *person, const char *hash)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(db, "SELECT ?2 IN " PERSON_HASHES, -1, &statement, NULL), same = 0;
+    if (code == SQLITE_OK)
+        code = bind_text(statement, 1, person);
+    if (code == SQLITE_OK)
+        code = bind_text(statement, 2, hash);
+    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        same = sqlite3_column_int(statement, 0);
+    (void)sqlite3_finalize(statement); /* repeats the code of step */
+    return code == SQLITE_ROW ? same : database_error(code);
+}
+
 int person_count(sqlite3 *db, const char *person, struct person_rows *ret)
 {
     int error = person[0] == '\0' ? -EINVAL : 0;

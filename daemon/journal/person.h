@@ -16,6 +16,8 @@ struct person_rows {
     int64_t events, unsent_events /* of them */, presence, declarations, numbers, tokens;
 };
 
+/* 1: `hash` is one of the person's; 0: not; or negative errno. */
+int person_same(struct sqlite3 *db, const char *person, const char *hash);
 int person_count(struct sqlite3 *db, const char *person, struct person_rows *ret);
 
 /* Forgets the person: events stay, chained, without person and salt; all else goes. One transaction; what the files hold

@@ -21,7 +21,7 @@ static const char *const SQL[STORE_STATEMENT_COUNT] = {
     [STORE_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_COMMIT] = "COMMIT",
     [STORE_ROLLBACK] = "ROLLBACK",
-    [STORE_LAST] = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1",
+    [STORE_LAST] = CHAIN_HEAD_SQL,
     [STORE_INSERT] =
         "INSERT INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
         "?15, ?16, ?17, 0, ?18, ?19, ?20, ?21, ?22)",
@@ -93,19 +93,14 @@ static int count_unsent(sqlite3 *db, int64_t *ret)
     return database_error(code);
 }
 
+/* The first row is chained to zeros. */
 static int read_last(struct store *store, int64_t *ret_seq, uint8_t ret_hash[CHAIN_HASH_BYTES])
 {
-    sqlite3_stmt *statement = store->statements[STORE_LAST];
-    const int code = sqlite3_step(statement);
-    int error = database_error(code);
-    *ret_seq = 0;
-    memset(ret_hash, 0, CHAIN_HASH_BYTES); /* the first row is chained to zeros */
-    if (code == SQLITE_ROW) {
-        *ret_seq = sqlite3_column_int64(statement, 0);
-        error = column_blob(statement, 1, ret_hash, CHAIN_HASH_BYTES);
-    }
-    (void)sqlite3_reset(statement);
-    return error;
+    struct journal_head head = { .seq = 0 };
+    const int found = chain_read_head(store->statements[STORE_LAST], &head);
+    *ret_seq = head.seq;
+    memcpy(ret_hash, head.hash, CHAIN_HASH_BYTES);
+    return found < 0 ? found : 0;
 }
 
 static int find_last_seq(struct store *store)

@@ -394,6 +394,8 @@ void worker_do(struct worker *worker, struct journal_request *request, struct jo
         error = answer_request(worker, request, answer);
     if (request->op == JOURNAL_PING || request->op == JOURNAL_PURGE)
         worker_tell_room(worker, &answer->room);
+    if (request->op == JOURNAL_PING)
+        worker_tell_head(worker, &answer->head);
     if (error < 0) {
         answer->error = error;
         answer->taken = answer->more = false;

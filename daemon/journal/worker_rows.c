@@ -37,6 +37,13 @@ int worker_read(struct worker *worker, const struct journal_request *request)
     return request->batch ? store_read_batch(&worker->store, request->after_seq, request->batch) : -EINVAL;
 }
 
+/* Of a row that can't be read nothing is told: the next insert's error says it. */
+void worker_tell_head(struct worker *worker, struct journal_head *ret)
+{
+    if (chain_read_head(worker->store.statements[STORE_LAST], ret) != 1)
+        *ret = (struct journal_head){ .seq = 0 };
+}
+
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
 int worker_purge(struct worker *worker, const struct event *now, bool *ret_more)

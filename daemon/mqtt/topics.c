@@ -10,6 +10,7 @@ static const char *const leaves[TOPIC_COUNT] = {
     [TOPIC_STATE] = "state",     [TOPIC_INFO] = "info",
     [TOPIC_AVAILABILITY] = "availability", [TOPIC_RESULT] = "result",
     [TOPIC_MUSTER] = "muster", [TOPIC_HEALTH] = "health",
+    [TOPIC_CHAIN_HEAD] = "chain_head",
     [TOPIC_RESPONSE] = "response/open", "response/mode", "response/declare", "response/revoke", "response/reload",
     "response/report", "response/resend", "response/identify", "response/time", "response/unknown",
 };

@@ -9,7 +9,7 @@
 /* From TOPIC_RESPONSE on: response/VERB in the order of enum command_verb, and response/unknown, for a verb that nobody knows is
  * never repeated in a topic. */
 enum { TOPIC_RESPONSES = 10 };
-enum topic { TOPIC_PASSAGE, TOPIC_ALARM, TOPIC_STATE, TOPIC_INFO, TOPIC_AVAILABILITY, TOPIC_RESULT, TOPIC_MUSTER, TOPIC_HEALTH, TOPIC_RESPONSE,
+enum topic { TOPIC_PASSAGE, TOPIC_ALARM, TOPIC_STATE, TOPIC_INFO, TOPIC_AVAILABILITY, TOPIC_RESULT, TOPIC_MUSTER, TOPIC_HEALTH, TOPIC_CHAIN_HEAD, TOPIC_RESPONSE,
              TOPIC_COUNT = TOPIC_RESPONSE + TOPIC_RESPONSES };
 
 /* PREFIX/SITE/declaration, PREFIX/SITE/revocation, PREFIX/SITE/+/passage, PREFIX/SITE/LANE/request/+. */

@@ -102,7 +102,7 @@ static int print_health(void)
 
 static int print_messages(void)
 {
-    static const char *const names[TOPIC_COUNT] = {"passage", "alarm", "state", "info", "availability", "result", "muster", "health"};
+    static const char *const names[TOPIC_COUNT] = {"passage", "alarm", "state", "info", "availability", "result", "muster", "health", "chain_head"};
     const struct lane_state lane[2] = {{.camera = "no \"camera\"", .mode = "normal"}, {true, true, true, true, "", "normal"}};
     const struct mqtt_counts counts[2] = {{.unsent_rows = 5, .broker_connects = 1},
                                           {.broker_connects = 2, .declarations_taken = 1, .presence_shared = true}};
@@ -137,6 +137,10 @@ static int print_messages(void)
     }
     if (print_health() != 0)
         return 1;
+    const struct lane_chain_head head = {.at_us = 4, .clock_trusted = true, .head = {.seq = 5, .hash = {0xab, [31] = 1}}};
+    if (message_chain_head(&head, text, sizeof text) < 0)
+        return 1;
+    (void)printf("chain_head %s\n", text);
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         if (message_result(&results[i], text, sizeof text) < 0)
             return 1;

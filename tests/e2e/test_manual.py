@@ -470,7 +470,7 @@ def messages():
 def test_messages_shown_are_right(build, tmp_path):
     shown = messages()
     assert {message["schema"] for message in shown} == {f"qrgate/{name}/1" for name in
-                                                        ("declaration", "revocation", "result", "passage", "muster", "health", "request",
+                                                        ("declaration", "revocation", "result", "passage", "muster", "health", "chain_head", "request",
                                                          "response")}
     desk = Desk(tmp_path, build)
     for message in shown:
@@ -484,10 +484,10 @@ def test_messages_shown_are_right(build, tmp_path):
 
 def test_every_topic_is_named():
     source = (SOURCE / "mqtt" / "topics.c").read_text()
-    leaves = set(re.findall(r'"([a-z]+)"', source))
+    leaves = set(re.findall(r'"([a-z_]+)"', source))
     text = unescape("\n".join(sections("qrgate-rules.7", ".SH")["MQTT TOPICS"]))
-    told = set(re.findall(r"^PREFIX/SITE/(?:LANE/)?([a-z]+)\t", text, re.M))
-    assert told == {"declaration", "revocation", "result", "passage", "alarm", "state", "info", "availability", "muster", "health"}
+    told = set(re.findall(r"^PREFIX/SITE/(?:LANE/)?([a-z_]+)\t", text, re.M))
+    assert told == {"declaration", "revocation", "result", "passage", "alarm", "state", "info", "availability", "muster", "health", "chain_head"}
     assert told <= leaves, told - leaves
 
 

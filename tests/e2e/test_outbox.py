@@ -443,7 +443,7 @@ def test_password(drive, tmp_path):
 # ---- the schemas ---------------------------------------------------------------------------------------------------------
 def test_what_is_written_fits_the_schemas(build):
     validators = {}
-    for leaf in ("passage", "alarm", "state", "info", "result", "muster", "health"):
+    for leaf in ("passage", "alarm", "state", "info", "result", "muster", "health", "chain_head"):
         schema = json.loads((SCHEMAS / f"{leaf}.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         schema["additionalProperties"] = False  # stricter than consumers are told to be: nothing unwritten in the schema
