@@ -9,6 +9,7 @@ packages="build-essential pkg-config clang cppcheck libclang-rt-dev
  python3 python3-pytest python3-pytest-xdist
  python3-jsonschema python3-cryptography python3-jinja2
  mosquitto mosquitto-clients
+ zsh fish
  openssl groff-base qrencode sqlite3
  valgrind libfaketime libnss-wrapper
  systemd procps strace ca-certificates"
