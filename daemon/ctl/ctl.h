@@ -27,13 +27,15 @@ struct ctl {
     const struct ctl_command *command;
     const char *config, *database, *site_key; /* global options */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
-    const char *operand;                      /* NULL when the command has none */
+    const char *operand;                      /* the first; NULL when the command has none */
+    char **operands;                          /* all of them; more than one only of a command whose operand ends in "..." */
+    int operands_count;
     int64_t now_s;
 };
 
 struct ctl_command {
     const char *name;    /* one or two words */
-    const char *operand; /* its name in the help, in [ ] when it may be left out; or NULL */
+    const char *operand; /* its name in the help, in [ ] when it may be left out, with "..." for several; or NULL */
     const char *summary;
     const char *details; /* or NULL */
     const struct ctl_option *options;
@@ -42,7 +44,7 @@ struct ctl_command {
 
 extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE, CTL_CODE_EXPLAIN, CTL_KEY_NEW,
     CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION,
-    CTL_TOKEN_ROTATE_DEMO, CTL_EVENTS, CTL_INSIDE, CTL_VERIFY;
+    CTL_TOKEN_ROTATE_DEMO, CTL_EVENTS, CTL_INSIDE, CTL_VERIFY, CTL_LOOK;
 
 /* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)

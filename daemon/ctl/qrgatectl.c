@@ -21,7 +21,7 @@
 static const struct ctl_command *const COMMANDS[] = {
     &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
     &CTL_INSIDE,     &CTL_VERIFY,     &CTL_KEY_NEW,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
-    &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
+    &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO, &CTL_LOOK,
 };
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
 
@@ -36,7 +36,7 @@ static const struct ctl_option GLOBAL_OPTIONS[] = {
 
 static const char EXIT_HELP[] = "Exit status:\n"
                                 "  0  done\n"
-                                "  1  failed; the message says why (verify: the chain is broken)\n"
+                                "  1  failed; the message says why (verify: the chain is broken; look: nothing was read)\n"
                                 "  2  the command line is wrong\n"
                                 "  3  import: some rows were bad and left out, the good ones are taken;\n"
                                 "     explain: some codes were refused; inside: some lines of the list were bad\n";
@@ -227,6 +227,18 @@ static enum ctl_exit take_command(struct ctl *ctl, struct line *line)
     return fail_usage(ctl, begins ? "incomplete or unknown command" : "unknown command", begins ? two : first);
 }
 
+/* The operands are moved to the front of the words, over what has been taken already. */
+static bool take_operand(struct ctl *ctl, struct line *line)
+{
+    const char *name = ctl->command->operand;
+    if (!name || (ctl->operands_count > 0 && !strstr(name, "...")))
+        return false;
+    line->words[ctl->operands_count++] = line->words[line->next++];
+    ctl->operands = line->words;
+    ctl->operand = ctl->operands[0];
+    return true;
+}
+
 static enum ctl_exit take_line(struct ctl *ctl, struct line *line)
 {
     enum ctl_exit result = CTL_OK;
@@ -243,10 +255,7 @@ static enum ctl_exit take_line(struct ctl *ctl, struct line *line)
             line->next++;
         } else if (!only_operands && is_option(word)) {
             result = take_option(ctl, line);
-        } else if (ctl->command->operand && !ctl->operand) {
-            ctl->operand = word;
-            line->next++;
-        } else {
+        } else if (!take_operand(ctl, line)) {
             result = fail_usage(ctl, "one word too many:", word);
         }
     }
