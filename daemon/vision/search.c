@@ -10,6 +10,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "edges are found in wo
 enum { WORD = 8, MARGIN = 8, RUNS = 5, SIDE_MIN_PX = 6, FINE_SIDE_MIN_PX = 7, COARSE_SIDE_MIN_PX = 10,
        CHECK_COST_PX = 3 /* of a run that is about square, as work */ };
 
+/* Modules of 1.5 px are only in the picture itself; what is small at a coarser level is met at a finer one. */
+static const float FINE_SLACK_PX = 0.45f, COARSE_SLACK_PX = 0.25f;
+static const float LOOSE = 0.6f, SHEAR_MAX = 2.6f;
+
 /* What belongs together while one level is searched. */
 struct line_search {
     struct search *search;
@@ -17,6 +21,7 @@ struct line_search {
     const struct threshold *threshold;
     const struct search_settings *settings;
     float scale; /* pixels of the picture per pixel here */
+    float slack_px;
 };
 
 static size_t padded(int width_px)
@@ -78,12 +83,13 @@ static float part(int before, int after, int level)
 
 /* ---- one mark ---------------------------------------------------------------------------------------------------- */
 
-static bool has_ratio(const float edges[RUNS + 1], float tolerance, float *ret_module)
+/* `slack_px`: by how much an edge of a small square may be off besides. */
+static bool has_ratio(const float edges[RUNS + 1], float tolerance, float slack_px, float *ret_module)
 {
     const float total = edges[RUNS] - edges[0];
     if (!(total >= SIDE_MIN_PX))
         return false;
-    const float module = total / 7, off = module * tolerance + 0.25f;
+    const float module = total / 7, off = module * tolerance + slack_px;
     if (fabsf(edges[3] - edges[2] - 3 * module) > 2 * off)
         return false;
     for (int i = 0; i < RUNS; i++)
@@ -153,7 +159,7 @@ static bool crosses(struct line_search *line, float x, float y, struct way way, 
     const float edges[RUNS + 1] = {-before[2], -before[1], -before[0], after[0], after[1], after[2]};
     const float middle = (way.y != 0 ? (float)row : (float)column) + 0.5f + (after[0] - before[0]) / 2;
     *ret_off = middle - (way.y != 0 ? y : x);
-    return has_ratio(edges, tolerance, ret_module);
+    return has_ratio(edges, tolerance, line->slack_px, ret_module);
 }
 
 /* What noise or a texture shows along its row and column by chance it seldom shows along a diagonal too. Roughly: a step is 1.4
@@ -207,13 +213,20 @@ static void confirm(struct line_search *line, float x, float y, float module, bo
     if (is_known(search, x * scale, y * scale, module * scale, is_light) || search->count == SEARCH_MARKS_MAX)
         return;
     float off, high, wide;
-    if (!crosses(line, x, y, (struct way){0, 1}, module, is_light, tolerance, &off, &high) || high > 1.8f * module || module > 1.8f * high)
-        return;
-    y += off;
-    if (!crosses(line, x, y, (struct way){1, 0}, module, is_light, tolerance, &off, &wide))
-        return;
-    x += off;
-    if (!has_contrast(line, x, y, wide, high, is_light) || !has_diagonal(line, x, y, (wide + high) / 2, is_light))
+    for (int round = 0; round < 2; round++) {
+        /* A row seldom goes through the very centre, and aslant the column through its middle misses it too. */
+        const float loose = tolerance + (round == 0 ? LOOSE : 0);
+        if (!crosses(line, x, y, (struct way){0, 1}, module, is_light, loose, &off, &high) ||
+            high > SHEAR_MAX * module || module > SHEAR_MAX * high)
+            return;
+        y += off;
+        if (!crosses(line, x, y, (struct way){1, 0}, module, is_light, loose, &off, &wide))
+            return;
+        x += off;
+    }
+    if (is_known(search, x * scale, y * scale, (wide + high) / 2 * scale, is_light) ||
+        !has_contrast(line, x, y, wide, high, is_light) ||
+        !has_diagonal(line, x, y, (wide + high) / 2, is_light))
         return;
     search->marks[search->count++] = (struct finder_mark){
         .x = x * scale, .y = y * scale, .module_px = (wide + high) / 2 * scale, .rows = 1, .is_light = is_light};
@@ -263,7 +276,7 @@ static void check_run(struct line_search *line, const uint8_t *row, int y, int i
                        ? (float)at
                        : (float)at - 0.5f + part(row[at - 1], row[at], (levels[at - 1] + levels[at]) / 2);
     }
-    if (has_ratio(exact, line->settings->tolerance, &module))
+    if (has_ratio(exact, line->settings->tolerance, line->slack_px, &module))
         confirm(line, (exact[2] + exact[3]) / 2, (float)y + 0.5f, module, (i & 1) != 0);
 }
 
@@ -288,7 +301,8 @@ static void search_row(struct line_search *line, int y)
 void search_level(struct search *search, const struct pyramid *pyramid, int level, const struct threshold *threshold,
                   const struct search_settings *settings)
 {
-    struct line_search line = {search, &pyramid->level[level], threshold, settings, (float)(1 << level)};
+    struct line_search line = {search, &pyramid->level[level], threshold, settings, (float)(1 << level),
+                               level == 0 ? FINE_SLACK_PX : COARSE_SLACK_PX};
     int spread = -1;
     for (int y = settings->row_step / 2; y < line.image->height_px && search->pixels_left >= 0; y += settings->row_step) {
         if (y / THRESHOLD_BLOCK_PX != spread) {

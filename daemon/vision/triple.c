@@ -2,6 +2,7 @@
 #include "daemon/vision/triple.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 /* What a view from aslant leaves of one size, a right angle and two like sides. */
 static const float size_ratio_max = 2.2f, side_ratio_max = 2.4f, cosine_max = 0.72f;
@@ -76,12 +77,30 @@ static int count_changes(const struct image *image, const struct threshold *thre
     return changes;
 }
 
-/* The timing pattern between two marks, three modules off the line between their centres, towards a third. */
-static struct place beside(const struct finder_mark *mark, struct place along, struct place towards, float module_px,
-                           float modules, float off)
+/* A module of a mark along a line through its centre, from where the outer edges are: aslant it isn't what it is along the axes.
+ * `guess_px` where they can't be made out. */
+static float module_along(const struct image *image, const struct threshold *threshold, const struct finder_mark *mark,
+                          struct place along, float scale, float guess_px)
 {
-    return (struct place){mark->x + (along.x * modules + towards.x * off) * module_px,
-                          mark->y + (along.y * modules + towards.y * off) * module_px};
+    const int steps = (int)(2 * 6 * 2 * guess_px * scale); /* of half a pixel */
+    float edges = 0;
+    for (int way = -1; way <= 1; way += 2) {
+        int changes = 0, i = 0;
+        bool before = !mark->is_light;
+        for (; i < steps && changes < 3; i++) {
+            const float off = (float)(way * i) / 2;
+            const int x = (int)(mark->x * scale + along.x * off), y = (int)(mark->y * scale + along.y * off);
+            if (x < 0 || y < 0 || x >= image->width_px || y >= image->height_px)
+                return guess_px;
+            const bool dark = image->luma[y * image->stride_bytes + x] < threshold_at(threshold, x, y);
+            changes += dark != before;
+            before = dark;
+        }
+        if (changes < 3)
+            return guess_px;
+        edges += (float)(i - 1) / 2;
+    }
+    return edges / (7 * scale);
 }
 
 /* How far the counts are from what the distances ask for: 0 and up. */
@@ -98,17 +117,25 @@ static float timing_fault(const struct finder_mark *marks, const struct triple *
     const float module = (at->module_px + ends[0]->module_px + ends[1]->module_px) / 3 * turned;
     const int level = pyramid_level_for(pyramid, module, 3);
     const float scale = 1 / (float)(1 << level);
+    float near[2], far[2];
+    for (int i = 0; i < 2; i++) {
+        const struct image *image = &pyramid->level[level];
+        near[i] = module_along(image, &thresholds[level], at, along[i], scale, at->module_px * turned);
+        far[i] = module_along(image, &thresholds[level], ends[i], along[i], scale, ends[i]->module_px * turned);
+    }
     float least = 1e9f;
     for (int try = 0; try < 3; try++) {
         const float off = 2.6f + 0.4f * (float)try;
         int changes[2];
         float fault = 0;
         for (int i = 0; i < 2; i++) {
-            const float near = at->module_px * turned, far = ends[i]->module_px * turned;
-            const float modules = sides[i] / ((near + far) / 2);
-            changes[i] = count_changes(&pyramid->level[level], &thresholds[level],
-                                       beside(at, along[i], along[1 - i], near, 4.5f, off),
-                                       beside(ends[i], along[i], along[1 - i], far, -4.5f, off * near / far), scale);
+            const float modules = sides[i] / ((near[i] + far[i]) / 2);
+            const struct place from = {at->x + (along[i].x * near[i] * 4.5f + along[1 - i].x * near[1 - i] * off),
+                                       at->y + (along[i].y * near[i] * 4.5f + along[1 - i].y * near[1 - i] * off)};
+            const float across = off * near[1 - i] * far[i] / near[i];
+            const struct place to = {ends[i]->x - along[i].x * far[i] * 4.5f + along[1 - i].x * across,
+                                     ends[i]->y - along[i].y * far[i] * 4.5f + along[1 - i].y * across};
+            changes[i] = count_changes(&pyramid->level[level], &thresholds[level], from, to, scale);
             fault += fabsf((float)changes[i] - (modules - 10)) / fmaxf(modules - 6, 4);
         }
         const int most = changes[0] > changes[1] ? changes[0] : changes[1];
