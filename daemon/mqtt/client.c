@@ -1,5 +1,6 @@
 /* The connection to the broker as the main thread sees it: a small state machine over the line's orders and the ring's news.
- * A silence of Paho's, which may never tell the outcome of a disconnect when the link dies meanwhile, has an end of its own. */
+ * Paho may never tell the outcome: of a disconnect when the link dies meanwhile, of a connect when the broker hangs up in the wrong
+ * moment. So each silence has an end of our own. */
 #include "daemon/mqtt/client.h"
 
 #include <MQTTAsync.h>
@@ -13,7 +14,9 @@
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/client_parts.h"
 
-enum { SILENT_CONNECT_US = 300000000, SILENT_CLOSE_US = 5000000 };
+/* LOOK_UP: what the resolver may need before Paho begins to count its time for a connect. Should it need more, the next attempt waits
+ * behind it in the line's thread and nothing is lost but the attempt. */
+enum { LOOK_UP_US = 10000000, SILENT_CLOSE_US = 5000000 };
 
 #define OFFLINE_TAG UINT64_MAX
 
@@ -194,7 +197,7 @@ bool mqtt_client_subscribed(const struct mqtt_client *client, enum inbound_topic
 static int64_t silence_ends_us(const struct mqtt_client *client)
 {
     if (client->link == LINK_CONNECTING)
-        return client->since_us + SILENT_CONNECT_US;
+        return client->since_us + milliseconds_us(client->settings.connect_timeout_ms, MQTT_CONNECT_TIMEOUT_MS) + LOOK_UP_US;
     return client->link == LINK_CLOSING ? client->since_us + SILENT_CLOSE_US : INT64_MAX;
 }
 

@@ -202,7 +202,7 @@ void publisher_answer(struct publisher *p, const struct journal_answer *answer)
 {
     enum pump_name asker = p->asker;
     if (answer->error == 0)
-        p->counts.unsent_rows = answer->unsent_rows;
+        publisher_counted(p, answer->unsent_rows);
     publisher_row_committed(p, answer->last_seq);
     p->asker = PUMP_COUNT;
     if (asker != PUMP_COUNT)
@@ -229,6 +229,11 @@ void publisher_muster(struct publisher *p)
 {
     if (p->client != NULL)
         muster_ask(&p->muster);
+}
+
+void publisher_counted(struct publisher *p, int64_t unsent_rows)
+{
+    p->counts.unsent_rows = unsent_rows;
 }
 
 int64_t publisher_unsent_rows(const struct publisher *p)
