@@ -29,21 +29,45 @@ absolute() { # the guest starts in another folder
     case $1 in /*) echo "$1" ;; *) echo "$repo/$1" ;; esac
 }
 
+version_of() { apt-cache policy "$1" | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'; }
+
+# $1: names. The newest kernel whose parts are all there in one version: signed images come to a mirror later than headers.
+newest_kernel() {
+    for headers in $(apt-cache search --names-only "^linux-headers-$1-amd64\$" | cut -d' ' -f1 | sort -rV); do
+        name=${headers#linux-headers-}
+        image_version=$(version_of "linux-image-$name")
+        if [ -n "$image_version" ] && [ "$image_version" = "$(version_of "$headers")" ] &&
+            apt-cache madison "linux-source-$series" | grep -qF " $image_version "; then
+            echo "$name"
+            return
+        fi
+    done
+}
+
 check_machine() {
     [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || cannot "it needs Debian on amd64 (kernel packages, emulator)"
     # The emulator reads this machine's files on the guest's behalf, as the user who runs it.
     [ "$(id -u)" = 0 ] || cannot "run it as root: the guest is root and must be able to read what root can"
+    release=$(. /etc/os-release && echo "${VERSION_ID:-}")
+    case $release in
+        12) series=6.1 names='6\.1\.0-[0-9]+' compiler=gcc-12 ;;
+        13) series=6.12 names='6\.12\.[0-9]+\+deb13' compiler=gcc-14 ;;
+        *) cannot "it knows the kernels of Debian 12 and 13, this is ${release:-another system}" ;;
+    esac
     missing=
     while read -r package; do
+        case $package in
+            gcc-12) package=$compiler ;;
+            libelf1) [ "$release" = 12 ] || package=libelf1t64 ;;
+        esac
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
     done < "$lab/packages.txt"
     [ -z "$missing" ] || cannot "packages are missing; apt-get install --no-install-recommends$missing"
-    modules=$(apt-cache search --names-only '^linux-headers-6\.1\.0-[0-9]+-amd64$' | cut -d' ' -f1 | sort -V | tail -1)
-    kernel=${modules#linux-headers-}
+    kernel=$(newest_kernel "$names")
     if [ -z "$kernel" ] && [ -f "$cache/kernel" ]; then
         kernel=$(cat "$cache/kernel") # no package lists, but the work is done
     fi
-    [ -n "$kernel" ] || cannot "apt knows no linux-headers-6.1.0-*-amd64 (Debian 12's kernel; is apt-get update due?)"
+    [ -n "$kernel" ] || cannot "apt knows no linux-headers-$series*-amd64 (Debian $release's kernel; is apt-get update due?)"
 }
 
 # ---- the kernel, unpacked and never installed -----------------------------------------------------------------------
@@ -52,7 +76,7 @@ check_machine() {
 build_gpio_sim() {
     from=$1 module=$2
     mkdir -p "$module"
-    dpkg --fsys-tarfile "$from"/linux-source-6.1_*.deb | tar -xO ./usr/src/linux-source-6.1.tar.xz | xz -dc |
+    dpkg --fsys-tarfile "$from/linux-source-$series"_*.deb | tar -xO "./usr/src/linux-source-$series.tar.xz" | xz -dc |
         tar -x -C "$module" --strip-components=1 --wildcards '*/drivers/gpio/gpio-sim.c' '*/drivers/gpio/gpiolib.h' \
             '*/kernel/irq/irq_sim.c'
     mv "$module/drivers/gpio/gpio-sim.c" "$module/gpio-sim-core.c"
@@ -63,12 +87,14 @@ build_gpio_sim() {
     grep -q 'generic_handle_irq(irqnum)' "$module/irq_sim.c"
     # A Raspberry Pi keeps an output's level when its owner dies; so does this chip while keep_levels is set.
     kept='__assign_bit(offset, chip->value_map, !!test_bit(offset, chip->pull_map));'
-    sed -i -e "s/^\t$kept/\tif (!keep_levels) $kept/" \
+    sed -i -z 's/\(chip->value_map,\)\n\t*\(!!test_bit\)/\1 \2/' "$module/gpio-sim-core.c" # later kernels break the line
+    sed -i -e "s/^\(\t*\)$kept/\1if (!keep_levels) $kept/" \
         -e 's/^static DEFINE_IDA(gpio_sim_ida);/&\nstatic bool keep_levels;\nmodule_param(keep_levels, bool, 0644);/' \
         "$module/gpio-sim-core.c"
     [ "$(grep -c keep_levels "$module/gpio-sim-core.c")" = 3 ]
     printf 'obj-m := gpio-sim.o\ngpio-sim-y := gpio-sim-core.o irq_sim.o\n' > "$module/Kbuild"
     headers=$from/usr/src/linux-headers-$kernel
+    rm -f "$headers/vmlinux" # else the module would get type data, and pahole be needed for that
     make -s -C "$headers" -f "${headers%-amd64}-common/Makefile" M="$module" modules
 }
 
@@ -93,14 +119,17 @@ make_cache() {
     trap 'rm -rf "$work"' EXIT
     rm -rf "$cache.new"
     mkdir -p "$cache.new/modules"
-    version=$(apt-cache policy "linux-headers-$kernel" | awk '$1 == "Candidate:" { print $2 }')
+    kbuild=linux-kbuild-$series # Debian 13 has one for each build
+    [ "$release" = 12 ] || kbuild=linux-kbuild-${kernel%-amd64}
+    version=$(version_of "linux-headers-$kernel")
     (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "linux-image-$kernel=$version" \
-        "linux-headers-$kernel=$version" "linux-headers-${kernel%-amd64}-common=$version" "linux-kbuild-6.1=$version" \
-        "linux-source-6.1=$version") > "$out/fetch.log" 2>&1 ||
+        "linux-headers-$kernel=$version" "linux-headers-${kernel%-amd64}-common=$version" "$kbuild" \
+        "linux-source-$series=$version") > "$out/fetch.log" 2>&1 ||
         cannot "the kernel's packages could not be fetched, see $out/fetch.log"
     for deb in "$work"/linux-image-*.deb "$work"/linux-headers-*.deb "$work"/linux-kbuild-*.deb; do
         dpkg -x "$deb" "$work"
     done
+    [ -e "$work/lib" ] || ln -s usr/lib "$work/lib" # Debian 13 has its modules there
     build_gpio_sim "$work" "$work/gpio-sim" > "$out/gpio-sim.log" 2>&1 || {
         cat "$out/gpio-sim.log" >&2
         echo "lab: gpio-sim could not be built" >&2

@@ -89,6 +89,7 @@ given_a_camera() {
         vivid*-vid-out) screen=/dev/$(basename "$node") ;;
         esac
     done
+    join_screen_and_camera
     timings=index=$(timings_720p_25)
     v4l2-ctl -d "$screen" --set-dv-bt-timings "$timings" >> $run/camera.log
     v4l2-ctl -d "$camera" --set-dv-bt-timings "$timings" >> $run/camera.log
@@ -98,10 +99,17 @@ given_a_camera() {
     feed_the_camera
 }
 
+# The cable from vivid's output to its input: a menu in later kernels, and without it the output has no timings.
+join_screen_and_camera() {
+    v4l2-ctl -d "$camera" --set-ctrl hdmi_000_0_is_connected_to=2 2> /dev/null ||
+        v4l2-ctl -d "$camera" --set-ctrl loop_video=1
+    v4l2-ctl -d "$camera" --set-ctrl osd_text_mode=2
+}
+
 feed_the_camera() {
     show_nothing
+    join_screen_and_camera
     v4l2-ctl -d "$screen" --set-fmt-video-out width=1280,height=720,pixelformat=GREY
-    v4l2-ctl -d "$camera" --set-ctrl loop_video=1,osd_text_mode=2
     while cat $run/scene; do :; done 2> /dev/null |
         v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &
 }
