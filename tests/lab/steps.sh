@@ -110,12 +110,12 @@ given_a_camera() {
     camera_settings=$(settings_of_camera "$camera")
     feed_the_camera
 }
-find_vivid() { # $1: its number. Which one is /dev/videoN is known by the device's place, as in /dev/v4l/by-path
-    for node in /sys/devices/platform/vivid."$1"/video4linux/video*; do
+find_vivid() { # $1: its number
+    for node in /sys/devices/platform/vivid.0/video4linux/video*; do
         case $(cat "$node/name") in
-        vivid*-vid-cap) camera=/dev/$(basename "$node") ;;
-        vivid*-vid-out) screen=/dev/$(basename "$node") ;;
-        vivid*-meta-cap) metadata=/dev/$(basename "$node") ;;
+        vivid-00$1-vid-cap) camera=/dev/$(basename "$node") ;;
+        vivid-00$1-vid-out) screen=/dev/$(basename "$node") ;;
+        vivid-00$1-meta-cap) metadata=/dev/$(basename "$node") ;;
         esac
     done
 }
