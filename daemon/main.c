@@ -36,11 +36,20 @@ struct daemon {
     struct passage passage;
     struct operator operator;
     struct upkeep upkeep;
+    char camera_said[LINK_TEXT_BYTES]; /* what the log has about the camera; with none, a new eye says the same each second */
     char reload_said[COMMAND_OUTCOME_BYTES]; /* what an operator's reload had to complain about */
     sd_event *loop;
     int64_t state_due_us;
     int64_t camera_open_us; /* when the camera was last known open; a quick restart of the eye is no alarm */
 };
+
+static void log_camera(struct daemon *d)
+{
+    if (strcmp(d->camera_said, d->eye.camera_text) == 0)
+        return;
+    (void)snprintf(d->camera_said, sizeof d->camera_said, "%s", d->eye.camera_text);
+    (void)fprintf(stderr, "<%d>camera: %s%s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_open ? "opened " : "", d->camera_said);
+}
 
 static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
 {
@@ -54,7 +63,7 @@ static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
         else if (d->eye.message.kind == LINK_UNREADABLE)
             passage_unreadable(&d->passage, &d->eye.message, now_us);
         else if (d->eye.message.kind == LINK_CAMERA)
-            (void)fprintf(stderr, "<%d>camera: %s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_text);
+            log_camera(d);
     }
     return 0;
 }
@@ -168,7 +177,7 @@ static void publish_state(struct daemon *d)
         .out_of_order = d->passage.lane.mode == LANE_OUT_OF_ORDER,
     };
     (void)snprintf(state.mode, sizeof state.mode, "%s", lane_mode_name(d->passage.lane.mode));
-    (void)snprintf(state.camera, sizeof state.camera, "%s", d->eye.camera_text);
+    (void)snprintf(state.camera, sizeof state.camera, "%.*s", (int)sizeof state.camera - 1, d->eye.camera_text);
     publisher_state(d->publisher, &state);
 }
 

@@ -40,7 +40,13 @@ run_plain_cases() {
     done
 }
 run_booted_cases() {
-    for name; do run_case "$name"; done
+    group=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
+    for name; do
+        run_case "$name"
+        while read -r process; do # what the case left running
+            [ "$process" = $$ ] || kill -9 "$process" 2>/dev/null
+        done < "$group/cgroup.procs"
+    done
 }
 
 # Of the host's own services only the log is wanted: a lab waits for nothing else.
@@ -80,9 +86,9 @@ Wants=lab.service
 AllowIsolate=yes
 UNIT
     # A gate's card is mounted read-only, but for where it must write.
-    mount -t tmpfs tmpfs /tmp
-    mount -t tmpfs tmpfs /var/tmp
-    mount -o remount,ro /
+    mount --rbind /tmp /tmp
+    mount --rbind /var/tmp /var/tmp
+    mount -o remount,bind,ro /
     exec /lib/systemd/systemd --unit=lab.target
 }
 

@@ -36,12 +36,18 @@ a_disk_for_the_journal() { # of its own, so that it can hang or be full alone
     chmod 750 $journal_folder
 }
 
+mkdir -p $lane_files
 given_wires
 echo Y > /sys/module/gpio_sim/parameters/keep_levels
 given_a_camera
 kill $feeder # systemd would: a case starts one of its own
 install_the_gate
 let_the_group_in
+unit_broker="host = \"$network\";"
+unit_clock=ntp
 configure_the_gate
+mkdir -p $drop_in # as an integrator lets a broker's address in
+printf '[Service]\nIPAddressAllow=%s\n' $network > $drop_in/broker.conf
 a_disk_for_the_journal
+watch_the_kernel
 /usr/local/libexec/qrgate-safe --help > $run/help # is in memory, as after its first use on a real machine

@@ -2,15 +2,17 @@
 # What the cases under systemd share: the installed unit and what can be asked about it. Sourced after steps.sh and edges.sh.
 unit=qrgated@lane1.service
 journal_folder=/var/lib/qrgate
-disk_image=/dev/shm/disk
+lane_files=/run/lane # of the machine, from boot on
+disk_image=$lane_files/disk
+drop_in=/run/systemd/system/qrgated@.service.d
 network=10.11.12.1 # the broker's address, on an interface that isn't there at boot
 
 # $1: the relay's pulse. unit_camera, unit_broker, unit_clock and unit_relay hold what a case wants instead of a wall that
 # nobody stands before, no broker, a clock that is right, and the relay's line.
 configure_the_gate() {
-    mkdir -p /dev/shm/wall
-    wall='{ driver = "replay"; width_px = 640; height_px = 480; rate_fps = 4; hang_ms = 15000; leave_ms = 1000;
-           replay = { folder = "/dev/shm/wall"; hold_ms = 1000; gap_ms = 1500; loop = false; }; }'
+    mkdir -p $lane_files/wall
+    wall="{ driver = \"replay\"; width_px = 640; height_px = 480; rate_fps = 4; hang_ms = 15000; leave_ms = 1000;
+           replay = { folder = \"$lane_files/wall\"; hold_ms = 1000; gap_ms = 1500; loop = false; }; }"
     cat > /etc/qrgate/lane1.conf <<CONF
 site = "lab";
 lane = "lane1";
@@ -40,8 +42,10 @@ given_the_unit_at_work() { # $1: the relay's pulse
     relay=$(relay_number)
     watch_the_unit
     systemctl stop $unit
+    rm -rf ${keep_drop_in:-$drop_in}
+    systemctl daemon-reload
     release_the_button
-    rm -f $journal_folder/*
+    rm -f $journal_folder/journal.db* $journal_folder/site.key $journal_folder/filler*
     configure_the_gate "$@"
     echo > $tracing/trace
     watch_the_kernel

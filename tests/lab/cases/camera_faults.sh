@@ -20,9 +20,9 @@ a_card_opens() {
     show "$card"
     a_pulse_comes "card: $1"
     show_nothing
-    sleep 3 # the card leaves the view, the pause between two pulses ends
+    sleep 2 # the card leaves the view, the pause between two pulses ends
 }
-opened() { grep -c 'eye: opened' $run/qrgated.log || true; }
+opened() { grep -c 'camera: opened' $run/qrgated.log || true; }
 opened_again() { [ "$(opened)" -gt "$1" ]; }
 was_lost() { [ "$(grep -c 'camera lost' $run/qrgated.log || true)" -gt "$1" ]; }
 losses() { grep -c 'camera lost' $run/qrgated.log || true; }
@@ -31,7 +31,7 @@ the_camera_dies_of() {
     lost=$(losses) had=$(opened)
     inject "$1"
     wait_for 30 "the loss by: $2" was_lost "$lost"
-    say "    $2: $(grep 'eye: camera lost' $run/qrgated.log | tail -1 | sed 's/^<[0-9]>eye: //')"
+    say "    $2: $(grep 'camera: camera lost' $run/qrgated.log | tail -1 | sed 's/^<[0-9]>camera: //')"
     the_button_opens "$2"
 }
 
@@ -39,6 +39,7 @@ say "given a gate at work"
 given_wires
 watch_the_wires
 given_a_camera
+camera_settings=$(settings_of_camera "$camera" 1280 720 "leave_ms = 500;")
 given_a_broker
 v4l2-ctl -d "$camera" --list-ctrls > $run/controls.log
 given_a_gate
@@ -73,7 +74,7 @@ for fault in reqbufs qbuf streamon; do
     [ $fault = qbuf ] || kill -9 "$(pgrep -P "$gate" qrgated-eye)" # the others are called by a new eye
     wait_for 60 "the camera to be used again" opened_again "$had"
     a_card_opens "after $fault"
-    say "    $(grep 'eye: camera' $run/qrgated.log | tail -1 | sed 's/^<[0-9]>eye: //')"
+    say "    $(grep 'camera: camera' $run/qrgated.log | tail -1 | sed 's/^<[0-9]>camera: //')"
 done
 
 say "when the device is disconnected, then the gate says so"

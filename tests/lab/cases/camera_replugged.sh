@@ -6,7 +6,7 @@ times=${LAB_REPLUGS:-10}
 late_ms=10000 # an emulated machine on a busy host; the gate itself tries each second at the latest
 
 card='022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Khu 2, Phường Hà An, Quảng Yên, Quảng Ninh|01082022'
-opened() { grep -c 'eye: opened' $run/qrgated.log || true; }
+opened() { grep -c 'camera: opened' $run/qrgated.log || true; }
 opened_again() { [ "$(opened)" -gt "$1" ]; }
 lost_again() { [ "$(grep -c 'camera lost' $run/qrgated.log || true)" -gt "$1" ]; }
 now_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }

@@ -8,9 +8,9 @@
 card='022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Khu 2, Phường Hà An, Quảng Yên, Quảng Ninh|01082022'
 hold_a_card() { # before the camera, which takes pictures as they come
     shown=$((${shown:-0} + 1))
-    qrencode -8 -s 6 -o /dev/shm/new.png "$card"
-    chmod 644 /dev/shm/new.png
-    mv /dev/shm/new.png /dev/shm/wall/$(printf '%03d' $shown).png
+    qrencode -8 -s 6 -o $lane_files/new.png "$card"
+    chmod 644 $lane_files/new.png
+    mv $lane_files/new.png $lane_files/wall/$(printf '%03d' $shown).png
 }
 granted() { [ "$(unit_ctl events --limit 0 | grep -c ' granted ')" -ge "$1" ]; }
 fill_the_disk() {
@@ -20,7 +20,7 @@ fill_the_disk() {
 kept_room() { df -k --output=avail $journal_folder | tail -1; }
 
 say "given the unit at work, and somebody who has declared green"
-rm -f /dev/shm/wall/*
+rm -f $lane_files/wall/*
 given_the_unit_at_work
 unit_ctl declare --subject cccd:022199012345 --status green > $run/declare.log
 hold_a_card
