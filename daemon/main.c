@@ -187,7 +187,7 @@ static void tick(struct daemon *d)
     int64_t now_us = clock_monotonic_us();
     finish_reload(d);
     supervisor_tick(&d->eye, now_us);
-    if (d->eye.pid == 0 || !d->eye.heard)
+    if (supervisor_in_time(&d->eye, now_us))
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us); /* its keeper is at work, which is what is vouched for */
     if (d->eye.camera_open)
         d->camera_open_us = now_us;

@@ -50,7 +50,7 @@ touch /tmp/of-the-machine
 mkdir -p $drop_in $lane_files/probe
 chmod 755 $lane_files/probe
 cp tests/lab/probe.sh $lane_files/probe/
-printf '[Service]\nType=exec\nRestart=no\nExecStart=\nExecStart=/bin/bash %s %s 127.0.0.1 %s\n' \
+printf '[Service]\nType=exec\nRestart=no\nWatchdogSec=0\nExecStart=\nExecStart=/bin/bash %s %s 127.0.0.1 %s\n' \
     $lane_files/probe/probe.sh $journal_folder $other > $drop_in/probe.conf
 systemctl daemon-reload
 systemctl restart $unit
