@@ -18,7 +18,7 @@ say "given a gate whose relay is on a chip that isn't there"
 given_the_unit_at_work
 systemctl stop $unit
 unit_relay=LATE_RELAY
-configure_the_gate
+configure_the_gate 2000 # long enough to be seen by looking now and then
 systemctl start --no-block $unit
 wait_for 120 "$tries tries" tried $tries
 say "then the unit is tried again, $(property NRestarts) times by now, is $(property ActiveState) and not ready, and says what it lacks:"
@@ -36,8 +36,9 @@ chmod 660 /dev/gpiochip*
 given_a_running_gate
 wires_of_late=/sys/devices/platform/$(cat $late/dev_name)/$(cat $late/bank0/chip_name)
 press_the_button
-wait_for 20 "the late relay" grep -q 1 "$wires_of_late/sim_gpio0/value"
+sleep 0.2
 release_the_button
+wait_for 20 "the late relay" grep -q 1 "$wires_of_late/sim_gpio0/value"
 wait_for 20 "the late relay to be off" grep -q 0 "$wires_of_late/sim_gpio0/value"
 take_the_chip_out
 say "then the unit is ready, and the button moves the relay"
