@@ -34,12 +34,13 @@ LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpaho-mqtt3as -lpthread -lm
 LIB_SRC  := $(filter-out daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c,$(wildcard hw/*.c daemon/*.c)) \
             $(wildcard daemon/settings/*.c daemon/vision/*.c daemon/credential/*.c daemon/decision/*.c \
             daemon/lane/*.c daemon/journal/*.c daemon/mqtt/*.c daemon/health/*.c)
-CTL_SRC  := $(wildcard daemon/ctl/*.c)
+CTL_SRC  := $(wildcard daemon/ctl/*.c daemon/ctl/*/*.c)
 DAE_SRC  := daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c
 SAFE_SRC := daemon/safe.c
 LIB_SRC  := $(filter-out $(SAFE_SRC),$(LIB_SRC))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_FILES := $(notdir $(wildcard systemd/*.service systemd/*.timer))
 LANGS    := $(wildcard config/lang/*.lang)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
@@ -111,9 +112,9 @@ cppcheck: ## static analysis
 	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. -D_GNU_SOURCE -DQRG_GPIOD_MAJOR=$(GPIOD_MAJOR) hw daemon
 unitfile: all ## systemd's own check of an installed unit
 	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(BUILD)/stage >/dev/null
-	$(Q)install -d $(BUILD)/stage/etc/systemd/system && sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \
-	  $(BUILD)/stage/usr/local/lib/systemd/system/qrgated@.service > $(BUILD)/stage/qrgated@lane1.service
-	$(Q)systemd-analyze verify --man=no $(BUILD)/stage/qrgated@lane1.service
+	$(Q)set -e; for unit in $(UNIT_FILES); do sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \
+	  $(BUILD)/stage/usr/local/lib/systemd/system/$$unit > $(BUILD)/stage/$$(echo $$unit | sed 's|@|@lane1|'); done; \
+	  systemd-analyze verify --man=no $(foreach u,$(UNIT_FILES),$(BUILD)/stage/$(subst @,@lane1,$u))
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/clang everything
 FUZZ_SECONDS ?= 600
@@ -142,8 +143,8 @@ install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an exam
 	install -m 0755 $(BUILD)/qrgated $(DESTDIR)$(prefix)/sbin/
 	install -m 0755 $(BUILD)/qrgatectl $(DESTDIR)$(prefix)/bin/
 	install -m 0755 $(BUILD)/qrgate-safe $(DESTDIR)$(prefix)/libexec/
-	sed 's|@prefix@|$(prefix)|g' systemd/qrgated@.service > $(BUILD)/qrgated@.service
-	install -m 0644 $(BUILD)/qrgated@.service $(DESTDIR)$(prefix)/lib/systemd/system/
+	for unit in $(UNIT_FILES); do sed 's|@prefix@|$(prefix)|g' systemd/$$unit > $(BUILD)/$$unit && \
+	  install -m 0644 $(BUILD)/$$unit $(DESTDIR)$(prefix)/lib/systemd/system/ || exit 1; done
 	install -m 0644 systemd/qrgate.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf
 	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
 	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
@@ -156,7 +157,7 @@ install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an exam
 	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }
 uninstall: ## removes the programs and the unit; configuration and journal stay
 	rm -f $(DESTDIR)$(prefix)/sbin/qrgated $(DESTDIR)$(prefix)/bin/qrgatectl $(DESTDIR)$(prefix)/libexec/qrgate-safe \
-	  $(DESTDIR)$(prefix)/lib/systemd/system/qrgated@.service $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
+	  $(addprefix $(DESTDIR)$(prefix)/lib/systemd/system/,$(UNIT_FILES)) $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
 	  $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf $(foreach p,$(wildcard config/man/*.[578]),$(DESTDIR)$(prefix)/share/man/man$(lastword $(subst ., ,$p))/$(notdir $p))
 clean: ## removes build/
 	rm -rf build

@@ -312,6 +312,8 @@ void passage_answers(struct passage *p, int64_t now_us)
             p->last_seq = answer.last_seq;
         if (answer.tag == TAG_PING) {
             p->ping_asked = false;
+            if (answer.error == 0)
+                p->head = answer.head;
         } else if (answer.tag == TAG_PURGE) {
             p->purge_asked = false;
             p->purge_more = answer.error == 0 && answer.more;

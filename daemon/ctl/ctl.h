@@ -46,9 +46,10 @@ struct ctl_command {
 extern const struct ctl_command
     CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE,
     CTL_CODE_EXPLAIN,
-    CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE,
+    CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_KEY_ROTATE,
     CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION, CTL_TOKEN_ROTATE_DEMO,
     CTL_EVENTS, CTL_INSIDE, CTL_VERIFY,
+    CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK,
     CTL_SEND, CTL_STATUS, CTL_WATCH,
     CTL_SCHEMA, CTL_COMPLETION;
 /* All of them, ended by NULL, and the options that each has: what the command line, --help and the shells' completion go by. */
@@ -66,6 +67,11 @@ enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char
  * failure the message is printed and *ret_db NULL. */
 enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
+/* With the one before it, while the key is being replaced: for look-ups. */
+struct site_keys;
+enum ctl_exit ctl_load_site_keys(struct ctl *ctl, struct site_keys *ret);
+/* Where it is: --site-key, else the configuration's. */
+enum ctl_exit ctl_site_key_path(struct ctl *ctl, char *ret_path, size_t path_bytes);
 
 /* Values from command lines and CSV fields; false: not allowed (the texts say what is). Pure but for the time zone. */
 #define ALLOWED_SUBJECT SUBJECT_ALLOWED

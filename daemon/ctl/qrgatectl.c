@@ -21,11 +21,14 @@
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 const struct ctl_command *const CTL_COMMANDS[] = {
-    &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
-    &CTL_INSIDE,     &CTL_VERIFY,     &CTL_STATUS,      &CTL_WATCH,      &CTL_SEND,
-    &CTL_KEY_NEW,    &CTL_KEY_OPERATOR, &CTL_KEY_SITE,  &CTL_KEY_LIST,   &CTL_KEY_TRUST,
-    &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
-    &CTL_SCHEMA,     &CTL_COMPLETION, NULL,
+    &CTL_DECLARE, &CTL_IMPORT, &CTL_EXPORT, &CTL_REVOKE, &CTL_CODE_EXPLAIN,
+    &CTL_EVENTS, &CTL_INSIDE, &CTL_VERIFY,
+    &CTL_EXPORT_PERSON, &CTL_ERASE_PERSON, &CTL_PRIVACY_CHECK,
+    &CTL_STATUS, &CTL_WATCH, &CTL_SEND,
+    &CTL_KEY_NEW, &CTL_KEY_OPERATOR, &CTL_KEY_SITE, &CTL_KEY_LIST, &CTL_KEY_TRUST, &CTL_KEY_RETIRE, &CTL_KEY_ROTATE,
+    &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
+    &CTL_SCHEMA, &CTL_COMPLETION,
+    NULL,
 };
 
 const struct ctl_option CTL_GLOBAL_OPTIONS[] = {
@@ -98,19 +101,38 @@ enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, sqlite3 **ret_
     return CTL_OK;
 }
 
-enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32])
+enum ctl_exit ctl_site_key_path(struct ctl *ctl, char *ret_path, size_t path_bytes)
 {
     struct settings settings;
-    char why[512] = "";
     const char *path = ctl->site_key;
     if (!path) {
         if (load_settings(ctl, &settings) != CTL_OK)
             return CTL_FAILED;
         path = settings.site_key_file;
     }
-    if (site_key_load(path, ret_key, why, sizeof(why)) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s", why);
+    if (strlen(path) >= path_bytes)
+        return ctl_fail(ctl, CTL_FAILED, "%s: the path is too long", path);
+    (void)strcpy(ret_path, path);
     return CTL_OK;
+}
+
+enum ctl_exit ctl_load_site_keys(struct ctl *ctl, struct site_keys *ret)
+{
+    char why[512] = "", path[1024];
+    const enum ctl_exit result = ctl_site_key_path(ctl, path, sizeof(path));
+    if (result != CTL_OK)
+        return result;
+    return site_keys_load(path, ret, why, sizeof(why)) < 0 ? ctl_fail(ctl, CTL_FAILED, "%s", why) : CTL_OK;
+}
+
+enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32])
+{
+    struct site_keys keys;
+    const enum ctl_exit result = ctl_load_site_keys(ctl, &keys);
+    if (result == CTL_OK)
+        memcpy(ret_key, keys.current, sizeof(keys.current));
+    sodium_memzero(&keys, sizeof(keys));
+    return result;
 }
 
 /* ---- the command line -------------------------------------------------------------------------------------------- */

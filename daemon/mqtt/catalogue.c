@@ -10,12 +10,12 @@ static const struct catalogue_message *const messages[MESSAGE_COUNT] = {
     [MESSAGE_RESPONSE] = &catalogue_response,       [MESSAGE_PASSAGE] = &catalogue_passage,
     [MESSAGE_ALARM] = &catalogue_alarm,             [MESSAGE_MUSTER] = &catalogue_muster,
     [MESSAGE_HEALTH] = &catalogue_health,           [MESSAGE_STATE] = &catalogue_state,
-    [MESSAGE_INFO] = &catalogue_info,
+    [MESSAGE_INFO] = &catalogue_info,               [MESSAGE_CHAIN_HEAD] = &catalogue_chain_head,
 };
 
 enum row {
     ROW_DECLARATION, ROW_REVOCATION, ROW_RESULT, ROW_REQUEST, ROW_RESPONSE, ROW_PASSAGE, ROW_ALARM, ROW_MUSTER, ROW_HEALTH,
-    ROW_STATE, ROW_INFO, ROW_AVAILABILITY, ROW_DISCOVERY, ROW_HOME_ASSISTANT, ROW_COUNT
+    ROW_CHAIN_HEAD, ROW_STATE, ROW_INFO, ROW_AVAILABILITY, ROW_DISCOVERY, ROW_HOME_ASSISTANT, ROW_COUNT
 };
 #define IN .is_in = true, .qos = 1
 #define OUT .is_out = true, .qos = 1
@@ -33,6 +33,8 @@ static const struct catalogue_topic rows[ROW_COUNT] = {
                    .what = "what begins or ends to be wrong; start, stop; what operators asked for"},
     [ROW_MUSTER] = {"PREFIX/SITE/LANE/muster", OUT, .message = MESSAGE_MUSTER, .what = "who is inside, when an emergency begins"},
     [ROW_HEALTH] = {"PREFIX/SITE/LANE/health", OUT, .message = MESSAGE_HEALTH, .what = "each minute: how the lane fares"},
+    [ROW_CHAIN_HEAD] = {"PREFIX/SITE/LANE/chain_head", RETAINED, .message = MESSAGE_CHAIN_HEAD,
+                        .what = "each day: the journal's newest row and its hash"},
     [ROW_STATE] = {"PREFIX/SITE/LANE/state", RETAINED, .message = MESSAGE_STATE, .what = "how the lane is now, its mode, its alarms"},
     [ROW_INFO] = {"PREFIX/SITE/LANE/info", RETAINED, .message = MESSAGE_INFO, .what = "version, site, lane"},
     [ROW_AVAILABILITY] = {"PREFIX/SITE/LANE/availability", RETAINED, .message = MESSAGE_COUNT,
@@ -46,7 +48,7 @@ static const struct catalogue_topic rows[ROW_COUNT] = {
 static const enum row row_of_topic[TOPIC_COUNT] = {
     [TOPIC_PASSAGE] = ROW_PASSAGE, [TOPIC_ALARM] = ROW_ALARM, [TOPIC_STATE] = ROW_STATE, [TOPIC_INFO] = ROW_INFO,
     [TOPIC_AVAILABILITY] = ROW_AVAILABILITY, [TOPIC_RESULT] = ROW_RESULT, [TOPIC_MUSTER] = ROW_MUSTER,
-    [TOPIC_HEALTH] = ROW_HEALTH, [TOPIC_DISCOVERY] = ROW_DISCOVERY, /* from TOPIC_RESPONSE on: ROW_RESPONSE */
+    [TOPIC_HEALTH] = ROW_HEALTH, [TOPIC_CHAIN_HEAD] = ROW_CHAIN_HEAD, [TOPIC_DISCOVERY] = ROW_DISCOVERY, /* from TOPIC_RESPONSE on: ROW_RESPONSE */
 };
 static const enum row row_of_inbound[INBOUND_TOPIC_COUNT] = {
     [INBOUND_DECLARATION] = ROW_DECLARATION, [INBOUND_REVOCATION] = ROW_REVOCATION, [INBOUND_PASSAGE] = ROW_PASSAGE,

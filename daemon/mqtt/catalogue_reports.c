@@ -89,6 +89,20 @@ const struct catalogue_message catalogue_health = MESSAGE(
     "how the lane fares, 5 s after its start, then each minute, and when an operator asks for a report. While the broker is away "
     "none is kept but the newest. What isn't known is left out.");
 
+/* ---- the journal's head ---- */
+
+static const struct catalogue_field chain_head_rows[] = {
+    SCHEMA(MUST),
+    FORM("at", MUST, FORM_TIME, NULL),
+    FLAG("clock_trusted", MUST, "false: `at` may be wrong."),
+    INTEGER("seq", MUST, 1, INT64_MAX, "The row's number."),
+    FORM("hash", MUST, FORM_HASH, "Its SHA-256 in the chain, as `qrgatectl verify` prints the last one."),
+};
+const struct catalogue_message catalogue_chain_head = MESSAGE(
+    "chain_head", 1, false, chain_head_rows, NULL,
+    "the journal's newest row, soon after the start and then each day. Keep all of them out of the lane's reach: `qrgatectl verify "
+    "--heads` shows with them whether the journal's end was cut off.");
+
 /* ---- state and info ---- */
 
 static const struct catalogue_field alarms_rows[] = {WORD("", MUST, catalogue_alarm_name, 0, ALARM_OF_LANE, NULL)};

@@ -217,6 +217,22 @@ int message_muster(struct message_muster *muster, char *ret_text, size_t text_by
     return length;
 }
 
+int message_chain_head(const struct lane_chain_head *head, char *ret_text, size_t text_bytes)
+{
+    struct json json;
+    char at[MESSAGE_TIME_BYTES], hash[2 * sizeof head->head.hash + 1];
+    message_time(head->at_us, at);
+    for (size_t i = 0; i < sizeof head->head.hash; i++)
+        (void)snprintf(hash + 2 * i, 3, "%02x", head->head.hash[i]);
+    json_begin(&json, ret_text, text_bytes);
+    json_text(&json, "schema", "qrgate/chain_head/1", SIZE_MAX);
+    json_text(&json, "at", at, sizeof at);
+    json_flag(&json, "clock_trusted", head->clock_trusted);
+    json_integer(&json, "seq", head->head.seq);
+    json_text(&json, "hash", hash, sizeof hash);
+    return json_end(&json);
+}
+
 int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes)
 {
     struct json json;

@@ -59,6 +59,14 @@ struct lane_info {
     } libraries[MESSAGE_LIBRARIES_MAX];
 };
 
+/* The journal's newest row as it was then, in other hands: who cuts the journal's end off can't take it back. Retained on the
+ * topic `chain_head`, each day. */
+struct lane_chain_head {
+    int64_t at_us;
+    bool clock_trusted;
+    struct journal_head head;
+};
+
 struct lane_times {
     int64_t count, p50_us, p99_us; /* of the last minute */
 };
@@ -100,6 +108,7 @@ bool message_changes_presence(const struct event *event, bool has_sensor);
 const char *result_kind_name(enum result_kind kind); /* "taken", "older", "rejected" */
 int message_health(const struct lane_health *health, char *ret_text, size_t text_bytes);
 int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes);
+int message_chain_head(const struct lane_chain_head *head, char *ret_text, size_t text_bytes);
 
 enum { MESSAGE_TIME_BYTES = 32 };
 /* RFC 3339, UTC, milliseconds (rounded down): 2026-01-31T23:59:59.123Z. Outside of years 1 to 9999: the nearest in it. */

@@ -48,6 +48,7 @@ int publisher_state_text(const struct publisher *publisher, char ret_text[MESSAG
 void publisher_report(struct publisher *publisher); /* all of that again, now */
 /* More for the retained `info` than version, site, lane and Paho, which are known: lines, libraries (appended). */
 void publisher_info(struct publisher *publisher, const struct lane_info *more);
+void publisher_chain_head(struct publisher *publisher, const struct lane_chain_head *head); /* now, or when the broker is back */
 /* To be published now, or when the broker is back; adds what the publisher itself knows (unsent rows, inbox, acknowledgements). */
 void publisher_health(struct publisher *publisher, const struct lane_health *health);
 bool publisher_health_asked(struct publisher *publisher); /* true once after a publisher_report(): a fresh one is wanted */

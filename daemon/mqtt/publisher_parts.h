@@ -29,7 +29,7 @@ extern const struct pump publisher_muster_pump, publisher_retained_pump, publish
     publisher_commands_pump, publisher_discovery_pump;
 
 /* Messages of which only the newest counts: a row of the table in publisher_retained.c each. */
-enum retained { RETAINED_AVAILABILITY, RETAINED_INFO, RETAINED_STATE, RETAINED_HEALTH, RETAINED_COUNT };
+enum retained { RETAINED_AVAILABILITY, RETAINED_INFO, RETAINED_STATE, RETAINED_HEALTH, RETAINED_CHAIN_HEAD, RETAINED_COUNT };
 struct retained_item {
     bool due, in_flight;
     int64_t at_us; /* not before */
@@ -65,6 +65,7 @@ struct publisher {
     bool state_known, health_known, health_asked;
     struct lane_health health;
     struct lane_info info;
+    struct lane_chain_head chain_head; /* seq 0: none yet */
     struct retained_item retained[RETAINED_COUNT];
     struct publisher_discovery discovery;
     char prefix[TOPIC_LANE_BYTES];

@@ -32,6 +32,11 @@ static int write_health(struct publisher *p, char text[MESSAGE_BYTES])
     return p->health_known ? message_health(&p->health, text, MESSAGE_BYTES) : 0;
 }
 
+static int write_chain_head(struct publisher *p, char text[MESSAGE_BYTES])
+{
+    return p->chain_head.head.seq > 0 ? message_chain_head(&p->chain_head, text, MESSAGE_BYTES) : 0;
+}
+
 /* Each is sent after every connection, and when .due was set, at most once a second. */
 static const struct {
     enum topic topic;
@@ -41,6 +46,7 @@ static const struct {
     [RETAINED_INFO] = {TOPIC_INFO, write_info},
     [RETAINED_STATE] = {TOPIC_STATE, write_state},
     [RETAINED_HEALTH] = {TOPIC_HEALTH, write_health},
+    [RETAINED_CHAIN_HEAD] = {TOPIC_CHAIN_HEAD, write_chain_head},
 };
 
 static void connected(struct publisher *p, const struct mqtt_event *event)
@@ -139,6 +145,12 @@ void publisher_info(struct publisher *p, const struct lane_info *more)
         if (more->libraries[i].name[0] != '\0')
             p->info.libraries[free_place++] = more->libraries[i];
     p->retained[RETAINED_INFO].due = true;
+}
+
+void publisher_chain_head(struct publisher *p, const struct lane_chain_head *head)
+{
+    p->chain_head = *head;
+    p->retained[RETAINED_CHAIN_HEAD].due = true;
 }
 
 void publisher_health(struct publisher *p, const struct lane_health *health)

@@ -156,6 +156,8 @@ static const struct settings_key keys[] = {
     CHOICE(LIVE, "clock.trust", clock_trust, "ntp|always"),
     TEXT(RESTART, "journal.path", journal.path),
     INTEGER(LIVE, "journal.deadline_ms", journal_deadline_ms, 100, 10000),
+    INTEGER(LIVE, "journal.keep_days", journal.keep_days, 0, 3650),
+    INTEGER(LIVE, "journal.register_days", journal.register_days, 0, 3650),
     TEXT(RESTART, "journal.site_key_file", site_key_file),
     TEXT(LIVE, "trust.folder", trust_folder),
     FLAG(RESTART, "mqtt.enabled", mqtt.enabled),

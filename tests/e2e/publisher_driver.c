@@ -183,6 +183,10 @@ static int print_messages(void)
     }
     if (print_health() != 0 || print_responses() != 0 || print_exported() != 0)
         return 1;
+    const struct lane_chain_head head = {.at_us = 4, .clock_trusted = true, .head = {.seq = 5, .hash = {0xab, [31] = 1}}};
+    if (message_chain_head(&head, text, sizeof text) < 0)
+        return 1;
+    (void)printf("chain_head %s\n", text);
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         if (message_result(&results[i], text, sizeof text) < 0)
             return 1;

@@ -470,7 +470,7 @@ def messages():
 def test_messages_shown_are_right(build, tmp_path):
     shown = messages()
     assert {message["schema"] for message in shown} == {f"qrgate/{name}/1" for name in
-                                                        ("declaration", "revocation", "result", "passage", "muster", "health", "request",
+                                                        ("declaration", "revocation", "result", "passage", "muster", "health", "chain_head", "request",
                                                          "response")}
     desk = Desk(tmp_path, build)
     for message in shown:
