@@ -55,13 +55,10 @@ enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fo
     return code;
 }
 
-enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char *key, ...)
+enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[])
 {
-    va_list arguments;
     (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
-    va_start(arguments, key);
-    lang_print_list(stderr, ctl->lang, key, arguments);
-    va_end(arguments);
+    lang_print_fills(stderr, ctl->lang, key, fills);
     (void)fputc('\n', stderr);
     return code;
 }
