@@ -11,9 +11,10 @@
 #include "daemon/journal/journal.h"
 
 struct sqlite3;
+struct settings;
 
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_SOME_BAD = 3 };
-enum { CTL_OPTIONS_MAX = 24 };
+enum { CTL_OPTIONS_MAX = 24, CTL_JOURNALS_MAX = 64 };
 #define CTL_DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 struct ctl_option {
@@ -28,6 +29,8 @@ struct ctl {
     const char *config, *database, *site_key; /* global options */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
     const char *operand;                      /* NULL when the command has none */
+    const char *journals[CTL_JOURNALS_MAX];   /* of the option "journal", which may come again and again */
+    int journals_count;
     int64_t now_s;
 };
 
@@ -52,6 +55,8 @@ enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fo
  * failure the message is printed and *ret_db NULL. */
 enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
+/* The configuration; what is wrong with it is printed. */
+enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret);
 
 /* Values from command lines and CSV fields; false: not allowed (the texts say what is). Pure but for the time zone. */
 #define ALLOWED_SUBJECT SUBJECT_ALLOWED

@@ -97,7 +97,7 @@ static void print_command_help(FILE *out, const struct ctl_command *command)
 
 /* ---- what several commands need ---------------------------------------------------------------------------------- */
 
-static enum ctl_exit load_settings(const struct ctl *ctl, struct settings *ret)
+enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret)
 {
     const char *path = ctl->config ? ctl->config : DEFAULT_CONFIG;
     if (settings_load(path, ret, stderr) == 0)
@@ -114,7 +114,7 @@ enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, sqlite3 **ret_
     const char *path = ctl->database;
     *ret_db = NULL;
     if (!path) {
-        if (load_settings(ctl, &settings) != CTL_OK)
+        if (ctl_load_settings(ctl, &settings) != CTL_OK)
             return CTL_FAILED;
         path = settings.journal.path;
     }
@@ -132,7 +132,7 @@ enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32])
     char why[512] = "";
     const char *path = ctl->site_key;
     if (!path) {
-        if (load_settings(ctl, &settings) != CTL_OK)
+        if (ctl_load_settings(ctl, &settings) != CTL_OK)
             return CTL_FAILED;
         path = settings.site_key_file;
     }
@@ -195,6 +195,11 @@ static enum ctl_exit take_option(struct ctl *ctl, struct line *line)
     }
     if (option->value && value[0] == '\0')
         return fail_usage(ctl, "an empty value for", word);
+    if (own && strcmp(own->name, "journal") == 0) {
+        if (ctl->journals_count == CTL_JOURNALS_MAX)
+            return fail_usage(ctl, "more journals than this tool reads at once, at", value);
+        ctl->journals[ctl->journals_count++] = value;
+    }
     if (own)
         ctl->values[own - ctl->command->options] = option->value ? value : "";
     else

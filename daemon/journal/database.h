@@ -15,6 +15,13 @@ enum { DATABASE_BUSY_MS = 2000 }; /* how long a writer waits for another process
 int database_error(int sqlite_code);
 /* Runs statements that answer no rows. */
 int database_run(struct sqlite3 *db, const char *sql);
+/* Reading alone, of one moment: beside a daemon that writes, and from a medium that can't be written. The schema must be
+ * of this version. The reader's transaction has begun. Errors as database_open(). */
+int database_open_reading(const char *path, struct sqlite3 **ret_db, char *why, size_t why_bytes);
+/* An empty database with the tables of a journal, in memory or, as it grows, in a file that nobody sees; for rows that
+ * came by another road. Without the triggers: database_count_tally() when all rows are there. */
+int database_open_scratch(struct sqlite3 **ret_db);
+int database_count_tally(struct sqlite3 *db);
 /* For a connection that writes many declarations and then ends: more memory, fewer copies. */
 int database_tune_import(struct sqlite3 *db);
 
