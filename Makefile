@@ -40,10 +40,11 @@ SAFE_SRC := daemon/safe.c
 LIB_SRC  := $(filter-out $(SAFE_SRC),$(LIB_SRC))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+LANGS    := $(wildcard config/lang/*.lang)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes cppcheck clang bench load broker-example fuzz install uninstall clean sanitize
-all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe ## build the daemon, the admin's tool and the stop helper
+.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes words cppcheck clang bench load broker-example fuzz install uninstall clean sanitize
+all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe $(LANGS:config/%=$(BUILD)/%) ## build the daemon, the admin's tool and the stop helper
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -54,6 +55,9 @@ deps: ## install by apt what is missing (root or sudo)
 $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/obj/daemon/ctl/lang_english.o $(BUILD)/obj/tests/unit/test_lang.o: config/lang/en.lang
+$(BUILD)/lang/%: config/lang/%
+	$(Q)mkdir -p $(@D) && cp $< $@
 $(BUILD)/libqrgate.a: $(call OBJ,$(LIB_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -99,6 +103,8 @@ lab: all ## the emulated machine with real kernel drivers (CASE=name for one)
 	$(Q)tests/lab/run.sh $(CASE)
 includes: ## the include order of the rooms
 	$(Q)/usr/bin/python3 tests/includes.py
+words: ## the words of qrgatectl against the tables of each language
+	$(Q)/usr/bin/python3 tests/lang.py
 cppcheck: ## static analysis
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. -D_GNU_SOURCE -DQRG_GPIOD_MAJOR=$(GPIOD_MAJOR) hw daemon
@@ -126,7 +132,7 @@ load: $(BUILD)/load_lane ## LANES=200 lanes with a passage a second for SECONDS=
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust $(DESTDIR)$(sysconfdir)/qrgate/operators \
 	  $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d \
-	  $(DESTDIR)$(prefix)/share/qrgate/schemas $(addprefix $(DESTDIR)$(prefix)/share/man/man,5 7 8)
+	  $(DESTDIR)$(prefix)/share/qrgate/schemas $(DESTDIR)$(prefix)/share/qrgate/lang $(addprefix $(DESTDIR)$(prefix)/share/man/man,5 7 8)
 	install -m 0755 $(BUILD)/qrgated $(DESTDIR)$(prefix)/sbin/
 	install -m 0755 $(BUILD)/qrgatectl $(DESTDIR)$(prefix)/bin/
 	install -m 0755 $(BUILD)/qrgate-safe $(DESTDIR)$(prefix)/libexec/
@@ -135,6 +141,7 @@ install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an exam
 	install -m 0644 systemd/qrgate.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf
 	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
 	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
+	install -m 0644 config/lang/*.lang $(DESTDIR)$(prefix)/share/qrgate/lang/
 	for page in config/man/*.[578]; do install -m 0644 $$page $(DESTDIR)$(prefix)/share/man/man$${page##*.}/ || exit 1; done
 	install -m 0644 config/qrgate.conf $(DESTDIR)$(sysconfdir)/qrgate/qrgate.conf.example
 	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }

@@ -117,6 +117,7 @@ def main():
     if built:
         if step("lint"):
             one(counts, "include order", ["make", "--no-print-directory", "includes"])
+            one(counts, "words of each language", ["make", "--no-print-directory", "words"])
             one(counts, "cppcheck", ["make", "--no-print-directory", "cppcheck"])
             one(counts, "unit file", ["make", "--no-print-directory", "unitfile"])
             build(counts, "build with clang", "CC=clang", "BUILD=build/clang")

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "daemon/credential/subject.h"
+#include "daemon/ctl/lang.h"
 #include "daemon/journal/journal.h"
 
 struct sqlite3;
@@ -27,6 +28,7 @@ struct ctl_option {
 struct ctl {
     const struct ctl_command *command;
     const char *config, *database, *site_key; /* global options */
+    const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL in run() */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
     const char *operand;                      /* NULL when the command has none */
     const char *journals[CTL_JOURNALS_MAX];   /* of the option "journal", which may come again and again */

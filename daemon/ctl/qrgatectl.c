@@ -29,6 +29,7 @@ static const struct ctl_option GLOBAL_OPTIONS[] = {
     { "config", "FILE", false, "the configuration (default " DEFAULT_CONFIG "): names database and site key" },
     { "database", "PATH", false, "the database; the configuration isn't asked for it" },
     { "site-key", "FILE", false, "the site key; the configuration isn't asked for it" },
+    { "lang", "NAME", false, "en, vi …, or a table's path; default: LC_ALL, LC_MESSAGES or LANG" },
     { "help", NULL, false, "this help; after a command, that command's" },
     { "version", NULL, false, "the version" },
     { NULL, NULL, false, NULL },
@@ -147,6 +148,7 @@ struct line {
     char **words;
     int count, next;
     bool help, version;
+    const char *lang; /* --lang */
 };
 
 static const struct ctl_option *find_option(const struct ctl_option *options, const char *name, size_t name_bytes)
@@ -165,6 +167,8 @@ static void set_global(struct ctl *ctl, struct line *line, const char *name, con
         ctl->database = value;
     else if (strcmp(name, "site-key") == 0)
         ctl->site_key = value;
+    else if (strcmp(name, "lang") == 0)
+        line->lang = value;
     else if (strcmp(name, "help") == 0)
         line->help = true;
     else
@@ -270,6 +274,21 @@ static enum ctl_exit check_complete(const struct ctl *ctl)
     return CTL_OK;
 }
 
+static enum ctl_exit run(struct ctl *ctl, const char *wanted)
+{
+    struct lang *lang = NULL;
+    if (sodium_init() < 0)
+        return ctl_fail(ctl, CTL_FAILED, "libsodium can't start: no source of random numbers");
+    const int error = lang_open(wanted, &lang, stderr);
+    if (error < 0) /* said already */
+        return error == -EINVAL || error == -ENOENT ? CTL_USAGE : CTL_FAILED;
+    ctl->lang = lang;
+    const enum ctl_exit result = ctl->command->run(ctl);
+    lang_close(lang);
+    ctl->lang = NULL;
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     struct ctl ctl = { .now_s = (int64_t)time(NULL) };
@@ -288,8 +307,7 @@ int main(int argc, char **argv)
         print_help(stderr);
         result = CTL_USAGE;
     } else if ((result = check_complete(&ctl)) == CTL_OK) {
-        result = sodium_init() < 0 ? ctl_fail(&ctl, CTL_FAILED, "libsodium can't start: no source of random numbers")
-                                   : ctl.command->run(&ctl);
+        result = run(&ctl, line.lang);
     }
     if ((fflush(stdout) != 0 || ferror(stdout)) && (result == CTL_OK || result == CTL_SOME_BAD))
         result = ctl_fail(&ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
