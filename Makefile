@@ -34,7 +34,7 @@ LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpaho-mqtt3as -lpthread -lm
 LIB_SRC  := $(filter-out daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c,$(wildcard hw/*.c daemon/*.c)) \
             $(wildcard daemon/settings/*.c daemon/vision/*.c daemon/credential/*.c daemon/decision/*.c \
             daemon/lane/*.c daemon/journal/*.c daemon/mqtt/*.c daemon/health/*.c)
-CTL_SRC  := $(wildcard daemon/ctl/*.c)
+CTL_SRC  := $(wildcard daemon/ctl/*.c daemon/ctl/*/*.c)
 DAE_SRC  := daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c
 SAFE_SRC := daemon/safe.c
 LIB_SRC  := $(filter-out $(SAFE_SRC),$(LIB_SRC))

@@ -4,6 +4,7 @@ import pathlib
 import re
 import sys
 
+CTL = {"daemon/ctl", "daemon/settings", "daemon/journal", "daemon/mqtt", "daemon/decision", "daemon/credential", "daemon/health"}
 MAY = {
     "hw": {"hw"},
     "daemon/credential": {"daemon/credential"},
@@ -15,7 +16,11 @@ MAY = {
     "daemon/mqtt": {"daemon/mqtt", "daemon/journal", "daemon/decision", "daemon/credential", "daemon/health"},
     "daemon/settings": {"daemon/settings", "daemon/journal", "daemon/lane", "daemon/mqtt", "daemon/vision", "daemon/credential",
                         "daemon/decision", "hw"},
-    "daemon/ctl": {"daemon/ctl", "daemon/settings", "daemon/journal", "daemon/mqtt", "daemon/decision", "daemon/credential", "daemon/health"},
+    "daemon/ctl": CTL,
+    "daemon/ctl/reading": CTL | {"daemon/ctl/reading"},
+    "daemon/ctl/lists": CTL | {"daemon/ctl/reading", "daemon/ctl/lists"},
+    "daemon/ctl/trace": CTL | {"daemon/ctl/reading", "daemon/ctl/lists", "daemon/ctl/trace"},
+    "daemon/ctl/report": CTL | {"daemon/ctl/reading", "daemon/ctl/lists", "daemon/ctl/report"},
 }
 root = pathlib.Path(__file__).resolve().parent.parent
 faults, files = [], 0

@@ -50,7 +50,7 @@ def main():
     english = read_table(ROOT / "config/lang/en.lang")
     sections = {key.partition(".")[0] for key in english}
     faults, used, families = [], set(), set()
-    for path in sorted(ROOT.glob("daemon/ctl/*.[ch]")):
+    for path in sorted(ROOT.glob("daemon/ctl/**/*.[ch]")):
         source = without_remarks(path.read_text(encoding="utf-8"))
         place = path.relative_to(ROOT)
         if path.name in ("lang.c", "lang.h"):

@@ -20,7 +20,7 @@
 
 static const struct ctl_command *const COMMANDS[] = {
     &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
-    &CTL_INSIDE,     &CTL_VERIFY,     &CTL_KEY_NEW,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
+    &CTL_INSIDE,     &CTL_MUSTER,     &CTL_VERIFY,     &CTL_KEY_NEW,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
     &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
 };
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
@@ -282,6 +282,7 @@ static enum ctl_exit run(struct ctl *ctl, const char *wanted)
     const int error = lang_open(wanted, &lang, stderr);
     if (error < 0) /* said already */
         return error == -EINVAL || error == -ENOENT ? CTL_USAGE : CTL_FAILED;
+    ctl->lang_wanted = wanted;
     ctl->lang = lang;
     const enum ctl_exit result = ctl->command->run(ctl);
     lang_close(lang);

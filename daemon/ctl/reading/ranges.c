@@ -40,7 +40,7 @@ int reading_ranges(const struct reading_source *source, const struct reading_fil
     *ret_ranges = NULL;
     *ret_count = 0;
     if (filter->from_us == 0 && filter->until_us == 0 && !filter->kind && !filter->reason && !passages)
-        return *ret_count = 1, add(ret_ranges, &count, &room, 0, INT64_MAX);
+        return add(ret_ranges, ret_count, &room, 0, INT64_MAX);
     int error = database_error(sqlite3_prepare_v2(source->db, SQL, -1, &s, NULL));
     if (error == 0) {
         code = sqlite3_bind_int64(s, 1, filter->from_us == 0 ? INT64_MIN : filter->from_us / QUARTER_US);

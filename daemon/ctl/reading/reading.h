@@ -18,6 +18,7 @@ enum { READING_SOURCES_MAX = CTL_JOURNALS_MAX, READING_HASHES_MAX = 16, READING_
 /* One lane. */
 struct reading_source {
     struct sqlite3 *db; /* the tables of a journal */
+    struct sqlite3_stmt *resolve, *group;
     char lane[JOURNAL_LANE_BYTES];
     char path[JOURNAL_PATH_BYTES];
     int64_t last_us;     /* newest event under a trusted clock; 0 = there is none */
@@ -54,11 +55,11 @@ struct reading_person {
 #define READING_PERSON_ALLOWED                                                                                           \
     "allowed is a number (cccd:022199012345, bhyt:, badge: …), or a person's hash, its first 4 hex digits at least"
 /* By number (hashed with the site's key) or by the beginning of a hash. Printed: nobody or several begin so. */
-enum ctl_exit reading_find_person(const struct reading *reading, const char *text, struct reading_person *ret);
+enum ctl_exit reading_find_person(struct reading *reading, const char *text, struct reading_person *ret);
 /* The person that a hash leads to: itself, unless a register knows it as a number of somebody. */
-int reading_resolve(const struct reading *reading, const char *hash, char ret_person[JOURNAL_ID_BYTES]);
+int reading_resolve(struct reading *reading, const char *hash, char ret_person[JOURNAL_ID_BYTES]);
 /* "" when no register says. */
-int reading_group(const struct reading *reading, const char *person, char ret_group[CREDENTIAL_GROUP_BYTES]);
+int reading_group(struct reading *reading, const char *person, char ret_group[CREDENTIAL_GROUP_BYTES]);
 
 /* ---- events -------------------------------------------------------------------------------------------------------- */
 

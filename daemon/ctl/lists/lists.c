@@ -1,0 +1,60 @@
+/* JSON lines, and lanes that know less than the others. */
+#include "daemon/ctl/lists/lists.h"
+
+#include <string.h>
+
+#include "daemon/credential/utf8.h"
+
+void lists_json_text(FILE *out, const char *name, const char *text)
+{
+    const bool valid = utf8_valid((const uint8_t *)text, strlen(text));
+    (void)fprintf(out, ",\"%s\":\"", name);
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            (void)fprintf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !valid))
+            (void)fprintf(out, "\\u%04x", c);
+        else
+            (void)fputc(c, out);
+    }
+    (void)fputc('"', out);
+}
+
+const char *lists_time_us(int64_t at_us, char buffer[SITE_TIME_BYTES])
+{
+    char seconds[32];
+    const int64_t us = (at_us % 1000000 + 1000000) % 1000000;
+    (void)format_time((at_us - us) / 1000000, seconds);
+    seconds[strcspn(seconds, "Z")] = '\0';
+    (void)snprintf(buffer, SITE_TIME_BYTES, "%s.%06lldZ", seconds, (long long)us);
+    return buffer;
+}
+
+int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site *site)
+{
+    int told = 0;
+    for (int i = 0; i < reading->count; i++) {
+        const struct reading_source *source = &reading->sources[i];
+        char when[SITE_TIME_BYTES], lane[JOURNAL_LANE_BYTES + 4];
+        (void)printable(source->lane, lane, sizeof(lane));
+        if (source->last_us == 0 && reading->count > 1)
+            lang_print(out, site->lang, "lanes.nothing", "lane", lane, NULL);
+        else if (reading_is_behind(reading, source))
+            lang_print(out, site->lang, "lanes.behind", "lane", lane, "time", site_time(source->last_us, true, when), NULL);
+        else
+            continue;
+        (void)fputc('\n', out);
+        told++;
+    }
+    for (int i = 0; i < reading->count; i++) {
+        char lane[JOURNAL_LANE_BYTES + 4];
+        if (reading->sources[i].missing == 0)
+            continue;
+        lang_print(out, site->lang, "lanes.gaps", "lane", printable(reading->sources[i].lane, lane, sizeof(lane)), "count",
+                   LANG_N(reading->sources[i].missing), NULL);
+        (void)fputc('\n', out);
+        told++;
+    }
+    return told;
+}
