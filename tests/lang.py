@@ -7,8 +7,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Keys FAMILY.NAME asked for by say_word(); that each has all names of the program's enumeration is tests/unit/test_lang.c's.
-CALL = re.compile(r"\b(say|say_word|lang_format|lang_print)\s*\(")
-BEFORE = {"say": 1, "say_word": 1, "lang_format": 3, "lang_print": 2}  # arguments before the key
+CALL = re.compile(r"\b(say|say_word|lang_format|lang_print|ctl_complain)\s*\(")
+BEFORE = {"say": 1, "say_word": 1, "lang_format": 3, "lang_print": 2, "ctl_complain": 2}  # arguments before the key
 STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
 

@@ -13,6 +13,7 @@
 #ifndef CTL_LANG_H
 #define CTL_LANG_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ const char *say_word(const struct lang *lang, const char *family, const char *na
 const char *lang_format(const struct lang *lang, char *buffer, size_t bytes, const char *key, ...) __attribute__((sentinel));
 /* The same, to a file, without a bound and without a line's end. */
 void lang_print(FILE *out, const struct lang *lang, const char *key, ...) __attribute__((sentinel));
+void lang_print_list(FILE *out, const struct lang *lang, const char *key, va_list arguments);
 /* A number as a value; lives as long as the block it stands in. */
 #define LANG_N(number) lang_number((char[LANG_NUMBER_BYTES]){ 0 }, (int64_t)(number))
 const char *lang_number(char buffer[LANG_NUMBER_BYTES], int64_t number);

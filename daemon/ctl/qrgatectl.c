@@ -20,7 +20,8 @@
 
 static const struct ctl_command *const COMMANDS[] = {
     &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
-    &CTL_INSIDE,     &CTL_MUSTER,     &CTL_TRACE,      &CTL_VERIFY,     &CTL_KEY_NEW,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
+    &CTL_INSIDE,     &CTL_MUSTER,     &CTL_TRACE,       &CTL_VERIFY,     &CTL_SEND,
+    &CTL_KEY_NEW,    &CTL_KEY_OPERATOR,     &CTL_KEY_SITE,   &CTL_KEY_LIST,        &CTL_KEY_TRUST,
     &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
 };
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
@@ -40,7 +41,9 @@ static const char EXIT_HELP[] = "Exit status:\n"
                                 "  1  failed; the message says why (verify: the chain is broken)\n"
                                 "  2  the command line is wrong\n"
                                 "  3  import: some rows were bad and left out, the good ones are taken;\n"
-                                "     explain: some codes were refused; inside: some lines of the list were bad\n";
+                                "     explain: some codes were refused; inside: some lines of the list were bad\n"
+                                "  4  send: the lane refused; nothing was done\n"
+                                "  5  send: no answer in time\n";
 
 /* ---- help and messages ------------------------------------------------------------------------------------------- */
 
@@ -50,6 +53,17 @@ enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fo
     (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
     va_start(arguments, format);
     (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    return code;
+}
+
+enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char *key, ...)
+{
+    va_list arguments;
+    (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
+    va_start(arguments, key);
+    lang_print_list(stderr, ctl->lang, key, arguments);
     va_end(arguments);
     (void)fputc('\n', stderr);
     return code;

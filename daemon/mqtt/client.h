@@ -112,6 +112,7 @@ void mqtt_client_forget_acks(struct mqtt_client *client);
 void mqtt_client_reset(struct mqtt_client *client);
 /* Says "offline" when connected, disconnects, frees. NULL is accepted. */
 void mqtt_client_close(struct mqtt_client *client);
+const char *mqtt_reason_text(int code); /* of an event's code */
 const char *mqtt_client_library(void); /* Paho's version, for info */
 
 #endif

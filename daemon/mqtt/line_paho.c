@@ -10,7 +10,7 @@
  * - it sends the PUBACK of an incoming message when messageArrived returns, whether that says 1 or 0; with 0 the message
  *   stays in a heap queue of the handle, looked at only when the socket has news, and dies with it. So 0 is never said:
  *   on_message() waits until there is room;
- * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are.
+ * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are (tls.c).
  *
  * And what it can't: a handle that is destroyed forgets to free the topics and payloads of publishes that it was given and hadn't
  * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. */
@@ -20,15 +20,13 @@
 
 #include "daemon/mqtt/certificates.h"
 #include "daemon/mqtt/credentials.h"
+#include "daemon/mqtt/tls.h"
 
 /* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
  * message it didn't send for its size as unacknowledged until the next connection. One message at a time: with the next one
  * already in the socket, Paho's receiving thread would hold its lock again before anybody else got it, and in a flood results
  * would hardly leave; so there is the time of a round trip for them. 3.1.1 can ask for neither. */
 enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1 };
-
-/* TLS 1.2's that older versions can't use, all with forward secrecy; TLS 1.3's are a list of their own. */
-static const char tls_1_2_and_later[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM";
 
 int line_create_paho(const struct line *line, bool is_5, MQTTAsync *ret_paho)
 {
@@ -96,20 +94,6 @@ static int set_dialect(const struct line *line, const struct epoch *epoch, MQTTP
     return add_properties(line, properties);
 }
 
-static void set_tls(const struct line *line, struct epoch *epoch, MQTTAsync_SSLOptions *ssl)
-{
-    const struct mqtt_settings *settings = line->settings;
-    ssl->trustStore = settings->ca_file;
-    ssl->disableDefaultTrustStore = 1; /* this CA and no other */
-    ssl->enableServerCertAuth = 1;
-    ssl->verify = 1; /* the name too; Paho's default is not to look */
-    ssl->enabledCipherSuites = tls_1_2_and_later;
-    ssl->keyStore = settings->cert_file[0] != '\0' ? settings->cert_file : NULL;
-    ssl->privateKey = settings->key_file[0] != '\0' ? settings->key_file : NULL;
-    ssl->ssl_error_cb = line_tls_complaint;
-    ssl->ssl_error_context = epoch;
-}
-
 static int connect_paho(struct line *line, struct epoch *epoch, const struct credentials *credentials)
 {
     MQTTAsync_connectOptions options;
@@ -131,7 +115,9 @@ static int connect_paho(struct line *line, struct epoch *epoch, const struct cre
     options.username = credentials->username[0] != '\0' ? credentials->username : NULL;
     options.password = credentials->password[0] != '\0' ? credentials->password : NULL;
     if (settings->ca_file[0] != '\0') {
-        set_tls(line, epoch, &ssl);
+        mqtt_tls_options(settings, &ssl);
+        ssl.ssl_error_cb = line_tls_complaint;
+        ssl.ssl_error_context = epoch;
         options.ssl = &ssl;
     }
     line_answer_connect(epoch, &options);
