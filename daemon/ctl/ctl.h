@@ -48,7 +48,7 @@ struct ctl_command {
 
 extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE, CTL_CODE_EXPLAIN, CTL_KEY_NEW,
     CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION,
-    CTL_TOKEN_ROTATE_DEMO, CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_VERIFY, CTL_SEND, CTL_KEY_OPERATOR;
+    CTL_TOKEN_ROTATE_DEMO, CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_REPORT_WEEK, CTL_VERIFY, CTL_SEND, CTL_KEY_OPERATOR;
 
 /* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)

@@ -95,10 +95,25 @@ const char *site_time(int64_t at_us, bool zone, char buffer[SITE_TIME_BYTES])
     return buffer;
 }
 
+static bool is_vietnamese(const struct site *site)
+{
+    return strcmp(lang_name(site->lang), "vi") == 0;
+}
+
+const char *site_day_month(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES])
+{
+    const struct tm t = on_the_wall(at_s);
+    if (is_vietnamese(site))
+        (void)snprintf(buffer, SITE_DATE_BYTES, "%02d/%02d", t.tm_mday, t.tm_mon + 1);
+    else
+        (void)snprintf(buffer, SITE_DATE_BYTES, "%02d-%02d", t.tm_mon + 1, t.tm_mday);
+    return buffer;
+}
+
 const char *site_date(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES])
 {
     const struct tm t = on_the_wall(at_s);
-    if (strcmp(lang_name(site->lang), "vi") == 0)
+    if (is_vietnamese(site))
         (void)snprintf(buffer, SITE_DATE_BYTES, "%02d/%02d/%04d", t.tm_mday, t.tm_mon + 1, t.tm_year + 1900);
     else
         (void)snprintf(buffer, SITE_DATE_BYTES, "%04d-%02d-%02d", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday);

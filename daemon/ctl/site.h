@@ -31,6 +31,7 @@ const char *site_title(const struct site *site); /* its name, or its site's, or 
 const char *site_time(int64_t at_us, bool zone, char buffer[SITE_TIME_BYTES]);
 /* "16/11/2026" in Vietnamese, "2026-11-16" else. */
 const char *site_date(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES]);
+const char *site_day_month(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES]); /* "16/11", "11-16" */
 /* "16/11/2026 08:30", "2026-11-16 08:30" */
 const char *site_minute(const struct site *site, int64_t at_s, char buffer[SITE_TIME_BYTES]);
 const char *site_offset(int64_t at_s, char buffer[SITE_DATE_BYTES]); /* "+07:00" */

@@ -240,7 +240,7 @@ static enum ctl_exit print_list(struct list *list)
         (void)sqlite3_finalize(list->ranges[i].statement); /* accepts NULL; repeats the code of step */
     if (error < 0)
         return reading_fail(list->reading, source, error);
-    (void)lists_tell_lanes(stderr, list->reading, &list->site);
+    (void)lists_tell_lanes(stderr, list->reading, &list->site, INT64_MAX);
     return list->reading->bad_lines > 0 ? CTL_SOME_BAD : CTL_OK;
 }
 

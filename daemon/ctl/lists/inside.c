@@ -76,7 +76,7 @@ static void print_foot(const struct inside *inside)
     else
         lang_print(stdout, lang, "inside.total", "count", LANG_N(inside->count), NULL);
     (void)printf("\n");
-    (void)lists_tell_lanes(stdout, &inside->reading, &inside->site);
+    (void)lists_tell_lanes(stdout, &inside->reading, &inside->site, INT64_MAX);
 }
 
 void inside_print(const struct inside *inside)
@@ -106,7 +106,7 @@ static enum ctl_exit run(struct ctl *ctl)
     else if (result == CTL_OK)
         inside_print(&inside);
     if (result == CTL_OK && ctl->values[JSON])
-        (void)lists_tell_lanes(stderr, &inside.reading, &inside.site);
+        (void)lists_tell_lanes(stderr, &inside.reading, &inside.site, INT64_MAX);
     if (result == CTL_OK)
         result = inside_result(&inside);
     inside_close(&inside);

@@ -31,7 +31,7 @@ const char *lists_time_us(int64_t at_us, char buffer[SITE_TIME_BYTES])
     return buffer;
 }
 
-int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site *site)
+int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site *site, int64_t until_us)
 {
     int told = 0;
     for (int i = 0; i < reading->count; i++) {
@@ -40,8 +40,8 @@ int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site
         (void)printable(source->lane, lane, sizeof(lane));
         if (source->last_us == 0 && reading->count > 1)
             lang_print(out, site->lang, "lanes.nothing", "lane", lane, NULL);
-        else if (reading_is_behind(reading, source))
-            lang_print(out, site->lang, "lanes.behind", "lane", lane, "time", site_time(source->last_us, true, when), NULL);
+        else if (source->last_us < until_us && reading_is_behind(reading, source))
+            lang_print(out, site->lang, "lanes.behind", "lane", lane, "time", site_minute(site, source->last_us / 1000000, when), NULL);
         else
             continue;
         (void)fputc('\n', out);

@@ -11,8 +11,9 @@ void lists_json_text(FILE *out, const char *name, const char *text);
 /* "2026-01-31T08:30:00.123456Z" */
 const char *lists_time_us(int64_t at_us, char buffer[SITE_TIME_BYTES]);
 
-/* A line for each lane whose events end earlier than the newest of all, and for each that has gaps. Answers how many. */
-int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site *site);
+/* A line for each lane whose events end before until_us and earlier than the newest of all, and for each that has gaps. Answers
+ * how many. */
+int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site *site, int64_t until_us);
 
 /* ---- the office's list ---------------------------------------------------------------------------------------------- */
 

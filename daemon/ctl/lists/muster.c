@@ -66,7 +66,7 @@ static void print_note(const struct inside *inside)
     FILE *note = open_memstream(&text, &bytes);
     if (!note)
         return;
-    const int told = lists_tell_lanes(note, &inside->reading, &inside->site);
+    const int told = lists_tell_lanes(note, &inside->reading, &inside->site, INT64_MAX);
     if (fclose(note) == 0 && told > 0)
         page_element(stdout, "div", "note", text);
     free(text);

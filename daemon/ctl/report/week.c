@@ -199,12 +199,14 @@ static int take_alarm(const struct reading_source *source, const struct stored_e
         memcpy(alarm->detail, event->detail, sizeof(alarm->detail));
     }
     report->alarms_count++;
-    while (i < report->by_alarm_count && strcmp(report->by_alarm[i].name, event->alarm) != 0)
+    const size_t length = strlen(event->alarm); /* of a file of messages it may be anything */
+    const char *name = length > 0 && strspn(event->alarm, "abcdefghijklmnopqrstuvwxyz_") == length ? event->alarm : "other";
+    while (i < report->by_alarm_count && strcmp(report->by_alarm[i].name, name) != 0)
         i++;
     if (i == WEEK_ALARMS_MAX)
         i--; /* more kinds than there are: the last one takes them */
     else if (i == report->by_alarm_count)
-        memcpy(report->by_alarm[report->by_alarm_count++].name, event->alarm, sizeof(event->alarm));
+        (void)snprintf(report->by_alarm[report->by_alarm_count++].name, sizeof(report->by_alarm[0].name), "%s", name);
     report->by_alarm[i].count++;
     return 0;
 }

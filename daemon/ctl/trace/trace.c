@@ -204,7 +204,7 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result == CTL_OK) {
         PRINTERS[format](&trace);
         if (format == CSV || format == JSON_LINES)
-            (void)lists_tell_lanes(stderr, &trace.reading, &trace.site);
+            (void)lists_tell_lanes(stderr, &trace.reading, &trace.site, trace.bounds.until_us);
         if (trace.subjects.bad > 0 || trace.reading.bad_lines > 0)
             result = CTL_SOME_BAD;
     }

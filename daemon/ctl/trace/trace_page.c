@@ -43,7 +43,7 @@ static void print_table(const struct trace *trace, size_t begin, size_t end, boo
         const struct trace_contact *contact = &trace->contacts[i];
         const struct sweep_person *person = contact->person;
         char when[SITE_TIME_BYTES];
-        (void)printf("<tr><td class=\"n\">%zu</td><td>", i - begin + 1);
+        (void)printf("<tr><td class=\"n\">%zu</td><td class=\"who\">", i - begin + 1);
         print_who(trace, person->hash, contact->entry);
         (void)printf("</td>");
         page_element(stdout, "td", NULL, contact->group);
@@ -92,7 +92,7 @@ static void print_note(const struct trace *trace)
     FILE *note = open_memstream(&text, &bytes);
     if (!note)
         return;
-    const int told = lists_tell_lanes(note, &trace->reading, &trace->site);
+    const int told = lists_tell_lanes(note, &trace->reading, &trace->site, trace->bounds.until_us);
     if (fclose(note) == 0 && told > 0)
         page_element(stdout, "div", "note", text);
     free(text);

@@ -53,7 +53,7 @@ void trace_print_text(const struct trace *trace)
         }
         print_contact(trace, &trace->contacts[i]);
     }
-    (void)lists_tell_lanes(stdout, &trace->reading, &trace->site);
+    (void)lists_tell_lanes(stdout, &trace->reading, &trace->site, trace->bounds.until_us);
 }
 
 /* ---- CSV ---------------------------------------------------------------------------------------------------------- */
