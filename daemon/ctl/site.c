@@ -100,9 +100,37 @@ static bool is_vietnamese(const struct site *site)
     return strcmp(lang_name(site->lang), "vi") == 0;
 }
 
-const char *site_day_month(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES])
+static struct tm on_the_calendar(int64_t day)
 {
-    const struct tm t = on_the_wall(at_s);
+    struct tm parts = { .tm_mday = 1 };
+    const time_t at = (time_t)(day * DAY_S);
+    (void)gmtime_r(&at, &parts); /* beyond the year 2^31 it stays what it is */
+    return parts;
+}
+
+static const char *print_date(const struct site *site, const struct tm *t, char buffer[SITE_DATE_BYTES])
+{
+    if (site && is_vietnamese(site))
+        (void)snprintf(buffer, SITE_DATE_BYTES, "%02d/%02d/%04d", t->tm_mday, t->tm_mon + 1, t->tm_year + 1900);
+    else
+        (void)snprintf(buffer, SITE_DATE_BYTES, "%04d-%02d-%02d", t->tm_year + 1900, t->tm_mon + 1, t->tm_mday);
+    return buffer;
+}
+
+const char *site_date(const struct site *site, int64_t day, char buffer[SITE_DATE_BYTES])
+{
+    const struct tm t = on_the_calendar(day);
+    return print_date(site, &t, buffer);
+}
+
+const char *site_iso_date(int64_t day, char buffer[SITE_DATE_BYTES])
+{
+    return site_date(NULL, day, buffer);
+}
+
+const char *site_day_month(const struct site *site, int64_t day, char buffer[SITE_DATE_BYTES])
+{
+    const struct tm t = on_the_calendar(day);
     if (is_vietnamese(site))
         (void)snprintf(buffer, SITE_DATE_BYTES, "%02d/%02d", t.tm_mday, t.tm_mon + 1);
     else
@@ -110,21 +138,11 @@ const char *site_day_month(const struct site *site, int64_t at_s, char buffer[SI
     return buffer;
 }
 
-const char *site_date(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES])
-{
-    const struct tm t = on_the_wall(at_s);
-    if (is_vietnamese(site))
-        (void)snprintf(buffer, SITE_DATE_BYTES, "%02d/%02d/%04d", t.tm_mday, t.tm_mon + 1, t.tm_year + 1900);
-    else
-        (void)snprintf(buffer, SITE_DATE_BYTES, "%04d-%02d-%02d", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday);
-    return buffer;
-}
-
 const char *site_minute(const struct site *site, int64_t at_s, char buffer[SITE_TIME_BYTES])
 {
     char date[SITE_DATE_BYTES];
     const struct tm t = on_the_wall(at_s);
-    (void)snprintf(buffer, SITE_TIME_BYTES, "%s %02d:%02d", site_date(site, at_s, date), t.tm_hour, t.tm_min);
+    (void)snprintf(buffer, SITE_TIME_BYTES, "%s %02d:%02d", print_date(site, &t, date), t.tm_hour, t.tm_min);
     return buffer;
 }
 
@@ -151,6 +169,7 @@ static void fill(int64_t monday, struct week *ret)
 {
     struct tm thursday;
     const time_t at = (time_t)((monday + 3) * DAY_S); /* the ISO year is its Thursday's */
+    ret->monday = monday;
     for (int i = 0; i < 8; i++)
         ret->days_s[i] = day_begins(monday + i);
     ret->year = ret->number = 0;
@@ -186,7 +205,7 @@ void week_of(int64_t at_s, struct week *ret)
 
 void week_before(const struct week *week, struct week *ret)
 {
-    fill(local_day(week->days_s[0]) - 7, ret);
+    fill(week->monday - 7, ret);
 }
 
 void week_cell(const struct week *week, int64_t at_s, int *ret_day, int *ret_hour)

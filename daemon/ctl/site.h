@@ -29,9 +29,10 @@ const char *site_title(const struct site *site); /* its name, or its site's, or 
 
 /* "2026-11-16 08:30:05", at the place; with `zone` " +07:00" behind. */
 const char *site_time(int64_t at_us, bool zone, char buffer[SITE_TIME_BYTES]);
-/* "16/11/2026" in Vietnamese, "2026-11-16" else. */
-const char *site_date(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES]);
-const char *site_day_month(const struct site *site, int64_t at_s, char buffer[SITE_DATE_BYTES]); /* "16/11", "11-16" */
+/* A date, by days since 1970-01-01 of its calendar: "16/11/2026" in Vietnamese, "2026-11-16" else; "16/11" and "11-16". */
+const char *site_date(const struct site *site, int64_t day, char buffer[SITE_DATE_BYTES]);
+const char *site_day_month(const struct site *site, int64_t day, char buffer[SITE_DATE_BYTES]);
+const char *site_iso_date(int64_t day, char buffer[SITE_DATE_BYTES]); /* "2026-11-16" */
 /* "16/11/2026 08:30", "2026-11-16 08:30" */
 const char *site_minute(const struct site *site, int64_t at_s, char buffer[SITE_TIME_BYTES]);
 const char *site_offset(int64_t at_s, char buffer[SITE_DATE_BYTES]); /* "+07:00" */
@@ -39,7 +40,8 @@ const char *site_offset(int64_t at_s, char buffer[SITE_DATE_BYTES]); /* "+07:00"
 /* A week of ISO 8601, Monday to Sunday by the place's calendar. */
 struct week {
     int year, number;   /* of ISO: 2026, 47 */
-    int64_t days_s[8];  /* when each day begins; [7]: when the next week does. A day may have 23 or 25 hours */
+    int64_t monday;     /* days since 1970-01-01 */
+    int64_t days_s[8];  /* when each day begins; [7]: when the next week does. A day may have 23 or 25 hours, or none at all */
 };
 bool week_from_text(const char *text, struct week *ret); /* "2026-W47"; false: not one, or that year has no such week */
 void week_of(int64_t at_s, struct week *ret);

@@ -44,9 +44,8 @@ static void put_days(FILE *out, const struct week_report *report)
 {
     (void)fprintf(out, ",\"days\":[");
     for (int day = 0; day < WEEK_DAYS; day++) {
-        char date[SITE_TIME_BYTES];
-        (void)site_time(report->week.days_s[day] * 1000000, false, date);
-        (void)fprintf(out, "%s{\"date\":\"%.10s\"", day > 0 ? "," : "", date);
+        char date[SITE_DATE_BYTES];
+        (void)fprintf(out, "%s{\"date\":\"%s\"", day > 0 ? "," : "", site_iso_date(report->week.monday + day, date));
         for (int i = 0; i < DIRECTION_COUNT; i++) {
             (void)fprintf(out, ",\"%s\":[", DIRECTION_NAMES[i]);
             for (int hour = 0; hour < WEEK_HOURS; hour++)

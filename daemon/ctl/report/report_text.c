@@ -252,8 +252,8 @@ static void csv_hours(FILE *out, const struct week_report *report)
 {
     static const char *const names[DIRECTION_COUNT] = { "undirected", "entries", "exits" };
     for (int day = 0; day < WEEK_DAYS; day++) {
-        char date[SITE_TIME_BYTES];
-        iso_date(report->week.days_s[day], date);
+        char date[SITE_DATE_BYTES];
+        (void)site_iso_date(report->week.monday + day, date);
         for (int hour = 0; hour < WEEK_HOURS; hour++)
             for (int i = 0; i < DIRECTION_COUNT; i++)
                 if (report->by_hour[day][hour][i] > 0)

@@ -37,8 +37,8 @@ const char *report_period(const struct week_report *report, char buffer[REPORT_T
 {
     char first[SITE_DATE_BYTES], last[SITE_DATE_BYTES];
     return lang_format(report->site.lang, buffer, REPORT_TEXT_BYTES, "report.period", "week", LANG_N(report->week.number), "year",
-                       LANG_N(report->week.year), "first", site_date(&report->site, report->week.days_s[0], first), "last",
-                       site_date(&report->site, report->week.days_s[6], last), NULL);
+                       LANG_N(report->week.year), "first", site_date(&report->site, report->week.monday, first), "last",
+                       site_date(&report->site, report->week.monday + 6, last), NULL);
 }
 
 static const char *weekday(const struct week_report *report, int day)
@@ -50,7 +50,7 @@ static const char *weekday(const struct week_report *report, int day)
 const char *report_day(const struct week_report *report, int day, char buffer[REPORT_TEXT_BYTES])
 {
     char date[SITE_DATE_BYTES];
-    (void)snprintf(buffer, REPORT_TEXT_BYTES, "%s %s", weekday(report, day), site_date(&report->site, report->week.days_s[day], date));
+    (void)snprintf(buffer, REPORT_TEXT_BYTES, "%s %s", weekday(report, day), site_date(&report->site, report->week.monday + day, date));
     return buffer;
 }
 
@@ -58,7 +58,7 @@ const char *report_day_short(const struct week_report *report, int day, char buf
 {
     char date[SITE_DATE_BYTES];
     (void)snprintf(buffer, REPORT_TEXT_BYTES, "%s %s", weekday(report, day),
-                   site_day_month(&report->site, report->week.days_s[day], date));
+                   site_day_month(&report->site, report->week.monday + day, date));
     return buffer;
 }
 
