@@ -117,11 +117,7 @@ class Journal:
         return lines
 
 
-def ctl(build, *words, check=True, zone="Asia/Ho_Chi_Minh", lang="en", **more):
+def ctl(build, *words, check=True, zone="Asia/Ho_Chi_Minh", lang="en", environment=None, **more):
     return subprocess.run([build / "qrgatectl", *map(str, words)], check=check, capture_output=True, text=True, timeout=120,
-                          env={"PATH": "/usr/bin:/bin", "TZ": zone, "LANG": lang}, **more)
+                          env={"PATH": "/usr/bin:/bin", "TZ": zone, "LANG": lang, **(environment or {})}, **more)
 
-
-def plans(build, *words, **more):
-    """Every statement that the program runs, explained by SQLite against the same files."""
-    return ctl(build, *words, **more)

@@ -120,16 +120,12 @@ static bool lane_of_topic(const char *topic, size_t length, char ret[JOURNAL_LAN
 static int take_line(const char *line, size_t length, struct message *ret, char ret_lane[JOURNAL_LANE_BYTES], char *why,
                      size_t why_bytes)
 {
-    const char *brace = memchr(line, '{', length);
-    const size_t before = brace ? (size_t)(brace - line) : length;
-    size_t topic = before;
-    while (topic > 0 && (line[topic - 1] == ' ' || line[topic - 1] == '\t'))
-        topic--;
+    const size_t topic = line[0] == '{' ? 0 : strcspn(line, " \t");
     ret_lane[0] = '\0';
     if (topic > 0 && !lane_of_topic(line, topic, ret_lane))
-        return brace && strchr(line, '/') ? 0 : json_read_refuse(why, why_bytes, "not a message");
-    if (!brace)
-        return json_read_refuse(why, why_bytes, "not a message");
+        return memchr(line, '/', topic) ? 0 : json_read_refuse(why, why_bytes, "not a message");
+    const char *brace = line + topic + strspn(line + topic, " \t");
+    const size_t before = (size_t)(brace - line);
     int error;
     struct json_object *object = json_read(brace, length - before, LINE_BYTES, &error, why, why_bytes), *inner = object;
     struct json_object *value, *unwrapped = NULL;
