@@ -40,14 +40,15 @@ SAFE_SRC := daemon/safe.c
 LIB_SRC  := $(filter-out $(SAFE_SRC),$(LIB_SRC))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_FILES := $(notdir $(wildcard systemd/*.service systemd/*.timer))
 LANGS    := $(wildcard config/lang/*.lang)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes words cppcheck clang bench load broker-example fuzz install uninstall clean sanitize
+.PHONY: units everything $(shell sed -n 's/^\([a-z0-9-]*\):.*##.*/\1/p' Makefile) # all that `make help` lists
 all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe $(LANGS:config/%=$(BUILD)/%) ## build the daemon, the admin's tool and the stop helper
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 deps: ## install by apt what is missing (root or sudo)
 	$(Q)tests/install-deps.sh
@@ -56,6 +57,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/obj/daemon/ctl/lang_english.o $(BUILD)/obj/tests/unit/test_lang.o: config/lang/en.lang
+$(BUILD)/obj/daemon/ctl/completion.o: $(wildcard config/completion/*)
 $(BUILD)/lang/%: config/lang/%
 	$(Q)mkdir -p $(@D) && cp $< $@
 $(BUILD)/libqrgate.a: $(call OBJ,$(LIB_SRC))
@@ -110,9 +112,9 @@ cppcheck: ## static analysis
 	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. -D_GNU_SOURCE -DQRG_GPIOD_MAJOR=$(GPIOD_MAJOR) hw daemon
 unitfile: all ## systemd's own check of an installed unit
 	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(BUILD)/stage >/dev/null
-	$(Q)install -d $(BUILD)/stage/etc/systemd/system && sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \
-	  $(BUILD)/stage/usr/local/lib/systemd/system/qrgated@.service > $(BUILD)/stage/qrgated@lane1.service
-	$(Q)systemd-analyze verify --man=no $(BUILD)/stage/qrgated@lane1.service
+	$(Q)set -e; for unit in $(UNIT_FILES); do sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \
+	  $(BUILD)/stage/usr/local/lib/systemd/system/$$unit > $(BUILD)/stage/$$(echo $$unit | sed 's|@|@lane1|'); done; \
+	  systemd-analyze verify --man=no $(foreach u,$(UNIT_FILES),$(BUILD)/stage/$(subst @,@lane1,$u))
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/clang everything
 FUZZ_SECONDS ?= 600
@@ -129,6 +131,11 @@ SECONDS ?= 60
 load: $(BUILD)/load_lane ## LANES=200 lanes with a passage a second for SECONDS=60 against one broker of this machine
 	$(Q)/usr/bin/python3 tests/bench/load.py --build $(BUILD) --lanes $(LANES) --seconds $(SECONDS)
 
+schemas: $(BUILD)/qrgatectl ## config/schemas and qrgate-messages(7) from the table of topics and fields, daemon/mqtt/catalogue*.c
+	$(Q)for name in $$($(BUILD)/qrgatectl schema | tail -n +2 | cut -f1 | grep -v '^-'); do \
+	  $(BUILD)/qrgatectl schema $$name > config/schemas/$$name.json || exit 1; done
+	$(Q)/usr/bin/python3 config/man/qrgate-messages.py $(BUILD)/qrgatectl > config/man/qrgate-messages.7
+
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust $(DESTDIR)$(sysconfdir)/qrgate/operators \
 	  $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d \
@@ -136,18 +143,21 @@ install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an exam
 	install -m 0755 $(BUILD)/qrgated $(DESTDIR)$(prefix)/sbin/
 	install -m 0755 $(BUILD)/qrgatectl $(DESTDIR)$(prefix)/bin/
 	install -m 0755 $(BUILD)/qrgate-safe $(DESTDIR)$(prefix)/libexec/
-	sed 's|@prefix@|$(prefix)|g' systemd/qrgated@.service > $(BUILD)/qrgated@.service
-	install -m 0644 $(BUILD)/qrgated@.service $(DESTDIR)$(prefix)/lib/systemd/system/
+	for unit in $(UNIT_FILES); do sed 's|@prefix@|$(prefix)|g' systemd/$$unit > $(BUILD)/$$unit && \
+	  install -m 0644 $(BUILD)/$$unit $(DESTDIR)$(prefix)/lib/systemd/system/ || exit 1; done
 	install -m 0644 systemd/qrgate.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf
 	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
 	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
 	install -m 0644 config/lang/*.lang $(DESTDIR)$(prefix)/share/qrgate/lang/
+	install -D -m 0644 config/completion/qrgatectl.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.zsh $(DESTDIR)$(prefix)/share/zsh/site-functions/_qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.fish $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/qrgatectl.fish
 	for page in config/man/*.[578]; do install -m 0644 $$page $(DESTDIR)$(prefix)/share/man/man$${page##*.}/ || exit 1; done
 	install -m 0644 config/qrgate.conf $(DESTDIR)$(sysconfdir)/qrgate/qrgate.conf.example
 	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }
 uninstall: ## removes the programs and the unit; configuration and journal stay
 	rm -f $(DESTDIR)$(prefix)/sbin/qrgated $(DESTDIR)$(prefix)/bin/qrgatectl $(DESTDIR)$(prefix)/libexec/qrgate-safe \
-	  $(DESTDIR)$(prefix)/lib/systemd/system/qrgated@.service $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
+	  $(addprefix $(DESTDIR)$(prefix)/lib/systemd/system/,$(UNIT_FILES)) $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
 	  $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf $(foreach p,$(wildcard config/man/*.[578]),$(DESTDIR)$(prefix)/share/man/man$(lastword $(subst ., ,$p))/$(notdir $p))
 clean: ## removes build/
 	rm -rf build

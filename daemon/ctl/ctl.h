@@ -29,7 +29,7 @@ struct ctl {
     const struct ctl_command *command;
     const char *config, *database, *site_key; /* global options */
     const char *lang_wanted;                  /* --lang, or NULL */
-    const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL in run() */
+    const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
     const char *operand;                      /* NULL when the command has none */
     const char *journals[CTL_JOURNALS_MAX];   /* of the option "journal", which may come again and again */
@@ -46,9 +46,19 @@ struct ctl_command {
     enum ctl_exit (*run)(struct ctl *ctl);
 };
 
-extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE, CTL_CODE_EXPLAIN, CTL_KEY_NEW,
-    CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION,
-    CTL_TOKEN_ROTATE_DEMO, CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_REPORT_WEEK, CTL_VERIFY, CTL_SEND, CTL_KEY_OPERATOR;
+/* A row each in qrgatectl.c. */
+extern const struct ctl_command
+    CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE,
+    CTL_CODE_EXPLAIN,
+    CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_KEY_ROTATE,
+    CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION, CTL_TOKEN_ROTATE_DEMO,
+    CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_REPORT_WEEK, CTL_VERIFY,
+    CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK,
+    CTL_SEND, CTL_STATUS, CTL_WATCH,
+    CTL_SCHEMA, CTL_COMPLETION;
+/* All of them, ended by NULL, and the options that each has: what the command line, --help and the shells' completion go by. */
+extern const struct ctl_command *const CTL_COMMANDS[];
+extern const struct ctl_option CTL_GLOBAL_OPTIONS[];
 
 /* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
@@ -63,6 +73,11 @@ enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
 /* The configuration; what is wrong with it is printed. */
 enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret);
+/* With the one before it, while the key is being replaced: for look-ups. */
+struct site_keys;
+enum ctl_exit ctl_load_site_keys(struct ctl *ctl, struct site_keys *ret);
+/* Where it is: --site-key, else the configuration's. */
+enum ctl_exit ctl_site_key_path(struct ctl *ctl, char *ret_path, size_t path_bytes);
 
 /* Values from command lines and CSV fields; false: not allowed (the texts say what is). Pure but for the time zone. */
 #define ALLOWED_SUBJECT SUBJECT_ALLOWED

@@ -191,6 +191,12 @@ const char *say_word(const struct lang *lang, const char *family, const char *na
     return text ? text : name;
 }
 
+const char *say_or(const struct lang *lang, const char *key, const char *otherwise)
+{
+    const char *text = lang_table_find(&lang->own, key);
+    return text ? text : otherwise;
+}
+
 struct fills {
     int count;
     struct {

@@ -9,7 +9,7 @@
  *     in lines that begin with a space; \n ends a line of the output, \\ is a backslash.
  * A key is lower-case words (a-z 0-9 _ -) with dots between. What is to be filled in stands in braces, by name: never a printf
  * format, so that a table from a stranger can do no harm, and each language may choose the order. A text whose names aren't those
- * of the English one is not used. tests/lang.py holds the tables against the program. */
+ * of the English one is not used. Keys help.… stand in no English table, for that English is the program's (help.c). tests/lang.py holds the tables against the program. */
 #ifndef CTL_LANG_H
 #define CTL_LANG_H
 
@@ -36,6 +36,9 @@ const char *say(const struct lang *lang, const char *key); /* never NULL; the ke
 /* The text of FAMILY.NAME for a stable name of the program ("reason", "status_green"); the name itself when there is none, so that
  * a new name is never hidden. Families and their names: tests/lang.py. */
 const char *say_word(const struct lang *lang, const char *family, const char *name);
+
+/* The language's own text, else `otherwise`: for texts whose English is the program's, as help has it (keys help.…). */
+const char *say_or(const struct lang *lang, const char *key, const char *otherwise);
 
 /* The text with each {name} replaced: lang_format(lang, buffer, sizeof buffer, "inside.total", "count", LANG_N(12), NULL). A text
  * that is too long is cut between two letters. Answers `buffer`. Values are printed as they are: what comes from strangers goes

@@ -189,9 +189,10 @@ static int on_message(void *context, char *topic, int topic_length, MQTTAsync_me
     atomic_fetch_add(&line->heard, 1);
     if (MQTTProperties_hasProperty(&message->properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL))
         came.expiry_s = (uint32_t)MQTTProperties_getNumericValue(&message->properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL);
-    /* Retained means said once upon a time, perhaps long ago: nothing acts on it. Who asks for something is told so. */
+    /* Retained means said once upon a time, perhaps long ago: nothing acts on it. Who asks for something is told so. Home
+     * Assistant's "online" may be retained by its user's will; all that follows is that its device is published again. */
     if (topics_recognise(line->topics, topic, length, &came.topic, came.name)) {
-        if (came.retained && came.topic != INBOUND_REQUEST)
+        if (came.retained && came.topic != INBOUND_REQUEST && came.topic != INBOUND_HOME_ASSISTANT)
             atomic_fetch_add(&line->retained_ignored, 1);
         else
             inbox_put(line->inbox, &came, message->payload, message->payloadlen > 0 ? (size_t)message->payloadlen : 0);

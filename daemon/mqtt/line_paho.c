@@ -10,14 +10,18 @@
  * - it sends the PUBACK of an incoming message when messageArrived returns, whether that says 1 or 0; with 0 the message
  *   stays in a heap queue of the handle, looked at only when the socket has news, and dies with it. So 0 is never said:
  *   on_message() waits until there is room;
+ * - of a connection that ends while it is being made it sometimes tells nothing at all: client.c ends such a silence;
  * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are (tls.c).
  *
  * And what it can't: a handle that is destroyed forgets to free the topics and payloads of publishes that it was given and hadn't
- * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. */
+ * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. And its
+ * sending thread looks whether there is work and then waits, without a lock over both: what comes between is sent a second later, or
+ * with the next thing to send. */
 #include "daemon/mqtt/line_parts.h"
 
 #include <string.h>
 
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
 #include "daemon/mqtt/credentials.h"
 #include "daemon/mqtt/tls.h"
@@ -105,8 +109,8 @@ static int connect_paho(struct line *line, struct epoch *epoch, const struct cre
     int rc = set_dialect(line, epoch, &properties, &options);
     will.topicName = line->topics->text[TOPIC_AVAILABILITY];
     will.message = "offline";
-    will.retained = 1;
-    will.qos = 1;
+    will.retained = catalogue_topic(TOPIC_AVAILABILITY)->retained;
+    will.qos = catalogue_topic(TOPIC_AVAILABILITY)->qos;
     options.keepAliveInterval = settings->keepalive_s;
     options.connectTimeout = (timeout_ms + 999) / 1000;
     options.automaticReconnect = 0;
@@ -179,10 +183,11 @@ static void carry_out_publish(struct line *line, struct epoch *epoch)
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     struct line_order *order = &line->current;
     int rc;
-    message.payload = order->text;
+    /* Paho copies it before it returns. */
+    message.payload = order->long_text != NULL ? (void *)(uintptr_t)order->long_text : order->text;
     message.payloadlen = (int)order->length_bytes;
-    message.qos = 1;
-    message.retained = order->retain;
+    message.qos = catalogue_topic(order->topic)->qos;
+    message.retained = catalogue_topic(order->topic)->retained;
     line_answer_publish(epoch, order->index, &options);
     rc = MQTTAsync_sendMessage(line->paho, line->topics->text[order->topic], &message, &options);
     if (rc == MQTTASYNC_DISCONNECTED)
@@ -205,7 +210,7 @@ static void carry_out_subscribe(struct line *line, struct epoch *epoch, bool wan
     /* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). */
     options.subscribeOptions.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
     options.subscribeOptions.retainHandling = 2;    /* and old ones aren't sent at all */
-    rc = MQTTAsync_subscribe(line->paho, filter, 1, &options);
+    rc = MQTTAsync_subscribe(line->paho, filter, catalogue_inbound((enum inbound_topic)line->current.index)->qos, &options);
     if (rc != MQTTASYNC_SUCCESS)
         line_tell(epoch, RING_SUBSCRIBED, line->current.index, rc, "not asked");
 }

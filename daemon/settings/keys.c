@@ -165,6 +165,8 @@ static const struct settings_key keys[] = {
     CHOICE(LIVE, "clock.trust", clock_trust, "ntp|always"),
     TEXT(RESTART, "journal.path", journal.path),
     INTEGER(LIVE, "journal.deadline_ms", journal_deadline_ms, 100, 10000),
+    INTEGER(LIVE, "journal.keep_days", journal.keep_days, 0, 3650),
+    INTEGER(LIVE, "journal.register_days", journal.register_days, 0, 3650),
     TEXT(RESTART, "journal.site_key_file", site_key_file),
     TEXT(LIVE, "trust.folder", trust_folder),
     FLAG(RESTART, "mqtt.enabled", mqtt.enabled),
@@ -187,6 +189,7 @@ static const struct settings_key keys[] = {
     INTEGER(RESTART, "mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAG(RESTART, "mqtt.follow", mqtt.follow),
     FLAG(RESTART, "mqtt.declarations", mqtt.declarations),
+    FLAG(LIVE, "mqtt.home_assistant", mqtt.home_assistant),
     CHOICE(LIVE, "commands.auth", commands.auth, "off|acl|signed"), /* from off: reload.c */
     LIST(LIVE, "commands.verbs", commands.verbs, "a list of request verbs: [ \"open\", \"mode\", … ]", settings_take_verbs),
     TEXT(LIVE, "commands.operators", operators_folder),

@@ -223,7 +223,7 @@ def test_bad_lines_are_told_and_left_out(gates, build, tmp_path):
     done = ctl(build, "events", "--messages", heard, "--json", check=False)
     assert done.returncode == 3 and len(done.stdout.splitlines()) == 2
     assert [f"{heard}:{i}:" in done.stderr for i in range(1, len(bad) + 1)] == [True] * len(bad), done.stderr
-    assert "seq '0': allowed are" in done.stderr and "the line is too long" in done.stderr and "'event_id' is missing" in done.stderr
+    assert "seq 0: allowed are" in done.stderr and "the line is too long" in done.stderr and "'event_id' is missing" in done.stderr
     heard.write_text("\n".join(bad))
     done = ctl(build, "events", "--messages", heard, check=False)
     assert done.returncode == 1 and "not one passage or alarm message in 10 lines" in done.stderr

@@ -270,6 +270,8 @@ static const struct taken takes[] = {
     STORED("clock.trust", "\"ntp\"", clock_trust, SETTINGS_CLOCK_NTP),
     STORED("clock.trust", "\"always\"", clock_trust, SETTINGS_CLOCK_ALWAYS),
     ENDS("journal.deadline_ms", journal_deadline_ms, 100, 10000),
+    ENDS("journal.keep_days", journal.keep_days, 0, 3650),
+    ENDS("journal.register_days", journal.register_days, 0, 3650),
     FLAGS("mqtt.enabled", mqtt.enabled),
     ENDS("mqtt.port", mqtt.port, 1, 65535),
     ENDS("mqtt.certificate_warn_days", mqtt.certificate_warn_days, 1, 365),
@@ -283,7 +285,7 @@ static const struct taken takes[] = {
     ENDS("mqtt.reconnect_max_ms", mqtt.reconnect_max_ms, 20, 600000),
     ENDS("mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAGS("mqtt.follow", mqtt.follow),
-    FLAGS("mqtt.declarations", mqtt.declarations),
+    FLAGS("mqtt.declarations", mqtt.declarations), FLAGS("mqtt.home_assistant", mqtt.home_assistant),
     STORED("commands.auth", "\"off\"", commands.auth, COMMAND_AUTH_OFF),
     STORED("commands.auth", "\"acl\"", mqtt.commands, true),
     STORED("commands.auth", "\"acl\"", commands.auth, COMMAND_AUTH_ACL),
@@ -333,6 +335,8 @@ static void test_a_key_changes_its_own_member_alone(void **state)
             with.eye.replay.height_px = f->settings.eye.replay.height_px;
             with.eye.replay.rate_fps = f->settings.eye.replay.rate_fps;
         }
+        if (strcmp(t->path, "mqtt.enabled") == 0) /* who could acknowledge a row */
+            with.journal.has_no_broker = f->settings.journal.has_no_broker;
         if (strcmp(t->path, "commands.auth") == 0) /* what is subscribed to */
             with.mqtt.commands = f->settings.mqtt.commands, with.commands.auth = f->settings.commands.auth;
         assert_memory_equal(&with, &f->settings, sizeof with);
@@ -483,6 +487,8 @@ static const struct refusal refusals[] = {
     WHOLE("lock.seconds", "0", "3601", "1 to 3600"),
     WORDS("clock.trust", "ntp|always"),
     WHOLE("journal.deadline_ms", "99", "10001", "100 to 10000"),
+    WHOLE("journal.keep_days", "-1", "3651", "0 to 3650"),
+    WHOLE("journal.register_days", "-1", "3651", "0 to 3650"),
     BOOLEAN("mqtt.enabled"),
     WHOLE("mqtt.port", "0", "65536", "1 to 65535"),
     WHOLE("mqtt.port", "1883.0", "\"1883\"", "1 to 65535"),
@@ -495,7 +501,7 @@ static const struct refusal refusals[] = {
     WHOLE("mqtt.reconnect_max_ms", "19", "600001", "20 to 600000"),
     WHOLE("mqtt.ack_timeout_ms", "199", "600001", "200 to 600000"),
     BOOLEAN("mqtt.follow"),
-    BOOLEAN("mqtt.declarations"),
+    BOOLEAN("mqtt.declarations"), BOOLEAN("mqtt.home_assistant"),
     WORDS("commands.auth", "off|acl|signed"),
 };
 enum { REFUSALS_COUNT = sizeof refusals / sizeof refusals[0] };

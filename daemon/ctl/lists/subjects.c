@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "daemon/ctl/lists/lists.h"
-#include "daemon/journal/register.h"
+#include "daemon/settings/site_key.h"
 
 enum { LINE_BYTES = 512, BAD_LINES_SHOWN = 20, ENTRIES_MAX = 4000000 };
 
 struct list {
     struct reading *reading;
     struct subjects *subjects;
-    uint8_t site_key[32];
+    struct site_keys keys;
 };
 
 static int by_person(const void *left, const void *right)
@@ -43,7 +43,6 @@ static int add(struct subjects *subjects, const struct subjects_entry *entry)
 
 static int take_line(struct list *list, char *line)
 {
-    char hash[JOURNAL_ID_BYTES];
     struct subjects_entry entry = { .name = "" };
     line += strspn(line, " \t");
     if (line[0] == '\0' || line[0] == '#')
@@ -57,8 +56,7 @@ static int take_line(struct list *list, char *line)
     const char *name = line + field + (line[field] != '\0');
     (void)printable(name + strspn(name, " \t"), entry.name, sizeof(entry.name));
     list->subjects->lines++;
-    register_person(list->site_key, entry.subject, hash);
-    const int error = reading_resolve(list->reading, hash, entry.person);
+    const int error = reading_of_subject(list->reading, &list->keys, entry.subject, entry.person);
     return error < 0 ? -EIO : add(list->subjects, &entry);
 }
 
@@ -132,10 +130,10 @@ enum ctl_exit subjects_read(struct reading *reading, const char *path, struct su
     *ret = (struct subjects){ .listed = path != NULL };
     if (!path)
         return CTL_OK;
-    enum ctl_exit result = ctl_load_site_key(reading->ctl, list.site_key);
+    enum ctl_exit result = ctl_load_site_keys(reading->ctl, &list.keys);
     if (result == CTL_OK)
         result = read_file(&list, path);
-    sodium_memzero(&list.site_key, sizeof(list.site_key));
+    sodium_memzero(&list.keys, sizeof(list.keys));
     sort(ret);
     return result;
 }

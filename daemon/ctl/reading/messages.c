@@ -70,24 +70,36 @@ TAKE(operator, "allowed is a name of 32 bytes", take_text(value, m->event.operat
 TAKE(direction, "allowed are in and out", NAMED(direction_from_name(text, &m->event.direction)))
 TAKE(alarm, "allowed are the alarms of the schema", take_text(value, m->event.alarm, sizeof(m->event.alarm)))
 
+struct member {
+    const char *name;
+    const char *(*take)(void *message, struct json_object *value); /* NULL, or what is allowed */
+};
 enum { NEEDED = 6 }; /* the first of the table */
-static const struct json_read_member MEMBERS[] = {
-    { "event_id", take_event_id, false }, { "seq", take_seq, false },       { "kind", take_kind, false },
-    { "at", take_at, false },             { "schema", take_schema, false }, { "clock_trusted", take_clock_trusted, false },
-    { "reason", take_reason, false },     { "status", take_status, false }, { "credential", take_credential, false },
-    { "person", take_person, false },     { "bound_event_id", take_bound, false },
-    { "detail", take_detail, true },      { "verb", take_verb, false },     { "operator", take_operator, true },
-    { "direction", take_direction, false }, { "alarm", take_alarm, false },
+static const struct member MEMBERS[] = {
+    { "event_id", take_event_id }, { "seq", take_seq },       { "kind", take_kind },
+    { "at", take_at },             { "schema", take_schema }, { "clock_trusted", take_clock_trusted },
+    { "reason", take_reason },     { "status", take_status }, { "credential", take_credential },
+    { "person", take_person },     { "bound_event_id", take_bound }, { "detail", take_detail },
+    { "verb", take_verb },         { "operator", take_operator },    { "direction", take_direction },
+    { "alarm", take_alarm },
 };
 
+/* 1; 0: of another topic; or -EBADMSG. Members that aren't in the table are ignored: messages may grow. */
 static int take_message(struct json_object *object, struct message *ret, char *why, size_t why_bytes)
 {
-    unsigned seen = 0;
+    char shown[48];
+    struct json_object *value;
+    int error = 0;
     *ret = (struct message){ .event = { .reason = REASON_NONE, .credential = CREDENTIAL_UNSUPPORTED } };
-    int error = json_read_members(object, MEMBERS, sizeof(MEMBERS) / sizeof(MEMBERS[0]), true, ret, &seen, why, why_bytes);
-    for (int i = 0; i < NEEDED && error == 0; i++)
-        if (!(seen & (1u << i)))
+    for (int i = 0; i < (int)(sizeof(MEMBERS) / sizeof(MEMBERS[0])) && error == 0; i++) {
+        const bool there = json_read_member_named(object, MEMBERS[i].name, &value);
+        const char *allowed = there ? MEMBERS[i].take(ret, value) : NULL;
+        if (!there && i < NEEDED)
             error = json_read_refuse(why, why_bytes, "'%s' is missing", MEMBERS[i].name);
+        else if (allowed)
+            error = json_read_refuse(why, why_bytes, "%s %s: %s", MEMBERS[i].name,
+                                     printable(json_object_to_json_string(value), shown, sizeof(shown)), allowed);
+    }
     if (error == 0 && strcmp(ret->schema, "qrgate/passage/1") != 0 && strcmp(ret->schema, "qrgate/alarm/1") != 0)
         return 0; /* of another topic */
     ret->event.at_us = ret->at_s * 1000000 + ret->at_part_us;

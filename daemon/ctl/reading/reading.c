@@ -8,6 +8,7 @@
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
 #include "daemon/settings/settings.h"
+#include "daemon/settings/site_key.h"
 
 enum { PREFIX_MIN_CHARS = 4 };
 
@@ -119,7 +120,8 @@ enum ctl_exit reading_open(struct ctl *ctl, const char *messages, struct reading
 void reading_close(struct reading *reading)
 {
     for (int i = 0; i < reading->count; i++) {
-        (void)sqlite3_finalize(reading->sources[i].resolve); /* both accept NULL and repeat the code of step */
+        (void)sqlite3_finalize(reading->sources[i].resolve); /* all accept NULL and repeat the code of step */
+        (void)sqlite3_finalize(reading->sources[i].unmoved);
         (void)sqlite3_finalize(reading->sources[i].group);
         (void)sqlite3_close(reading->sources[i].db); /* no statement is left, and what was begun only read */
     }
@@ -173,6 +175,19 @@ int reading_resolve(struct reading *reading, const char *hash, char ret_person[J
                     hash, person, sizeof(person));
     (void)snprintf(ret_person, JOURNAL_ID_BYTES, "%s", person[0] ? person : hash);
     return error;
+}
+
+int reading_of_subject(struct reading *reading, const struct site_keys *keys, const char *subject, char ret_person[JOURNAL_ID_BYTES])
+{
+    char hash[JOURNAL_ID_BYTES], old[JOURNAL_ID_BYTES], found[JOURNAL_ID_BYTES] = "";
+    int error = 0;
+    register_person(keys->current, subject, hash);
+    if (keys->has_old) /* whose number wasn't shown since the key was changed is still known by the old one */
+        register_person(keys->old, subject, old);
+    for (int i = 0; i < reading->count && keys->has_old && error == 0 && found[0] == '\0'; i++)
+        error = ask(reading->sources[i].db, &reading->sources[i].unmoved, "SELECT hash FROM old_hash WHERE hash = ?1 AND moved = 0",
+                    old, found, sizeof(found));
+    return error < 0 ? error : reading_resolve(reading, found[0] ? found : hash, ret_person);
 }
 
 int reading_group(struct reading *reading, const char *person, char ret_group[CREDENTIAL_GROUP_BYTES])
@@ -266,11 +281,13 @@ enum ctl_exit reading_find_person(struct reading *reading, const char *text, str
     struct ctl *ctl = reading->ctl;
     *ret = (struct reading_person){ .count = 0 };
     if (parse_subject(text)) {
-        uint8_t site_key[32];
-        if (ctl_load_site_key(ctl, site_key) != CTL_OK)
+        struct site_keys keys;
+        if (ctl_load_site_keys(ctl, &keys) != CTL_OK)
             return CTL_FAILED; /* said */
-        register_person(site_key, text, from);
-        explicit_bzero(site_key, sizeof(site_key));
+        const int error = reading_of_subject(reading, &keys, text, from);
+        explicit_bzero(&keys, sizeof(keys));
+        if (error < 0)
+            return reading_fail(reading, &reading->sources[0], error);
     } else if (length >= PREFIX_MIN_CHARS && length < sizeof(from) && strspn(text, "0123456789abcdef") == length) {
         (void)strcpy(from, text);
     } else {

@@ -18,7 +18,7 @@ enum { READING_SOURCES_MAX = CTL_JOURNALS_MAX, READING_HASHES_MAX = 16, READING_
 /* One lane. */
 struct reading_source {
     struct sqlite3 *db; /* the tables of a journal */
-    struct sqlite3_stmt *resolve, *group;
+    struct sqlite3_stmt *resolve, *unmoved, *group;
     char lane[JOURNAL_LANE_BYTES];
     char path[JOURNAL_PATH_BYTES];
     int64_t last_us;     /* newest event under a trusted clock; 0 = there is none */
@@ -58,6 +58,9 @@ struct reading_person {
 enum ctl_exit reading_find_person(struct reading *reading, const char *text, struct reading_person *ret);
 /* The person that a hash leads to: itself, unless a register knows it as a number of somebody. */
 int reading_resolve(struct reading *reading, const char *hash, char ret_person[JOURNAL_ID_BYTES]);
+/* The person of a number. */
+struct site_keys;
+int reading_of_subject(struct reading *reading, const struct site_keys *keys, const char *subject, char ret_person[JOURNAL_ID_BYTES]);
 /* "" when no register says. */
 int reading_group(struct reading *reading, const char *person, char ret_group[CREDENTIAL_GROUP_BYTES]);
 
