@@ -35,6 +35,7 @@ enum ctl_exit site_read(struct ctl *ctl, bool has_journals, bool report, struct 
         if (ctl_load_settings(ctl, &settings) != CTL_OK)
             return CTL_FAILED; /* said */
         memcpy(ret->site, settings.site, sizeof(ret->site));
+        ret->publishes = settings.mqtt.enabled;
         memcpy(ret->lane, settings.lane, sizeof(ret->lane));
         memcpy(ret->name, settings.place.name, sizeof(ret->name));
         memcpy(ret->address, settings.place.address, sizeof(ret->address));

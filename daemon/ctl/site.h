@@ -16,7 +16,7 @@ struct site {
     char kind[20];           /* "factory", …; "other" */
     const struct lang *lang; /* by --lang, else the place's, else the environment's */
     struct lang *own_lang;
-    char language[16];
+    bool publishes;          /* mqtt.enabled */
 };
 
 /* By the configuration; without one where --database, --journal or --messages say what is read and --config isn't given. With

@@ -173,7 +173,7 @@ def test_an_older_journal_counts_the_same_after_its_migration(tmp_path, build):
     random_week(random.Random(99), journal, us("2026-11-09T00:00:00+07:00"), 14, 400)
     before = report(build, [journal])
     journal.db.executescript("DROP TRIGGER tally_event; DROP TRIGGER tally_ending; DROP TABLE tally; DROP TABLE about; "
-                             "PRAGMA user_version = 4; PRAGMA wal_checkpoint(TRUNCATE);")
+                             "PRAGMA user_version = 5; PRAGMA wal_checkpoint(TRUNCATE);")
     done = ctl(build, "report", "week", "--iso", "2026-W47", "--journal", journal.path, check=False)
     assert done.returncode == 1 and "older qrgate" in done.stderr and "qrgatectl verify --database" in done.stderr
     ctl(build, "verify", "--database", journal.path, check=False)

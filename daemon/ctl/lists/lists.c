@@ -39,9 +39,9 @@ int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site
         char when[SITE_TIME_BYTES], lane[JOURNAL_LANE_BYTES + 4];
         (void)printable(source->lane, lane, sizeof(lane));
         if (source->last_us == 0 && reading->count > 1)
-            lang_print(out, site->lang, "lanes.nothing", "lane", lane, NULL);
+            lang_print(out, site->lang, "reading.nothing", "lane", lane, NULL);
         else if (source->last_us < until_us && reading_is_behind(reading, source))
-            lang_print(out, site->lang, "lanes.behind", "lane", lane, "time", site_minute(site, source->last_us / 1000000, when), NULL);
+            lang_print(out, site->lang, "reading.behind", "lane", lane, "time", site_minute(site, source->last_us / 1000000, when), NULL);
         else
             continue;
         (void)fputc('\n', out);
@@ -51,7 +51,7 @@ int lists_tell_lanes(FILE *out, const struct reading *reading, const struct site
         char lane[JOURNAL_LANE_BYTES + 4];
         if (reading->sources[i].missing == 0)
             continue;
-        lang_print(out, site->lang, "lanes.gaps", "lane", printable(reading->sources[i].lane, lane, sizeof(lane)), "count",
+        lang_print(out, site->lang, "reading.gaps", "lane", printable(reading->sources[i].lane, lane, sizeof(lane)), "count",
                    LANG_N(reading->sources[i].missing), NULL);
         (void)fputc('\n', out);
         told++;

@@ -103,6 +103,8 @@ static enum ctl_exit write_out(const struct week_report *report, enum format for
 /* The broker of the configuration, under the lane's own topic and, as far as its access list goes, the lane's own name. */
 static enum ctl_exit publish(const struct week_report *report)
 {
+    if (!report->site.publishes) /* a lane without a broker; its timer is no failure */
+        return ctl_fail(report->ctl, CTL_OK, "mqtt.enabled is false: nothing was published");
     struct ctl ctl = *report->ctl;
     struct broker broker;
     struct broker_link *link = NULL;

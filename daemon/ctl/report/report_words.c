@@ -78,10 +78,10 @@ static void note_lanes(const struct week_report *report, struct report_notes *no
         (void)printable(source->lane, lane, sizeof(lane));
         if (source->last_us > 0 && source->last_us / 1000000 < report->until_s - QUIET_S &&
             reading_is_behind(&report->reading, source))
-            (void)lang_format(lang, next_note(notes), REPORT_TEXT_BYTES, "lanes.behind", "lane", lane, "time",
+            (void)lang_format(lang, next_note(notes), REPORT_TEXT_BYTES, "reading.behind", "lane", lane, "time",
                               site_minute(&report->site, source->last_us / 1000000, when), NULL);
         if (source->missing > 0)
-            (void)lang_format(lang, next_note(notes), REPORT_TEXT_BYTES, "lanes.gaps", "lane", lane, "count",
+            (void)lang_format(lang, next_note(notes), REPORT_TEXT_BYTES, "reading.gaps", "lane", lane, "count",
                               LANG_N(source->missing), NULL);
     }
 }
