@@ -31,7 +31,9 @@ struct ctl {
     const char *lang_wanted;                  /* --lang, or NULL */
     const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
-    const char *operand;                      /* NULL when the command has none */
+    const char *operand;                      /* the first; NULL when the command has none */
+    char **operands;                          /* all of them; more than one only of a command whose operand ends in "..." */
+    int operands_count;
     const char *journals[CTL_JOURNALS_MAX];   /* of the option "journal", which may come again and again */
     int journals_count;
     int64_t now_s;
@@ -39,7 +41,7 @@ struct ctl {
 
 struct ctl_command {
     const char *name;    /* one or two words */
-    const char *operand; /* its name in the help, in [ ] when it may be left out; or NULL */
+    const char *operand; /* its name in the help, in [ ] when it may be left out, with "..." for several; or NULL */
     const char *summary;
     const char *details; /* or NULL */
     const struct ctl_option *options;
@@ -55,6 +57,7 @@ extern const struct ctl_command
     CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_REPORT_WEEK, CTL_VERIFY,
     CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK,
     CTL_SEND, CTL_STATUS, CTL_WATCH,
+    CTL_LOOK,
     CTL_SCHEMA, CTL_COMPLETION;
 /* All of them, ended by NULL, and the options that each has: what the command line, --help and the shells' completion go by. */
 extern const struct ctl_command *const CTL_COMMANDS[];

@@ -201,7 +201,7 @@ def test_every_option_of_the_daemon(build):
 # What the example file shows by an example, or leaves out because a wire or a folder has no default.
 NOT_IN_THE_FILE = {
     "site": "required", "lane": "required", "camera.replay.folder": "none", "camera.replay.hold_ms": "1500",
-    "camera.replay.gap_ms": "1700", "camera.replay.loop": "false", "lines.lamp_green.active_low": "false",
+    "camera.controls": "none", "camera.replay.gap_ms": "1700", "camera.replay.loop": "false", "lines.lamp_green.active_low": "false",
     "lines.lamp_amber.active_low": "false", "lines.lamp_red.active_low": "false", "schedule.outside": '"hold"',
     "schedule.holidays": "none", "schedule.rows": "none", "schedule.rows.group": '"*"', "schedule.rows.days": '"daily"',
     "schedule.rows.from": '"00:00"', "schedule.rows.to": '"24:00"', "schedule.rows.on_holidays": "false",
@@ -338,6 +338,9 @@ def test_every_signal():
         if key == "NONE":
             continue
         tone = f"{times} x {on_ms} ms" if times != "0" else f"{on_ms} ms each {int(on_ms) + int(off_ms)} ms" if on_ms != "0" else "silent"
+        if tone == "silent" and lamp == "NONE":
+            assert f"{name} T{{ as unreadable T}} T{{ " in page, name
+            continue
         row = f"{name} T{{ {tone}, {lamp.lower()} {lamp_ms + ' ms' if lamp_ms != '0' else 'while it lasts'} T}} T{{ "
         assert row in page, row
         text = page.split(row)[1].split(" T}")[0]
