@@ -5,18 +5,28 @@
 
 #include "daemon/credential/utf8.h"
 
+/* How much of the text needs no escape. */
+static size_t plain_bytes(const char *text, bool valid)
+{
+    size_t length = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++, length++)
+        if (*c == '"' || *c == '\\' || *c < 0x20 || *c == 0x7f || (*c >= 0x80 && !valid))
+            break;
+    return length;
+}
+
 void lists_json_text(FILE *out, const char *name, const char *text)
 {
     const bool valid = utf8_valid((const uint8_t *)text, strlen(text));
     (void)fprintf(out, ",\"%s\":\"", name);
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            (void)fprintf(out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !valid))
-            (void)fprintf(out, "\\u%04x", c);
-        else
-            (void)fputc(c, out);
+    while (*text) {
+        const size_t plain = plain_bytes(text, valid);
+        (void)fwrite(text, 1, plain, out); /* a full disk is seen at the end, by ferror() */
+        text += plain;
+        if (*text == '"' || *text == '\\')
+            (void)fprintf(out, "\\%c", *text++);
+        else if (*text)
+            (void)fprintf(out, "\\u%04x", (unsigned char)*text++);
     }
     (void)fputc('"', out);
 }

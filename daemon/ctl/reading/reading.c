@@ -64,8 +64,9 @@ static enum ctl_exit open_journal(struct reading *reading, const char *path, con
     if (database_open_reading(path, &source->db, why, sizeof(why)) < 0)
         return ctl_fail(reading->ctl, CTL_FAILED, "%s", why);
     reading->count++;
-    const int error = read_text(source->db, "SELECT value FROM about WHERE name = 'lane'", NULL, source->lane,
-                                sizeof(source->lane));
+    int error = read_text(source->db, "SELECT value FROM about WHERE name = 'lane'", NULL, source->lane, sizeof(source->lane));
+    if (error == 0)
+        source->has_numbers = database_number(source->db, "SELECT EXISTS (SELECT 1 FROM identity)", &error) != 0;
     if (error < 0)
         return reading_fail(reading, source, error);
     if (source->lane[0] == '\0' && lane)
@@ -171,8 +172,9 @@ int reading_resolve(struct reading *reading, const char *hash, char ret_person[J
     char person[JOURNAL_ID_BYTES] = "";
     int error = 0;
     for (int i = 0; i < reading->count && error == 0 && person[0] == '\0'; i++)
-        error = ask(reading->sources[i].db, &reading->sources[i].resolve, "SELECT person FROM identity WHERE identity = ?1",
-                    hash, person, sizeof(person));
+        if (reading->sources[i].has_numbers)
+            error = ask(reading->sources[i].db, &reading->sources[i].resolve, "SELECT person FROM identity WHERE identity = ?1",
+                        hash, person, sizeof(person));
     (void)snprintf(ret_person, JOURNAL_ID_BYTES, "%s", person[0] ? person : hash);
     return error;
 }

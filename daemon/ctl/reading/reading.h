@@ -24,6 +24,7 @@ struct reading_source {
     int64_t last_us;     /* newest event under a trusted clock; 0 = there is none */
     int64_t missing;     /* messages: numbers that the file has not, between its first and its last */
     bool from_messages;
+    bool has_numbers;    /* some people are known by several */
 };
 
 struct reading {

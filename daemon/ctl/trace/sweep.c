@@ -87,10 +87,14 @@ struct list {
     int32_t first, last;
 };
 
-/* The last passages of a lane, as places in sweep->passages. */
+/* The passages of a lane that are within the window, and how many of them are the traced one's. */
 struct gate {
-    size_t *places;
+    struct gate_entry {
+        int64_t at_us;
+        int32_t person;
+    } *entries;
     size_t begin, end;
+    int traced;
 };
 
 struct run {
@@ -102,6 +106,7 @@ struct run {
     struct list unmet; /* of them: of no degree yet */
     struct list close; /* of them: of the first degree */
     struct gate gates[SWEEP_LANES_MAX];
+    uint8_t *degrees; /* of each person once more: looked at for each pair at a gate, so they stay near the processor */
 };
 
 static struct sweep_link *link_of(struct run *run, const struct list *list, int32_t person)
@@ -134,6 +139,15 @@ static void take_out(struct run *run, struct list *list, int32_t person)
 
 /* ---- meetings ----------------------------------------------------------------------------------------------------- */
 
+static void set_degree(struct run *run, int32_t who, uint8_t degree, int64_t at_us)
+{
+    struct sweep_person *person = &run->sweep->persons[who];
+    if (person->is_in && person->degree == SWEEP_UNMET)
+        take_out(run, &run->unmet, who);
+    person->degree = run->degrees[who] = degree;
+    person->first_us = at_us;
+}
+
 static void note(struct sweep_person *person, int64_t at_us, int lane)
 {
     if (at_us > person->last_us)
@@ -146,21 +160,14 @@ static void note(struct sweep_person *person, int64_t at_us, int lane)
         person->lane = (int16_t)lane;
 }
 
-/* `lane` -1: inside. */
+/* Of who wasn't met before; the first meeting is what counts. `lane` -1: inside. */
 static void meet_second(struct run *run, int32_t who, int32_t via, int64_t at_us, int lane)
 {
-    struct sweep_person *person = &run->sweep->persons[who];
-    if (run->bounds->degrees < 2 || person->degree < 2 || who == via)
+    if (run->bounds->degrees < 2 || run->degrees[who] != SWEEP_UNMET)
         return;
-    if (person->degree == SWEEP_UNMET) {
-        if (person->is_in)
-            take_out(run, &run->unmet, who);
-        person->degree = 2;
-        person->via = via;
-        person->first_us = at_us;
-    }
-    if (person->via == via)
-        note(person, at_us, lane);
+    set_degree(run, who, 2, at_us);
+    run->sweep->persons[who].via = via;
+    note(&run->sweep->persons[who], at_us, lane);
 }
 
 static void meet_all_unmet(struct run *run, int32_t via, int64_t at_us)
@@ -175,11 +182,8 @@ static void meet_first(struct run *run, int32_t who, int64_t at_us, int lane)
     if (who == run->traced)
         return;
     if (person->degree > 1) {
-        if (person->is_in && person->degree == SWEEP_UNMET)
-            take_out(run, &run->unmet, who);
-        person->degree = 1;
+        set_degree(run, who, 1, at_us);
         person->via = SWEEP_NOBODY;
-        person->first_us = at_us;
         person->last_us = 0;
         person->at_gate = person->inside = false;
         person->lane = -1;
@@ -193,30 +197,42 @@ static void meet_first(struct run *run, int32_t who, int64_t at_us, int lane)
     person->gate_meetings += lane >= 0;
 }
 
-static void pass_gate(struct run *run, size_t place)
+static void meet_traced_at(struct run *run, const struct gate *gate, const struct sweep_passage *passage)
 {
-    const struct sweep_passage *passage = &run->sweep->passages[place];
-    struct sweep_person *persons = run->sweep->persons;
-    struct gate *gate = &run->gates[passage->lane];
-    const int32_t who = passage->person;
-    while (gate->begin < gate->end &&
-           passage->at_us - run->sweep->passages[gate->places[gate->begin]].at_us > run->bounds->window_us)
-        gate->begin++;
-    for (size_t i = gate->begin; i < gate->end && run->live; i++) {
-        const int32_t other = run->sweep->passages[gate->places[i]].person;
-        if (other != who && who == run->traced)
+    for (size_t i = gate->begin; i < gate->end; i++) {
+        const int32_t other = gate->entries[i].person;
+        if (other != passage->person && passage->person == run->traced)
             meet_first(run, other, passage->at_us, passage->lane);
-        else if (other != who && other == run->traced)
-            meet_first(run, who, passage->at_us, passage->lane);
+        else if (other != passage->person && other == run->traced)
+            meet_first(run, passage->person, passage->at_us, passage->lane);
     }
-    for (size_t i = gate->begin; i < gate->end && run->live; i++) {
-        const int32_t other = run->sweep->passages[gate->places[i]].person;
-        if (persons[who].degree == 1)
-            meet_second(run, other, who, passage->at_us, passage->lane);
-        if (persons[other].degree == 1)
-            meet_second(run, who, other, passage->at_us, passage->lane);
+}
+
+static void meet_close_at(struct run *run, const struct gate *gate, const struct sweep_passage *passage)
+{
+    const int32_t who = passage->person;
+    if (run->degrees[who] == 1) {
+        for (size_t i = gate->begin; i < gate->end; i++)
+            if (run->degrees[gate->entries[i].person] == SWEEP_UNMET)
+                meet_second(run, gate->entries[i].person, who, passage->at_us, passage->lane);
+        return;
     }
-    gate->places[gate->end++] = place;
+    for (size_t i = gate->end; i > gate->begin && run->degrees[who] == SWEEP_UNMET; i--)
+        if (run->degrees[gate->entries[i - 1].person] == 1)
+            meet_second(run, who, gate->entries[i - 1].person, passage->at_us, passage->lane);
+}
+
+static void pass_gate(struct run *run, const struct sweep_passage *passage)
+{
+    struct gate *gate = &run->gates[passage->lane];
+    while (gate->begin < gate->end && passage->at_us - gate->entries[gate->begin].at_us > run->bounds->window_us)
+        gate->traced -= gate->entries[gate->begin++].person == run->traced;
+    if (run->live && (gate->traced > 0 || passage->person == run->traced))
+        meet_traced_at(run, gate, passage);
+    if (run->live && run->bounds->degrees >= 2)
+        meet_close_at(run, gate, passage);
+    gate->entries[gate->end++] = (struct gate_entry){ passage->at_us, passage->person };
+    gate->traced += passage->person == run->traced;
 }
 
 /* ---- inside ------------------------------------------------------------------------------------------------------- */
@@ -313,13 +329,18 @@ static void go_live(struct run *run)
         meet_inside(run, run->traced, run->bounds->from_us);
 }
 
-static int open_gates(struct run *run)
+static int open_run(struct run *run)
 {
     size_t counts[SWEEP_LANES_MAX] = { 0 };
+    run->degrees = malloc((size_t)run->sweep->count);
+    if (!run->degrees)
+        return -ENOMEM;
+    memset(run->degrees, SWEEP_UNMET, (size_t)run->sweep->count);
+    run->sweep->persons[run->traced].degree = run->degrees[run->traced] = 0;
     for (size_t i = 0; i < run->sweep->passages_count; i++)
         counts[run->sweep->passages[i].lane]++;
     for (int i = 0; i < SWEEP_LANES_MAX; i++) {
-        if (counts[i] > 0 && !(run->gates[i].places = malloc(counts[i] * sizeof(size_t))))
+        if (counts[i] > 0 && !(run->gates[i].entries = malloc(counts[i] * sizeof(struct gate_entry))))
             return -ENOMEM;
     }
     return 0;
@@ -331,8 +352,7 @@ int sweep_run(struct sweep *sweep, int32_t traced, const struct sweep_bounds *bo
                        .all = { offsetof(struct sweep_person, all), SWEEP_NOBODY, SWEEP_NOBODY },
                        .unmet = { offsetof(struct sweep_person, unmet), SWEEP_NOBODY, SWEEP_NOBODY },
                        .close = { offsetof(struct sweep_person, close), SWEEP_NOBODY, SWEEP_NOBODY } };
-    const int error = open_gates(&run);
-    sweep->persons[traced].degree = 0;
+    const int error = open_run(&run);
     if (error == 0 && sweep->passages_count > 0)
         qsort(sweep->passages, sweep->passages_count, sizeof(*sweep->passages), by_time);
     for (size_t i = 0; i < sweep->passages_count && error == 0; i++) {
@@ -340,7 +360,7 @@ int sweep_run(struct sweep *sweep, int32_t traced, const struct sweep_bounds *bo
         if (!run.live && passage->at_us >= bounds->from_us)
             go_live(&run);
         expire(&run, passage->at_us);
-        pass_gate(&run, i);
+        pass_gate(&run, passage);
         if (passage->direction == DIRECTION_IN)
             enter(&run, passage->person, passage->at_us);
         else if (passage->direction == DIRECTION_OUT && sweep->persons[passage->person].is_in)
@@ -354,6 +374,7 @@ int sweep_run(struct sweep *sweep, int32_t traced, const struct sweep_bounds *bo
             leave(&run, traced, bounds->until_us);
     }
     for (int i = 0; i < SWEEP_LANES_MAX; i++)
-        free(run.gates[i].places);
+        free(run.gates[i].entries);
+    free(run.degrees);
     return error;
 }

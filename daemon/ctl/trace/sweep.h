@@ -15,12 +15,12 @@ enum { SWEEP_HASH_BYTES = 33, SWEEP_LANES_MAX = 64, SWEEP_NOBODY = -1, SWEEP_UNM
 struct sweep_person {
     char hash[SWEEP_HASH_BYTES];
     uint8_t degree; /* 0 the traced one, 1, 2; SWEEP_UNMET */
-    bool at_gate, inside; /* how the two met, with the one of `via` */
+    bool at_gate, inside; /* how they met; of degree 2 the first time */
     int16_t lane;         /* of the first meeting at a gate; -1 = none */
     int32_t via;          /* degree 2: by whom; SWEEP_NOBODY */
     int32_t gate_meetings;          /* degree 1 */
     int64_t together_us;            /* degree 1: inside together in all */
-    int64_t first_us, last_us;      /* meetings */
+    int64_t first_us, last_us;      /* meetings; of degree 2 both the first one */
     /* while the sweep runs */
     bool is_in;
     int64_t since_us, seen_us;
