@@ -27,7 +27,7 @@ def unescape(text):
     text = re.sub(r"\\\[u([0-9A-F]{4})\]", lambda found: chr(int(found[1], 16)), text)
     text = re.sub(r"\\f[BIRP]", "", text)
     for roff, plain in {r"\-": "-", r"\(aq": "'", r"\(ga": "`", r"\(ha": "^", r"\(ti": "~", r"\(em": "—", r"\(bu": "•",
-                        r"\&": ""}.items():
+                        r"\&": "", r"\:": ""}.items():
         text = text.replace(roff, plain)
     return text.replace(r"\e", "\\")
 
