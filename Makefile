@@ -44,11 +44,11 @@ UNIT_FILES := $(notdir $(wildcard systemd/*.service systemd/*.timer))
 LANGS    := $(wildcard config/lang/*.lang)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes words cppcheck clang bench load broker-example fuzz install uninstall clean sanitize
+.PHONY: units everything $(shell sed -n 's/^\([a-z0-9-]*\):.*##.*/\1/p' Makefile) # all that `make help` lists
 all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe $(LANGS:config/%=$(BUILD)/%) ## build the daemon, the admin's tool and the stop helper
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 deps: ## install by apt what is missing (root or sudo)
 	$(Q)tests/install-deps.sh
@@ -57,6 +57,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/obj/daemon/ctl/lang_english.o $(BUILD)/obj/tests/unit/test_lang.o: config/lang/en.lang
+$(BUILD)/obj/daemon/ctl/completion.o: $(wildcard config/completion/*)
 $(BUILD)/lang/%: config/lang/%
 	$(Q)mkdir -p $(@D) && cp $< $@
 $(BUILD)/libqrgate.a: $(call OBJ,$(LIB_SRC))
@@ -130,6 +131,11 @@ SECONDS ?= 60
 load: $(BUILD)/load_lane ## LANES=200 lanes with a passage a second for SECONDS=60 against one broker of this machine
 	$(Q)/usr/bin/python3 tests/bench/load.py --build $(BUILD) --lanes $(LANES) --seconds $(SECONDS)
 
+schemas: $(BUILD)/qrgatectl ## config/schemas and qrgate-messages(7) from the table of topics and fields, daemon/mqtt/catalogue*.c
+	$(Q)for name in $$($(BUILD)/qrgatectl schema | tail -n +2 | cut -f1 | grep -v '^-'); do \
+	  $(BUILD)/qrgatectl schema $$name > config/schemas/$$name.json || exit 1; done
+	$(Q)/usr/bin/python3 config/man/qrgate-messages.py $(BUILD)/qrgatectl > config/man/qrgate-messages.7
+
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust $(DESTDIR)$(sysconfdir)/qrgate/operators \
 	  $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d \
@@ -143,6 +149,9 @@ install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an exam
 	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
 	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
 	install -m 0644 config/lang/*.lang $(DESTDIR)$(prefix)/share/qrgate/lang/
+	install -D -m 0644 config/completion/qrgatectl.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.zsh $(DESTDIR)$(prefix)/share/zsh/site-functions/_qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.fish $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/qrgatectl.fish
 	for page in config/man/*.[578]; do install -m 0644 $$page $(DESTDIR)$(prefix)/share/man/man$${page##*.}/ || exit 1; done
 	install -m 0644 config/qrgate.conf $(DESTDIR)$(sysconfdir)/qrgate/qrgate.conf.example
 	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }

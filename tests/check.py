@@ -12,7 +12,8 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "results"
 CI = os.environ.get("CI") == "true"
-PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]
+# Three at a time on two processors: most of these tests wait for something.
+PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "-n", str((os.cpu_count() or 1) + 1)]
 
 
 class Counts:

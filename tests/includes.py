@@ -12,7 +12,7 @@ MAY = {
     "daemon/health": {"daemon/health"},
     "daemon/vision": {"daemon/vision", "hw"},
     "daemon/journal": {"daemon/journal", "daemon/decision", "daemon/credential"},
-    "daemon/mqtt": {"daemon/mqtt", "daemon/journal", "daemon/decision", "daemon/credential", "daemon/health"},
+    "daemon/mqtt": {"daemon/mqtt", "daemon/lane", "daemon/journal", "daemon/decision", "daemon/credential", "daemon/health"},
     "daemon/settings": {"daemon/settings", "daemon/journal", "daemon/lane", "daemon/mqtt", "daemon/vision", "daemon/credential",
                         "daemon/decision", "hw"},
     "daemon/ctl": {"daemon/ctl", "daemon/settings", "daemon/journal", "daemon/mqtt", "daemon/decision", "daemon/credential", "daemon/health"},

@@ -2,12 +2,17 @@
 # Installs by apt what a build and the tests need and is missing. Says what it does; needs root or sudo only when it acts.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-packages="build-essential pkg-config clang cppcheck libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev
- libconfig-dev libcbor-dev libsodium-dev libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libcmocka-dev
- libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev
- libutf8proc-dev openssl groff-base qrencode mosquitto mosquitto-clients python3 python3-pytest python3-jsonschema
- python3-cryptography valgrind libfaketime libnss-wrapper
- sqlite3 systemd procps strace ca-certificates libclang-rt-dev"
+packages="build-essential pkg-config clang cppcheck libclang-rt-dev
+ libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev libconfig-dev libcbor-dev libsodium-dev libsystemd-dev
+ libseccomp-dev libjpeg62-turbo-dev libpng-dev libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev libutf8proc-dev
+ libcmocka-dev
+ python3 python3-pytest python3-pytest-xdist
+ python3-jsonschema python3-cryptography python3-jinja2
+ mosquitto mosquitto-clients
+ zsh fish
+ openssl groff-base qrencode sqlite3
+ valgrind libfaketime libnss-wrapper
+ systemd procps strace ca-certificates"
 # The lab's kernel and compiler are Debian 12's.
 [ "$(dpkg --print-architecture)" = amd64 ] && . /etc/os-release && [ "$VERSION_ID" = 12 ] && packages="$packages $(cat "$here/lab/packages.txt")"
 missing=""

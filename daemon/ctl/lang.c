@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +191,12 @@ const char *say_word(const struct lang *lang, const char *family, const char *na
     return text ? text : name;
 }
 
+const char *say_or(const struct lang *lang, const char *key, const char *otherwise)
+{
+    const char *text = lang_table_find(&lang->own, key);
+    return text ? text : otherwise;
+}
+
 struct fills {
     int count;
     struct {
@@ -263,17 +268,22 @@ const char *lang_format(const struct lang *lang, char *buffer, size_t bytes, con
     return buffer;
 }
 
-void lang_print(FILE *out, const struct lang *lang, const char *key, ...)
+void lang_print_list(FILE *out, const struct lang *lang, const char *key, va_list arguments)
 {
     struct fills fills;
     const char *text = say(lang, key), *piece;
     size_t length;
-    va_list arguments;
-    va_start(arguments, key);
     take_fills(&fills, arguments);
-    va_end(arguments);
     while ((piece = next_piece(&text, &fills, &length)) != NULL)
         (void)fwrite(piece, 1, length, out); /* the program looks at ferror() once, at its end */
+}
+
+void lang_print(FILE *out, const struct lang *lang, const char *key, ...)
+{
+    va_list arguments;
+    va_start(arguments, key);
+    lang_print_list(out, lang, key, arguments);
+    va_end(arguments);
 }
 
 const char *lang_number(char buffer[LANG_NUMBER_BYTES], int64_t number)

@@ -9,10 +9,11 @@
  *     in lines that begin with a space; \n ends a line of the output, \\ is a backslash.
  * A key is lower-case words (a-z 0-9 _ -) with dots between. What is to be filled in stands in braces, by name: never a printf
  * format, so that a table from a stranger can do no harm, and each language may choose the order. A text whose names aren't those
- * of the English one is not used. tests/lang.py holds the tables against the program. */
+ * of the English one is not used. Keys help.… stand in no English table, for that English is the program's (help.c). tests/lang.py holds the tables against the program. */
 #ifndef CTL_LANG_H
 #define CTL_LANG_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,12 +37,16 @@ const char *say(const struct lang *lang, const char *key); /* never NULL; the ke
  * a new name is never hidden. Families and their names: tests/lang.py. */
 const char *say_word(const struct lang *lang, const char *family, const char *name);
 
+/* The language's own text, else `otherwise`: for texts whose English is the program's, as help has it (keys help.…). */
+const char *say_or(const struct lang *lang, const char *key, const char *otherwise);
+
 /* The text with each {name} replaced: lang_format(lang, buffer, sizeof buffer, "inside.total", "count", LANG_N(12), NULL). A text
  * that is too long is cut between two letters. Answers `buffer`. Values are printed as they are: what comes from strangers goes
  * through printable() first. */
 const char *lang_format(const struct lang *lang, char *buffer, size_t bytes, const char *key, ...) __attribute__((sentinel));
 /* The same, to a file, without a bound and without a line's end. */
 void lang_print(FILE *out, const struct lang *lang, const char *key, ...) __attribute__((sentinel));
+void lang_print_list(FILE *out, const struct lang *lang, const char *key, va_list arguments);
 /* A number as a value; lives as long as the block it stands in. */
 #define LANG_N(number) lang_number((char[LANG_NUMBER_BYTES]){ 0 }, (int64_t)(number))
 const char *lang_number(char buffer[LANG_NUMBER_BYTES], int64_t number);

@@ -10,6 +10,7 @@
 
 #define KEY_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_-"
 #define FILL_LETTERS "abcdefghijklmnopqrstuvwxyz_"
+#define HELP "help."
 enum { MISTAKES_TOLD = 20 };
 
 struct reading {
@@ -113,7 +114,8 @@ static void take(struct reading *reading, int line, char *key, char *text)
 {
     struct lang_table *table = reading->table;
     size_t bytes;
-    const char *english = reading->english ? lang_table_find(reading->english, key) : text, *fill;
+    const bool is_help = strncmp(key, HELP, strlen(HELP)) == 0; /* its English is the program's */
+    const char *english = reading->english && !is_help ? lang_table_find(reading->english, key) : text, *fill;
     if (!is_key(key))
         mistake(reading, line, "a key is words of a-z 0-9 _ - with dots between, up to %d bytes", LANG_KEY_MAX_BYTES);
     else if (text[0] == '\0' || strlen(text) > LANG_TEXT_MAX_BYTES)

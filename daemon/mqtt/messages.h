@@ -7,13 +7,15 @@
 #include "daemon/mqtt/inbound.h"
 #include "daemon/mqtt/topics.h"
 
-enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LIBRARIES_MAX = 12 };
+enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LONG_BYTES = 12288 /* discovery.h */,
+       MESSAGE_LIBRARIES_MAX = 12 };
 
 /* What main knows about its lane and tells it once a second; retained on the topic `state`. */
 struct lane_state {
     bool camera_open, clock_trusted, journal_ok, out_of_order;
     char camera[160]; /* what was opened, or why not */
     char mode[16];    /* the lane's: "normal", …; "" = not known yet */
+    uint32_t alarms;  /* those that are on: bits by catalogue_alarm_name() */
 };
 
 /* What the publisher adds; all counted since start-up. */

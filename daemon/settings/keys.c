@@ -180,6 +180,7 @@ static const struct settings_key keys[] = {
     INTEGER(RESTART, "mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAG(RESTART, "mqtt.follow", mqtt.follow),
     FLAG(RESTART, "mqtt.declarations", mqtt.declarations),
+    FLAG(LIVE, "mqtt.home_assistant", mqtt.home_assistant),
     CHOICE(LIVE, "commands.auth", commands.auth, "off|acl|signed"), /* from off: reload.c */
     LIST(LIVE, "commands.verbs", commands.verbs, "a list of request verbs: [ \"open\", \"mode\", … ]", settings_take_verbs),
     TEXT(LIVE, "commands.operators", operators_folder),

@@ -318,7 +318,7 @@ static const struct class classes[] = {
     RESTART("mqtt.reconnect_max_ms", "60000", "30000"),
     RESTART("mqtt.ack_timeout_ms", "10000", "20000"),
     RESTART("mqtt.follow", "false", "true"),
-    RESTART("mqtt.declarations", "false", "true"),
+    RESTART("mqtt.declarations", "false", "true"), LIVE("mqtt.home_assistant", "true"),
     {"commands.auth", NULL, NULL, ""}, /* has a test of its own */
     LIVE("commands.verbs", "[ \"time\" ]"),
     LIVE("commands.operators", "\"/etc\""),

@@ -285,7 +285,7 @@ static const struct taken takes[] = {
     ENDS("mqtt.reconnect_max_ms", mqtt.reconnect_max_ms, 20, 600000),
     ENDS("mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAGS("mqtt.follow", mqtt.follow),
-    FLAGS("mqtt.declarations", mqtt.declarations),
+    FLAGS("mqtt.declarations", mqtt.declarations), FLAGS("mqtt.home_assistant", mqtt.home_assistant),
     STORED("commands.auth", "\"off\"", commands.auth, COMMAND_AUTH_OFF),
     STORED("commands.auth", "\"acl\"", mqtt.commands, true),
     STORED("commands.auth", "\"acl\"", commands.auth, COMMAND_AUTH_ACL),
@@ -501,7 +501,7 @@ static const struct refusal refusals[] = {
     WHOLE("mqtt.reconnect_max_ms", "19", "600001", "20 to 600000"),
     WHOLE("mqtt.ack_timeout_ms", "199", "600001", "200 to 600000"),
     BOOLEAN("mqtt.follow"),
-    BOOLEAN("mqtt.declarations"),
+    BOOLEAN("mqtt.declarations"), BOOLEAN("mqtt.home_assistant"),
     WORDS("commands.auth", "off|acl|signed"),
 };
 enum { REFUSALS_COUNT = sizeof refusals / sizeof refusals[0] };
