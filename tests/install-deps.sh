@@ -4,7 +4,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 packages="build-essential pkg-config clang cppcheck libclang-rt-dev
  libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev libconfig-dev libcbor-dev libsodium-dev libsystemd-dev
- libseccomp-dev libjpeg62-turbo-dev libpng-dev libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev libutf8proc-dev
+ libseccomp-dev libjpeg62-turbo-dev libpng-dev libqrencode-dev libcairo2-dev fonts-dejavu-core poppler-utils zbar-tools libjson-c-dev libssl-dev zlib1g-dev libutf8proc-dev
  libcmocka-dev
  python3 python3-pytest python3-pytest-xdist
  python3-jsonschema python3-cryptography python3-jinja2
