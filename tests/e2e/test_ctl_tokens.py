@@ -397,7 +397,7 @@ def test_card(office, form):
         assert "Thử <& \"Tên\">" in words and re.search(r"valid until \d\d \w{3} \d{4} \d\d:\d\d \+0700", words)
     assert size == pytest.approx((190 / 3, 70), abs=0.1)
     assert picture.codes(office.folder) == [text]
-    left, top, right, bottom = picture.extent(1, 1, 62, 62)
+    left, top, right, bottom = picture.extent(1, 1, 62, 57)
     assert (right - left, bottom - top) == pytest.approx((50, 50), abs=0.3)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
