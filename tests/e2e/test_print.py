@@ -219,7 +219,7 @@ def test_cards_of_codes(desk):
     for column in range(3):
         for row in range(4):  # each in its place, 5 x 5 cm, and white around it
             x, y = 10 + column * 190 / 3, 8.5 + row * 70
-            left, top, right, bottom = first.extent(x + 1, y + 1, x + 190 / 3 - 1, y + 62)
+            left, top, right, bottom = first.extent(x + 1, y + 1, x + 190 / 3 - 1, y + 59)
             assert (right - left, bottom - top) == pytest.approx((50, 50), abs=0.3)
             assert left - x == pytest.approx(x + 190 / 3 - right, abs=0.4) and left - x > 5
 
