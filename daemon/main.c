@@ -322,6 +322,19 @@ static void finish_recording(struct daemon *d)
     }
 }
 
+static void publish_info(struct daemon *d)
+{
+    struct lane_info info = {.lines = ""};
+    const struct eye_decoders *decoders = &d->settings->eye.decoders;
+    (void)snprintf(info.version, sizeof info.version, "%s", QRGATE_VERSION);
+    (void)snprintf(info.lines, sizeof info.lines, "%s", lines_describe(d->lines));
+    for (int i = 0; i < decoders->count; i++) {
+        (void)snprintf(info.libraries[i].name, sizeof info.libraries[i].name, "%s", decoder_name(decoders->kinds[i]));
+        decoder_version(decoders->kinds[i], info.libraries[i].version, sizeof info.libraries[i].version);
+    }
+    publisher_info(d->publisher, &info);
+}
+
 static int run(struct daemon *d)
 {
     uint64_t watchdog_us = 0;
@@ -351,10 +364,7 @@ static int run(struct daemon *d)
     if (r < 0)
         goto out;
     offer_status(d);
-    struct lane_info info = {.lines = ""};
-    (void)snprintf(info.version, sizeof info.version, "%s", QRGATE_VERSION);
-    (void)snprintf(info.lines, sizeof info.lines, "%s", lines_describe(d->lines));
-    publisher_info(d->publisher, &info);
+    publish_info(d);
     (void)fprintf(stderr, "<6>qrgated %s: %s/%s, %s\n", QRGATE_VERSION, d->settings->site, d->settings->lane,
                   lines_describe(d->lines));
     passage_note(&d->passage, EVENT_START, "qrgated " QRGATE_VERSION, now_us);

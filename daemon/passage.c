@@ -9,6 +9,7 @@
 
 #include "daemon/health/clock.h"
 #include "daemon/mqtt/catalogue.h"
+#include "daemon/vision/reader.h"
 
 enum { STALE_SEEN_US = 1000000 };
 enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_RELOAD = 4, TAG_COMMAND = 5, TAG_PURGE = 6, TAG_FIRST_QUESTION = 16,
@@ -208,7 +209,13 @@ static int open_questions(const struct passage *p)
 
 void passage_unreadable(struct passage *p, const struct link_message *seen, int64_t now_us)
 {
-    const struct lane_input input = {.kind = LANE_IN_UNREADABLE, .at_us = now_us};
+    static const enum signal hints[READER_HINT_COUNT] = {
+        [READER_HINT_NONE] = SIGNAL_UNREADABLE,  [READER_HINT_UNREADABLE] = SIGNAL_UNREADABLE,
+        [READER_HINT_TOO_FAR] = SIGNAL_TOO_FAR,  [READER_HINT_TOO_NEAR] = SIGNAL_TOO_NEAR,
+        [READER_HINT_TOO_DARK] = SIGNAL_TOO_DARK, [READER_HINT_GLARE] = SIGNAL_GLARE,
+        [READER_HINT_MOVING] = SIGNAL_MOVING,
+    };
+    const struct lane_input input = {.kind = LANE_IN_UNREADABLE, .at_us = now_us, .hint = hints[seen->hint]};
     if (now_us - seen->sent_at_us <= STALE_SEEN_US)
         (void)passage_tell(p, &input);
 }

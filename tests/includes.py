@@ -15,7 +15,8 @@ MAY = {
     "daemon/mqtt": {"daemon/mqtt", "daemon/lane", "daemon/journal", "daemon/decision", "daemon/credential", "daemon/health"},
     "daemon/settings": {"daemon/settings", "daemon/journal", "daemon/lane", "daemon/mqtt", "daemon/vision", "daemon/credential",
                         "daemon/decision", "hw"},
-    "daemon/ctl": {"daemon/ctl", "daemon/settings", "daemon/journal", "daemon/mqtt", "daemon/decision", "daemon/credential", "daemon/health"},
+    "daemon/ctl": {"daemon/ctl", "daemon/settings", "daemon/journal", "daemon/mqtt", "daemon/decision", "daemon/credential", "daemon/health",
+                   "daemon/vision", "hw"},
 }
 root = pathlib.Path(__file__).resolve().parent.parent
 faults, files = [], 0

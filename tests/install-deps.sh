@@ -15,6 +15,8 @@ packages="build-essential pkg-config clang cppcheck libclang-rt-dev
  systemd procps strace ca-certificates"
 # The lab's kernel and compiler are Debian 12's.
 [ "$(dpkg --print-architecture)" = amd64 ] && . /etc/os-release && [ "$VERSION_ID" = 12 ] && packages="$packages $(cat "$here/lab/packages.txt")"
+# The second decoder, tested where it is to be had with its C API.
+[ "$(. /etc/os-release && echo "${VERSION_ID%%.*}")" = 13 ] && packages="$packages libzxing-dev"
 missing=""
 for p in $packages; do
     case "$p" in

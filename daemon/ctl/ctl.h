@@ -29,13 +29,15 @@ struct ctl {
     const char *config, *database, *site_key; /* global options */
     const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
-    const char *operand;                      /* NULL when the command has none */
+    const char *operand;                      /* the first; NULL when the command has none */
+    char **operands;                          /* all of them; more than one only of a command whose operand ends in "..." */
+    int operands_count;
     int64_t now_s;
 };
 
 struct ctl_command {
     const char *name;    /* one or two words */
-    const char *operand; /* its name in the help, in [ ] when it may be left out; or NULL */
+    const char *operand; /* its name in the help, in [ ] when it may be left out, with "..." for several; or NULL */
     const char *summary;
     const char *details; /* or NULL */
     const struct ctl_option *options;
@@ -46,12 +48,13 @@ struct ctl_command {
 extern const struct ctl_command
     CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE,
     CTL_CODE_EXPLAIN,
-    CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE,
+    CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_KEY_ROTATE,
     CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION, CTL_TOKEN_ROTATE_DEMO,
     CTL_EVENTS, CTL_INSIDE, CTL_VERIFY,
-    CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK, CTL_KEY_ROTATE,
+    CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK,
     CTL_POSTER, CTL_CARDS,
     CTL_SEND, CTL_STATUS, CTL_WATCH,
+    CTL_LOOK,
     CTL_SCHEMA, CTL_COMPLETION;
 /* All of them, ended by NULL, and the options that each has: what the command line, --help and the shells' completion go by. */
 extern const struct ctl_command *const CTL_COMMANDS[];

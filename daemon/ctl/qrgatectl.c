@@ -21,12 +21,16 @@
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 const struct ctl_command *const CTL_COMMANDS[] = {
-    &CTL_DECLARE,    &CTL_IMPORT,     &CTL_EXPORT,      &CTL_REVOKE,     &CTL_CODE_EXPLAIN,    &CTL_EVENTS,
-    &CTL_INSIDE,     &CTL_VERIFY,     &CTL_STATUS,      &CTL_WATCH,      &CTL_SEND,
-    &CTL_KEY_NEW,    &CTL_KEY_OPERATOR, &CTL_KEY_SITE,  &CTL_KEY_LIST,   &CTL_KEY_TRUST,
-    &CTL_KEY_RETIRE, &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
-    &CTL_EXPORT_PERSON, &CTL_ERASE_PERSON, &CTL_PRIVACY_CHECK, &CTL_KEY_ROTATE, &CTL_POSTER, &CTL_CARDS,
-    &CTL_SCHEMA,     &CTL_COMPLETION, NULL,
+    &CTL_DECLARE, &CTL_IMPORT, &CTL_EXPORT, &CTL_REVOKE, &CTL_CODE_EXPLAIN,
+    &CTL_EVENTS, &CTL_INSIDE, &CTL_VERIFY,
+    &CTL_EXPORT_PERSON, &CTL_ERASE_PERSON, &CTL_PRIVACY_CHECK,
+    &CTL_STATUS, &CTL_WATCH, &CTL_SEND,
+    &CTL_KEY_NEW, &CTL_KEY_OPERATOR, &CTL_KEY_SITE, &CTL_KEY_LIST, &CTL_KEY_TRUST, &CTL_KEY_RETIRE, &CTL_KEY_ROTATE,
+    &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
+    &CTL_POSTER, &CTL_CARDS,
+    &CTL_LOOK,
+    &CTL_SCHEMA, &CTL_COMPLETION,
+    NULL,
 };
 
 const struct ctl_option CTL_GLOBAL_OPTIONS[] = {
@@ -221,6 +225,18 @@ static enum ctl_exit take_command(struct ctl *ctl, struct line *line)
     return fail_usage(ctl, begins ? "main.incomplete_command" : "main.unknown_command", begins ? two : first);
 }
 
+/* The operands are moved to the front of the words, over what has been taken already. */
+static bool take_operand(struct ctl *ctl, struct line *line)
+{
+    const char *name = ctl->command->operand;
+    if (!name || (ctl->operands_count > 0 && !strstr(name, "...")))
+        return false;
+    line->words[ctl->operands_count++] = line->words[line->next++];
+    ctl->operands = line->words;
+    ctl->operand = ctl->operands[0];
+    return true;
+}
+
 static enum ctl_exit take_line(struct ctl *ctl, struct line *line)
 {
     enum ctl_exit result = CTL_OK;
@@ -237,10 +253,7 @@ static enum ctl_exit take_line(struct ctl *ctl, struct line *line)
             line->next++;
         } else if (!only_operands && is_option(word)) {
             result = take_option(ctl, line);
-        } else if (ctl->command->operand && !ctl->operand) {
-            ctl->operand = word;
-            line->next++;
-        } else {
+        } else if (!take_operand(ctl, line)) {
             result = fail_usage(ctl, "main.one_too_many", word);
         }
     }

@@ -3,9 +3,14 @@
 
 #include "daemon/ctl/ctl.h"
 #include "daemon/mqtt/catalogue.h"
+#include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/schema.h"
 
-static const struct ctl_option OPTIONS[] = {{NULL, NULL, false, NULL}};
+enum { JSON, JSON_BYTES = 4096 };
+static const struct ctl_option OPTIONS[] = {
+    [JSON] = {"json", NULL, false, "the list of topics as one JSON object a topic, on a line of its own"},
+    {NULL, NULL, false, NULL},
+};
 
 /* Fixed columns, tabs between them: for people, and for programs that make documents of it. */
 static void list_topics(void)
@@ -20,12 +25,35 @@ static void list_topics(void)
     }
 }
 
+static void list_topics_json(void)
+{
+    const struct catalogue_topic *topic;
+    for (int row = 0; (topic = catalogue_topic_row(row)) != NULL; row++) {
+        const struct catalogue_message *message = topic->message != MESSAGE_COUNT ? catalogue_message(topic->message) : NULL;
+        char text[JSON_BYTES];
+        struct json json;
+        json_begin(&json, text, sizeof text);
+        if (message != NULL)
+            json_text(&json, "name", message->name, SIZE_MAX);
+        json_text(&json, "topic", topic->levels, SIZE_MAX);
+        json_flag(&json, "in", topic->is_in);
+        json_flag(&json, "out", topic->is_out);
+        json_integer(&json, "qos", topic->qos);
+        json_flag(&json, "retained", topic->retained);
+        if (message != NULL)
+            json_text(&json, "schema", message->schema, SIZE_MAX);
+        json_text(&json, "what", topic->what, SIZE_MAX);
+        if (json_end(&json) >= 0) /* our own texts fit */
+            (void)printf("%s\n", text);
+    }
+}
+
 static enum ctl_exit run_schema(struct ctl *ctl)
 {
     const struct catalogue_message *message = ctl->operand != NULL ? catalogue_message_named(ctl->operand) : NULL;
     char buffer[80];
     if (ctl->operand == NULL) {
-        list_topics();
+        (ctl->values[JSON] != NULL ? list_topics_json : list_topics)();
         return CTL_OK;
     }
     if (message == NULL)

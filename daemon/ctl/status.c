@@ -145,8 +145,8 @@ static enum ctl_exit read_site(struct listing *listing)
 static enum ctl_exit fail_local(const struct ctl *ctl, const char *lane, int error)
 {
     const bool nobody = error == -ENOENT || error == -ECONNREFUSED;
-    return ctl_complain(ctl, nobody ? CTL_SOME_BAD : CTL_FAILED, nobody ? "status.not_running" : "status.socket_failed", "lane", lane,
-                        "why", error == -EACCES ? say(ctl->lang, "status.socket_rights") : strerror(-error), NULL);
+    return ctl_complain(ctl, nobody ? CTL_SOME_BAD : CTL_FAILED, nobody ? "lanes.not_running" : "lanes.socket_failed", "lane", lane,
+                        "why", error == -EACCES ? say(ctl->lang, "lanes.socket_rights") : strerror(-error), NULL);
 }
 
 static enum ctl_exit read_local(struct listing *listing)
@@ -236,9 +236,9 @@ static enum ctl_exit print_all(const struct listing *listing)
 {
     const struct lang *lang = listing->ctl->lang;
     const bool json = listing->ctl->values[JSON] != NULL;
-    const char *const heads[COLUMNS] = { say(lang, "status.lane"), say(lang, "status.availability"), say(lang, "status.mode"),
-                                         say(lang, "status.camera"), say(lang, "status.clock"), say(lang, "status.journal"),
-                                         say(lang, "status.unsent"), say(lang, "status.version") };
+    const char *const heads[COLUMNS] = { say(lang, "lanes.lane"), say(lang, "lanes.availability"), say(lang, "lanes.mode"),
+                                         say(lang, "lanes.camera"), say(lang, "lanes.clock"), say(lang, "lanes.journal"),
+                                         say(lang, "lanes.unsent"), say(lang, "lanes.version") };
     bool bad = false;
     if (!json && listing->count > 0)
         print_row(heads, false, PAINT_NONE);
@@ -257,7 +257,7 @@ static enum ctl_exit run(struct ctl *ctl)
     struct listing listing = { .ctl = ctl };
     enum ctl_exit result = ctl->values[LOCAL] ? read_local(&listing) : read_site(&listing);
     if (result == CTL_OK && listing.count == 0)
-        result = ctl_complain(ctl, CTL_SOME_BAD, "status.nobody", "site", listing.broker.mqtt.site, NULL);
+        result = ctl_complain(ctl, CTL_SOME_BAD, "lanes.nobody", "site", listing.broker.mqtt.site, NULL);
     else if (result == CTL_OK)
         result = print_all(&listing);
     for (int i = 0; i < listing.count; i++) {

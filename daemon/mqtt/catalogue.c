@@ -15,7 +15,7 @@ static const struct catalogue_message *const messages[MESSAGE_COUNT] = {
 
 enum row {
     ROW_DECLARATION, ROW_REVOCATION, ROW_RESULT, ROW_REQUEST, ROW_RESPONSE, ROW_PASSAGE, ROW_ALARM, ROW_MUSTER, ROW_HEALTH,
-    ROW_STATE, ROW_INFO, ROW_CHAIN_HEAD, ROW_AVAILABILITY, ROW_DISCOVERY, ROW_HOME_ASSISTANT, ROW_COUNT
+    ROW_CHAIN_HEAD, ROW_STATE, ROW_INFO, ROW_AVAILABILITY, ROW_DISCOVERY, ROW_HOME_ASSISTANT, ROW_COUNT
 };
 #define IN .is_in = true, .qos = 1
 #define OUT .is_out = true, .qos = 1
@@ -33,10 +33,10 @@ static const struct catalogue_topic rows[ROW_COUNT] = {
                    .what = "what begins or ends to be wrong; start, stop; what operators asked for"},
     [ROW_MUSTER] = {"PREFIX/SITE/LANE/muster", OUT, .message = MESSAGE_MUSTER, .what = "who is inside, when an emergency begins"},
     [ROW_HEALTH] = {"PREFIX/SITE/LANE/health", OUT, .message = MESSAGE_HEALTH, .what = "each minute: how the lane fares"},
+    [ROW_CHAIN_HEAD] = {"PREFIX/SITE/LANE/chain_head", RETAINED, .message = MESSAGE_CHAIN_HEAD,
+                        .what = "each day: the journal's newest row and its hash"},
     [ROW_STATE] = {"PREFIX/SITE/LANE/state", RETAINED, .message = MESSAGE_STATE, .what = "how the lane is now, its mode, its alarms"},
     [ROW_INFO] = {"PREFIX/SITE/LANE/info", RETAINED, .message = MESSAGE_INFO, .what = "version, site, lane"},
-    [ROW_CHAIN_HEAD] = {"PREFIX/SITE/LANE/chain_head", RETAINED, .message = MESSAGE_CHAIN_HEAD,
-                        .what = "each day: the journal's newest row and its hash, so that its end can't be cut off unseen"},
     [ROW_AVAILABILITY] = {"PREFIX/SITE/LANE/availability", RETAINED, .message = MESSAGE_COUNT,
                           .what = "the word online, or offline (last will)"},
     [ROW_DISCOVERY] = {"homeassistant/device/PREFIX_SITE/LANE/config", RETAINED, .message = MESSAGE_COUNT,

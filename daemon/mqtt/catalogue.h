@@ -12,7 +12,7 @@
 /* What a text must look like; each is a definition in the schemas. */
 enum field_form {
     FORM_NONE, FORM_ID, FORM_TIME, FORM_ANY_TIME /* or a number */, FORM_NAME, FORM_SUBJECT, FORM_GROUP, FORM_LINE,
-    FORM_TRANSACTION_ID, FORM_TRANSACTION, FORM_COUNT
+    FORM_TRANSACTION_ID, FORM_TRANSACTION, FORM_HASH, FORM_COUNT
 };
 
 enum field_kind {
@@ -55,7 +55,7 @@ struct catalogue_group {
 
 enum message_name {
     MESSAGE_DECLARATION, MESSAGE_REVOCATION, MESSAGE_RESULT, MESSAGE_REQUEST, MESSAGE_RESPONSE, MESSAGE_PASSAGE, MESSAGE_ALARM,
-    MESSAGE_MUSTER, MESSAGE_HEALTH, MESSAGE_STATE, MESSAGE_INFO, MESSAGE_CHAIN_HEAD, MESSAGE_COUNT
+    MESSAGE_MUSTER, MESSAGE_HEALTH, MESSAGE_CHAIN_HEAD, MESSAGE_STATE, MESSAGE_INFO, MESSAGE_COUNT
 };
 
 struct catalogue_message {
@@ -110,7 +110,7 @@ const char *catalogue_alarm_name(int alarm);
 
 /* The rows of each message, for catalogue.c: catalogue_events.c, catalogue_reports.c, catalogue_inbound.c, catalogue_commands.c. */
 extern const struct catalogue_message catalogue_declaration, catalogue_revocation, catalogue_result, catalogue_request,
-    catalogue_response, catalogue_passage, catalogue_alarm, catalogue_muster, catalogue_health, catalogue_state, catalogue_info,
-    catalogue_chain_head;
+    catalogue_response, catalogue_passage, catalogue_alarm, catalogue_muster, catalogue_health, catalogue_chain_head, catalogue_state,
+    catalogue_info;
 
 #endif

@@ -1,4 +1,4 @@
-/* The catalogue's rows of what the lane tells about itself: health, state, info, the head of its journal. */
+/* The catalogue's rows of what the lane tells about itself: health, state, info. */
 #include "daemon/mqtt/catalogue_rows.h"
 #include "daemon/mqtt/messages.h"
 
@@ -89,6 +89,20 @@ const struct catalogue_message catalogue_health = MESSAGE(
     "how the lane fares, 5 s after its start, then each minute, and when an operator asks for a report. While the broker is away "
     "none is kept but the newest. What isn't known is left out.");
 
+/* ---- the journal's head ---- */
+
+static const struct catalogue_field chain_head_rows[] = {
+    SCHEMA(MUST),
+    FORM("at", MUST, FORM_TIME, NULL),
+    FLAG("clock_trusted", MUST, "false: `at` may be wrong."),
+    INTEGER("seq", MUST, 1, INT64_MAX, "The row's number."),
+    FORM("hash", MUST, FORM_HASH, "Its SHA-256 in the chain, as `qrgatectl verify` prints the last one."),
+};
+const struct catalogue_message catalogue_chain_head = MESSAGE(
+    "chain_head", 1, false, chain_head_rows, NULL,
+    "the journal's newest row, soon after the start and then each day. Keep all of them out of the lane's reach: `qrgatectl verify "
+    "--heads` shows with them whether the journal's end was cut off.");
+
 /* ---- state and info ---- */
 
 static const struct catalogue_field alarms_rows[] = {WORD("", MUST, catalogue_alarm_name, 0, ALARM_OF_LANE, NULL)};
@@ -138,16 +152,3 @@ static const struct catalogue_field info_rows[] = {
     {.name = "libraries", .kind = FIELD_TEXTS, .required = MUST, .what = "Name to version."},
 };
 const struct catalogue_message catalogue_info = MESSAGE("info", 1, false, info_rows, NULL, "what doesn't change while the lane runs.");
-
-static const struct catalogue_field chain_head_rows[] = {
-    SCHEMA(MUST),
-    FORM("at", MUST, FORM_TIME, NULL),
-    FLAG("clock_trusted", MUST, NULL),
-    INTEGER("seq", MUST, 1, INT64_MAX, "The newest row's number then."),
-    {.name = "hash", .kind = FIELD_TEXT, .required = MUST, .more = "{\"pattern\":\"^[0-9a-f]{64}$\"}",
-     .what = "Its SHA-256 in the hash chain, as `qrgatectl verify` prints the last one."},
-};
-const struct catalogue_message catalogue_chain_head = MESSAGE(
-    "chain_head", 1, false, chain_head_rows, NULL,
-    "the journal's newest row soon after the start and then each day. Keep all of them out of the lane's reach: `qrgatectl verify "
-    "--heads` shows with them whether the journal's end was cut off.");

@@ -36,6 +36,7 @@ static const struct {
                            "\"minLength\":1,\"pattern\":\"^[^ ]\"}"},
     [FORM_TRANSACTION_ID] = {"transaction_id", "{\"description\":\"1 to 64 of A-Z a-z 0-9 _ -\",\"type\":\"string\","
                                                "\"pattern\":\"^[A-Za-z0-9_-]{1,64}$\"}"},
+    [FORM_HASH] = {"hash", "{\"description\":\"64 hex digits, lower case.\",\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}"},
     [FORM_TRANSACTION] = {"transaction", "{\"description\":\"1 to 64 of A-Z a-z 0-9 . _ : -\",\"type\":\"string\","
                                          "\"pattern\":\"^[A-Za-z0-9._:-]{1,64}$\"}"},
 };

@@ -10,7 +10,8 @@
  * never repeated in a topic. */
 enum { TOPIC_RESPONSES = 10 };
 enum topic { TOPIC_PASSAGE, TOPIC_ALARM, TOPIC_STATE, TOPIC_INFO, TOPIC_AVAILABILITY, TOPIC_RESULT, TOPIC_MUSTER, TOPIC_HEALTH,
-             TOPIC_CHAIN_HEAD, TOPIC_DISCOVERY, /* the latter Home Assistant's */
+             TOPIC_CHAIN_HEAD,
+             TOPIC_DISCOVERY, /* Home Assistant's */
              TOPIC_RESPONSE, TOPIC_COUNT = TOPIC_RESPONSE + TOPIC_RESPONSES };
 
 /* PREFIX/SITE/declaration, PREFIX/SITE/revocation, PREFIX/SITE/+/passage, PREFIX/SITE/LANE/request/+, homeassistant/status. */

@@ -49,6 +49,7 @@ static void defaults(struct settings *s)
 {
     memset(s, 0, sizeof *s);
     s->eye.v4l2 = (struct camera_v4l2_settings){.device = "/dev/video0", .width_px = 1280, .height_px = 720, .rate_fps = 30};
+    s->eye.decoders = (struct eye_decoders){.count = 1, .kinds = {DECODER_ZBAR}};
     s->eye.replay.hold_ms = 1500;
     s->eye.replay.gap_ms = 1700;
     s->hang_ms = 900;

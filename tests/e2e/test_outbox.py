@@ -336,6 +336,12 @@ def drain(drive, mosquitto, tmp_path, backlog, live, every_ms):
     return listener.events, summary
 
 
+def share_that_came_first(event, old):
+    """1: the event was the last of all, as in a queue."""
+    left = [e["arrived_us"] for e in old if e["arrived_us"] > event["monotonic_us"]]
+    return sum(at < event["arrived_us"] for at in left) / len(left)
+
+
 @pytest.mark.parametrize("backlog,live,every_ms", [(20000, 60, 15), pytest.param(100000, 300, 30, marks=pytest.mark.long)])
 def test_a_live_event_never_waits_behind_the_backlog(drive, mosquitto, tmp_path, backlog, live, every_ms):
     events, summary = drain(drive, mosquitto, tmp_path, backlog, live, every_ms)
@@ -350,7 +356,9 @@ def test_a_live_event_never_waits_behind_the_backlog(drive, mosquitto, tmp_path,
     whole_us = drained_us - old[0]["arrived_us"]
     print(f"{backlog} in {whole_us / 1e6:.1f} s, {backlog / whole_us * 1e6:.0f} events/s; {len(between)} live ones beside, us: "
           f"p50 {between[len(between) // 2]}, p99 {between[len(between) * 99 // 100]}, max {between[-1]}; {summary}")
-    assert between[-1] < whole_us / 5
+    # Not by the clock of a busy machine, but by what stood behind: how much of the backlog that was left at the commit came first.
+    passed = sorted(share_that_came_first(event, old[:backlog]) for event in new if event["arrived_us"] < drained_us)
+    assert passed[len(passed) // 2] < 0.1 and passed[len(passed) * 9 // 10] < 0.5 and passed[-1] < 1
 
 
 def test_what_an_earlier_run_left_is_historical_and_the_rest_is_live(drive, mosquitto, tmp_path):
