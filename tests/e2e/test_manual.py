@@ -164,7 +164,7 @@ def page_options(lines):
 
 def commands(ctl):
     text = run(ctl, "--help")
-    return re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
+    return re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
 
 
 def test_every_command_and_option(build):
