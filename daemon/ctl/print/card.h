@@ -2,7 +2,7 @@
 #ifndef CTL_PRINT_CARD_H
 #define CTL_PRINT_CARD_H
 
-#include "daemon/ctl/print/page.h"
+#include "daemon/ctl/print/sheet.h"
 
 /* 5 × 5 cm is the size asked of a personal code (without its margin). Version 4 is the smallest whose margin fits the card. */
 #define CARD_WIDTH_MM (190.0 / 3)
@@ -10,6 +10,6 @@
 #define CARD_CODE_MM 50.0
 enum { CARD_LEAST_VERSION = 4 };
 
-void card_draw(struct page *page, const struct qr *qr, double left_mm, double top_mm, const char *title, const char *line);
+void card_draw(struct sheet *sheet, const struct qr *qr, double left_mm, double top_mm, const char *title, const char *line);
 
 #endif

@@ -14,7 +14,7 @@
 #include "daemon/ctl/print/file.h"
 #include "daemon/settings/key_file.h"
 
-enum { COLUMNS = 3, ROWS = 4, SHEET = COLUMNS * ROWS, CARDS_MAX = 20000, BAD_ROWS_SHOWN = 20, NOTE_MAX_BYTES = 181 };
+enum { COLUMNS = 3, ROWS = 4, PER_SHEET = COLUMNS * ROWS, CARDS_MAX = 20000, BAD_ROWS_SHOWN = 20, NOTE_MAX_BYTES = 181 };
 static const double PAPER_WIDTH_MM = 210, PAPER_HEIGHT_MM = 297;
 
 enum { OUT, KEY, VALID, STATUS };
@@ -43,7 +43,7 @@ struct cards {
     struct card *all;
     size_t count, room;
     int64_t bad;
-    enum page_format format;
+    enum sheet_format format;
     unsigned missing_letter;
 };
 
@@ -212,36 +212,36 @@ static enum ctl_exit read_list(struct cards *cards)
 
 /* ---- the sheets -------------------------------------------------------------------------------------------------- */
 
-static void draw_cuts(struct page *page, double left_mm, double top_mm)
+static void draw_cuts(struct sheet *sheet, double left_mm, double top_mm)
 {
     for (int i = 0; i <= COLUMNS; i++)
-        page_line(page, left_mm + i * CARD_WIDTH_MM, top_mm, left_mm + i * CARD_WIDTH_MM, top_mm + ROWS * CARD_HEIGHT_MM);
+        sheet_line(sheet, left_mm + i * CARD_WIDTH_MM, top_mm, left_mm + i * CARD_WIDTH_MM, top_mm + ROWS * CARD_HEIGHT_MM);
     for (int i = 0; i <= ROWS; i++)
-        page_line(page, left_mm, top_mm + i * CARD_HEIGHT_MM, left_mm + COLUMNS * CARD_WIDTH_MM, top_mm + i * CARD_HEIGHT_MM);
+        sheet_line(sheet, left_mm, top_mm + i * CARD_HEIGHT_MM, left_mm + COLUMNS * CARD_WIDTH_MM, top_mm + i * CARD_HEIGHT_MM);
 }
 
 static int write_sheets(FILE *out, void *userdata)
 {
     struct cards *cards = userdata;
     const double left_mm = (PAPER_WIDTH_MM - COLUMNS * CARD_WIDTH_MM) / 2, top_mm = (PAPER_HEIGHT_MM - ROWS * CARD_HEIGHT_MM) / 2;
-    struct page page = { .out = NULL };
-    int error = page_open(&page, cards->format, out, PAPER_WIDTH_MM, PAPER_HEIGHT_MM);
+    struct sheet sheet = { .out = NULL };
+    int error = sheet_open(&sheet, cards->format, out, PAPER_WIDTH_MM, PAPER_HEIGHT_MM);
     for (size_t i = 0; i < cards->count && error == 0; i++) {
-        const int place = (int)(i % SHEET);
+        const int place = (int)(i % PER_SHEET);
         struct qr qr;
         if (place == 0 && i > 0)
-            page_next(&page);
+            sheet_next(&sheet);
         if (place == 0)
-            draw_cuts(&page, left_mm, top_mm);
+            draw_cuts(&sheet, left_mm, top_mm);
         error = qr_encode(cards->all[i].code, QR_LEVEL_M, CARD_LEAST_VERSION, &qr);
         if (error < 0)
             break;
-        card_draw(&page, &qr, left_mm + place % COLUMNS * CARD_WIDTH_MM, top_mm + place / COLUMNS * CARD_HEIGHT_MM,
+        card_draw(&sheet, &qr, left_mm + place % COLUMNS * CARD_WIDTH_MM, top_mm + place / COLUMNS * CARD_HEIGHT_MM,
                   cards->all[i].name, cards->all[i].note);
         qr_free(&qr);
     }
-    cards->missing_letter = page.missing_letter;
-    const int closed = page_close(&page);
+    cards->missing_letter = sheet.missing_letter;
+    const int closed = sheet_close(&sheet);
     return error < 0 ? error : closed;
 }
 
@@ -256,7 +256,7 @@ static enum ctl_exit take_values(struct cards *cards)
     if (!dot || (strcmp(dot, ".pdf") != 0 && strcmp(dot, ".svg") != 0))
         return ctl_fail(ctl, CTL_USAGE, "--out '%s': allowed is a file that ends in .pdf or .svg",
                         printable(ctl->values[OUT], buffer, sizeof(buffer)));
-    cards->format = strcmp(dot, ".pdf") == 0 ? PAGE_PDF : PAGE_SVG;
+    cards->format = strcmp(dot, ".pdf") == 0 ? SHEET_PDF : SHEET_SVG;
     cards->signs = ctl->values[KEY] != NULL;
     if (!cards->signs)
         return ctl->values[VALID] || ctl->values[STATUS] ? ctl_fail(ctl, CTL_USAGE, "--valid and --status go with --key") : CTL_OK;
@@ -274,7 +274,7 @@ static enum ctl_exit take_values(struct cards *cards)
 static enum ctl_exit tell(const struct cards *cards)
 {
     const struct lang *lang = cards->ctl->lang;
-    const int64_t sheets = (int64_t)(cards->count + SHEET - 1) / SHEET;
+    const int64_t sheets = (int64_t)(cards->count + PER_SHEET - 1) / PER_SHEET;
     char letter[16];
     lang_print(stdout, lang, "cards.made", "cards", LANG_N(cards->count), "sheets", LANG_N(sheets), "file",
                cards->ctl->values[OUT], "bad", LANG_N(cards->bad), NULL);
@@ -293,8 +293,8 @@ static enum ctl_exit run(struct ctl *ctl)
     enum ctl_exit result = take_values(&cards);
     if (result == CTL_OK)
         result = read_list(&cards);
-    if (result == CTL_OK && cards.format == PAGE_SVG && cards.count > SHEET)
-        result = ctl_fail(ctl, CTL_USAGE, "--out: an SVG holds one sheet of %d cards, and these are %zu: take a .pdf", SHEET,
+    if (result == CTL_OK && cards.format == SHEET_SVG && cards.count > PER_SHEET)
+        result = ctl_fail(ctl, CTL_USAGE, "--out: an SVG holds one sheet of %d cards, and these are %zu: take a .pdf", PER_SHEET,
                           cards.count);
     if (result == CTL_OK) {
         const int error = print_file(ctl->values[OUT], write_sheets, &cards);

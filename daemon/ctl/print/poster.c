@@ -7,7 +7,7 @@
 #include "daemon/credential/utf8.h"
 #include "daemon/ctl/ctl.h"
 #include "daemon/ctl/print/file.h"
-#include "daemon/ctl/print/page.h"
+#include "daemon/ctl/print/sheet.h"
 
 #define LINK_BEFORE_ID "https://tokhaiyte.vn/?page=Group.checkin&groupId="
 enum { ID_DIGITS = 24, TEXT_MAX_BYTES = 200, ASKED_MM = 150 };
@@ -40,7 +40,7 @@ struct poster {
     const struct lang *lang; /* the poster's */
     const char *group_id, *place, *address;
     const struct paper *paper;
-    enum page_format format;
+    enum sheet_format format;
     struct qr qr;
     unsigned missing_letter;
 };
@@ -52,16 +52,16 @@ static double quiet_of(const struct poster *poster)
     return QR_QUIET_MODULES * poster->paper->code_mm / poster->qr.side;
 }
 
-static void draw_above(struct page *page, const struct poster *poster)
+static void draw_above(struct sheet *sheet, const struct poster *poster)
 {
     const struct paper *paper = poster->paper;
-    struct page_text box = { .left_mm = paper->margin_mm, .width_mm = paper->width_mm - 2 * paper->margin_mm, .lines = 1,
+    struct sheet_text box = { .left_mm = paper->margin_mm, .width_mm = paper->width_mm - 2 * paper->margin_mm, .lines = 1,
                              .bold = true, .white = true };
-    page_bar(page, 0, 0, paper->width_mm, paper->band_mm);
+    sheet_bar(sheet, 0, 0, paper->width_mm, paper->band_mm);
     box.height_mm = paper->title_mm;
     box.top_mm = (paper->band_mm - paper->title_mm) / 2;
-    (void)page_text(page, &box, say(poster->lang, "poster.title"));
-    struct page_text place = box, address = box;
+    (void)sheet_text(sheet, &box, say(poster->lang, "poster.title"));
+    struct sheet_text place = box, address = box;
     place.white = address.white = address.bold = false;
     place.lines = address.lines = 2;
     place.height_mm = paper->place_mm;
@@ -69,40 +69,40 @@ static void draw_above(struct page *page, const struct poster *poster)
     /* in the middle between the band and the code's margin */
     place.measured = address.measured = true;
     const double end_mm = paper->code_top_mm - quiet_of(poster);
-    const double needed_mm = page_text(page, &place, poster->place) + page_text(page, &address, poster->address);
+    const double needed_mm = sheet_text(sheet, &place, poster->place) + sheet_text(sheet, &address, poster->address);
     place.measured = address.measured = false;
     place.top_mm = paper->band_mm + (end_mm - paper->band_mm - needed_mm) / 2;
-    address.top_mm = place.top_mm + page_text(page, &place, poster->place);
-    (void)page_text(page, &address, poster->address);
+    address.top_mm = place.top_mm + sheet_text(sheet, &place, poster->place);
+    (void)sheet_text(sheet, &address, poster->address);
 }
 
-static void draw_below(struct page *page, const struct poster *poster)
+static void draw_below(struct sheet *sheet, const struct poster *poster)
 {
     static const char *const steps[] = { "poster.step1", "poster.step2", "poster.step3" };
     const struct paper *paper = poster->paper;
     char foot[160];
-    struct page_text box = { .left_mm = paper->margin_mm, .width_mm = paper->width_mm - 2 * paper->margin_mm, .lines = 1,
+    struct sheet_text box = { .left_mm = paper->margin_mm, .width_mm = paper->width_mm - 2 * paper->margin_mm, .lines = 1,
                              .top_mm = paper->code_top_mm + paper->code_mm + quiet_of(poster), .height_mm = paper->step_mm };
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++, box.top_mm += paper->step_mm)
-        (void)page_text(page, &box, say(poster->lang, steps[i]));
+        (void)sheet_text(sheet, &box, say(poster->lang, steps[i]));
     box.top_mm = paper->height_mm - paper->foot_mm - paper->margin_mm / 3;
     box.height_mm = paper->foot_mm;
-    (void)page_text(page, &box, lang_format(poster->lang, foot, sizeof(foot), "poster.foot", "id", poster->group_id, NULL));
+    (void)sheet_text(sheet, &box, lang_format(poster->lang, foot, sizeof(foot), "poster.foot", "id", poster->group_id, NULL));
 }
 
 static int write_poster(FILE *out, void *userdata)
 {
     struct poster *poster = userdata;
     const struct paper *paper = poster->paper;
-    struct page page = { .out = NULL };
-    const int error = page_open(&page, poster->format, out, paper->width_mm, paper->height_mm);
+    struct sheet sheet = { .out = NULL };
+    const int error = sheet_open(&sheet, poster->format, out, paper->width_mm, paper->height_mm);
     if (error == 0) {
-        draw_above(&page, poster);
-        page_code(&page, &poster->qr, (paper->width_mm - paper->code_mm) / 2, paper->code_top_mm, paper->code_mm);
-        draw_below(&page, poster);
+        draw_above(&sheet, poster);
+        sheet_code(&sheet, &poster->qr, (paper->width_mm - paper->code_mm) / 2, paper->code_top_mm, paper->code_mm);
+        draw_below(&sheet, poster);
     }
-    poster->missing_letter = page.missing_letter;
-    const int closed = page_close(&page);
+    poster->missing_letter = sheet.missing_letter;
+    const int closed = sheet_close(&sheet);
     return error < 0 ? error : closed;
 }
 
@@ -135,7 +135,7 @@ static enum ctl_exit take_values(const struct ctl *ctl, struct poster *ret, char
     if (!dot || (strcmp(dot, ".pdf") != 0 && strcmp(dot, ".svg") != 0))
         return ctl_fail(ctl, CTL_USAGE, "--out '%s': allowed is a file that ends in .pdf or .svg",
                         printable(ctl->values[OUT], buffer, sizeof(buffer)));
-    ret->format = strcmp(dot, ".pdf") == 0 ? PAGE_PDF : PAGE_SVG;
+    ret->format = strcmp(dot, ".pdf") == 0 ? SHEET_PDF : SHEET_SVG;
     return CTL_OK;
 }
 

@@ -14,24 +14,24 @@ enum { PNG_MODULE_PX = 8 };
 
 /* ---- SVG and PDF ------------------------------------------------------------------------------------------------- */
 
-static int print_page(const struct qr_card *card, const struct qr *qr, enum page_format format, FILE *out)
+static int print_page(const struct qr_card *card, const struct qr *qr, enum sheet_format format, FILE *out)
 {
-    struct page page = { .out = NULL };
-    int error = page_open(&page, format, out, CARD_WIDTH_MM, CARD_HEIGHT_MM);
+    struct sheet sheet = { .out = NULL };
+    int error = sheet_open(&sheet, format, out, CARD_WIDTH_MM, CARD_HEIGHT_MM);
     if (error == 0)
-        card_draw(&page, qr, 0, 0, card->title, card->line);
-    const int closed = page_close(&page);
+        card_draw(&sheet, qr, 0, 0, card->title, card->line);
+    const int closed = sheet_close(&sheet);
     return error < 0 ? error : closed;
 }
 
 static int print_svg(const struct qr_card *card, const struct qr *qr, FILE *out)
 {
-    return print_page(card, qr, PAGE_SVG, out);
+    return print_page(card, qr, SHEET_SVG, out);
 }
 
 static int print_pdf(const struct qr_card *card, const struct qr *qr, FILE *out)
 {
-    return print_page(card, qr, PAGE_PDF, out);
+    return print_page(card, qr, SHEET_PDF, out);
 }
 
 /* ---- PNG --------------------------------------------------------------------------------------------------------- */

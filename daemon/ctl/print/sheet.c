@@ -1,5 +1,5 @@
 /* Pages by cairo. */
-#include "daemon/ctl/print/page.h"
+#include "daemon/ctl/print/sheet.h"
 
 #include <cairo-pdf.h>
 #include <cairo-svg.h>
@@ -17,10 +17,10 @@ enum { LINES_MAX = 4, LINE_BYTES = 512 };
 
 static cairo_status_t write_bytes(void *closure, const unsigned char *bytes, unsigned length)
 {
-    struct page *page = closure;
-    if (fwrite(bytes, 1, length, page->out) == length)
+    struct sheet *sheet = closure;
+    if (fwrite(bytes, 1, length, sheet->out) == length)
         return CAIRO_STATUS_SUCCESS;
-    page->write_error = errno != 0 ? -errno : -EIO;
+    sheet->write_error = errno != 0 ? -errno : -EIO;
     return CAIRO_STATUS_WRITE_ERROR;
 }
 
@@ -29,47 +29,47 @@ static int error_of(cairo_status_t status)
     return status == CAIRO_STATUS_SUCCESS ? 0 : status == CAIRO_STATUS_NO_MEMORY ? -ENOMEM : -EIO;
 }
 
-int page_open(struct page *page, enum page_format format, FILE *out, double width_mm, double height_mm)
+int sheet_open(struct sheet *sheet, enum sheet_format format, FILE *out, double width_mm, double height_mm)
 {
     const double width = width_mm * POINTS_PER_MM, height = height_mm * POINTS_PER_MM;
-    *page = (struct page){ .out = out, .width_mm = width_mm, .height_mm = height_mm };
-    page->surface = format == PAGE_SVG ? cairo_svg_surface_create_for_stream(write_bytes, page, width, height)
-                                       : cairo_pdf_surface_create_for_stream(write_bytes, page, width, height);
-    if (format == PAGE_PDF)
-        cairo_pdf_surface_restrict_to_version(page->surface, CAIRO_PDF_VERSION_1_4);
-    page->context = cairo_create(page->surface); /* never NULL: errors stick to it and are asked for at the end */
-    cairo_scale(page->context, POINTS_PER_MM, POINTS_PER_MM);
-    cairo_set_source_rgb(page->context, 1, 1, 1); /* an SVG on a dark screen would be dark on dark */
-    cairo_paint(page->context);
-    cairo_set_source_rgb(page->context, 0, 0, 0);
-    return error_of(cairo_status(page->context));
+    *sheet = (struct sheet){ .out = out, .width_mm = width_mm, .height_mm = height_mm };
+    sheet->surface = format == SHEET_SVG ? cairo_svg_surface_create_for_stream(write_bytes, sheet, width, height)
+                                       : cairo_pdf_surface_create_for_stream(write_bytes, sheet, width, height);
+    if (format == SHEET_PDF)
+        cairo_pdf_surface_restrict_to_version(sheet->surface, CAIRO_PDF_VERSION_1_4);
+    sheet->context = cairo_create(sheet->surface); /* never NULL: errors stick to it and are asked for at the end */
+    cairo_scale(sheet->context, POINTS_PER_MM, POINTS_PER_MM);
+    cairo_set_source_rgb(sheet->context, 1, 1, 1); /* an SVG on a dark screen would be dark on dark */
+    cairo_paint(sheet->context);
+    cairo_set_source_rgb(sheet->context, 0, 0, 0);
+    return error_of(cairo_status(sheet->context));
 }
 
-void page_next(struct page *page)
+void sheet_next(struct sheet *sheet)
 {
-    cairo_show_page(page->context);
+    cairo_show_page(sheet->context);
 }
 
-int page_close(struct page *page)
+int sheet_close(struct sheet *sheet)
 {
-    if (!page->context)
+    if (!sheet->context)
         return 0;
-    int error = error_of(cairo_status(page->context));
-    cairo_destroy(page->context);
-    cairo_surface_finish(page->surface); /* writes the rest */
+    int error = error_of(cairo_status(sheet->context));
+    cairo_destroy(sheet->context);
+    cairo_surface_finish(sheet->surface); /* writes the rest */
     if (error == 0)
-        error = error_of(cairo_surface_status(page->surface));
-    cairo_surface_destroy(page->surface);
-    page->context = page->surface = NULL;
-    return page->write_error < 0 ? page->write_error : error;
+        error = error_of(cairo_surface_status(sheet->surface));
+    cairo_surface_destroy(sheet->surface);
+    sheet->context = sheet->surface = NULL;
+    return sheet->write_error < 0 ? sheet->write_error : error;
 }
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 /* Runs of a row as one rectangle each, in one path: no hair lines between modules, whatever draws it. */
-void page_code(struct page *page, const struct qr *qr, double left_mm, double top_mm, double side_mm)
+void sheet_code(struct sheet *sheet, const struct qr *qr, double left_mm, double top_mm, double side_mm)
 {
-    cairo_t *c = page->context;
+    cairo_t *c = sheet->context;
     const double module = side_mm / qr->side;
     for (int y = 0; y < qr->side; y++)
         for (int x = 0; x < qr->side; x++) {
@@ -85,10 +85,10 @@ void page_code(struct page *page, const struct qr *qr, double left_mm, double to
     cairo_set_antialias(c, CAIRO_ANTIALIAS_DEFAULT);
 }
 
-void page_line(struct page *page, double x1_mm, double y1_mm, double x2_mm, double y2_mm)
+void sheet_line(struct sheet *sheet, double x1_mm, double y1_mm, double x2_mm, double y2_mm)
 {
     static const double dashes[] = { 1.5, 1.5 };
-    cairo_t *c = page->context;
+    cairo_t *c = sheet->context;
     cairo_save(c);
     cairo_set_source_rgb(c, 0.7, 0.7, 0.7);
     cairo_set_line_width(c, 0.15);
@@ -99,10 +99,10 @@ void page_line(struct page *page, double x1_mm, double y1_mm, double x2_mm, doub
     cairo_restore(c);
 }
 
-void page_bar(struct page *page, double left_mm, double top_mm, double width_mm, double height_mm)
+void sheet_bar(struct sheet *sheet, double left_mm, double top_mm, double width_mm, double height_mm)
 {
-    cairo_rectangle(page->context, left_mm, top_mm, width_mm, height_mm);
-    cairo_fill(page->context);
+    cairo_rectangle(sheet->context, left_mm, top_mm, width_mm, height_mm);
+    cairo_fill(sheet->context);
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------- */
@@ -171,29 +171,29 @@ static void cut(cairo_t *c, const char *text, double width_mm, struct lines *ret
 }
 
 /* A letter that no font has is a box on paper: better said than hung on a door. */
-static void look_for_missing(struct page *page, const char *text)
+static void look_for_missing(struct sheet *sheet, const char *text)
 {
-    cairo_scaled_font_t *font = cairo_get_scaled_font(page->context);
+    cairo_scaled_font_t *font = cairo_get_scaled_font(sheet->context);
     cairo_glyph_t *glyphs = NULL;
     int count = 0;
     if (cairo_scaled_font_text_to_glyphs(font, 0, 0, text, -1, &glyphs, &count, NULL, NULL, NULL) != CAIRO_STATUS_SUCCESS)
         return;
     const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
-    for (int i = 0; i < count && page->missing_letter == 0; i++) {
+    for (int i = 0; i < count && sheet->missing_letter == 0; i++) {
         utf8proc_int32_t letter = 0;
         const utf8proc_ssize_t bytes = utf8proc_iterate(at, -1, &letter);
         if (bytes <= 0)
             break;
         if (glyphs[i].index == 0)
-            page->missing_letter = (unsigned)letter;
+            sheet->missing_letter = (unsigned)letter;
         at += bytes;
     }
     cairo_glyph_free(glyphs);
 }
 
-double page_text(struct page *page, const struct page_text *box, const char *text)
+double sheet_text(struct sheet *sheet, const struct sheet_text *box, const char *text)
 {
-    cairo_t *c = page->context;
+    cairo_t *c = sheet->context;
     /* Letter and mark as one sign, as the font has it. */
     utf8proc_uint8_t *composed = utf8proc_NFC((const utf8proc_uint8_t *)text);
     const char *drawn = composed ? (const char *)composed : text;
@@ -214,7 +214,7 @@ double page_text(struct page *page, const struct page_text *box, const char *tex
     for (int i = 0; i < lines.count && !box->measured; i++) {
         cairo_move_to(c, box->left_mm + (box->width_mm - width_of(c, lines.text[i])) / 2, box->top_mm + (i + BASELINE) * height);
         cairo_show_text(c, lines.text[i]);
-        look_for_missing(page, lines.text[i]);
+        look_for_missing(sheet, lines.text[i]);
     }
     cairo_set_source_rgb(c, 0, 0, 0);
     free(composed);
