@@ -27,7 +27,7 @@ def unescape(text):
     text = re.sub(r"\\\[u([0-9A-F]{4})\]", lambda found: chr(int(found[1], 16)), text)
     text = re.sub(r"\\f[BIRP]", "", text)
     for roff, plain in {r"\-": "-", r"\(aq": "'", r"\(ga": "`", r"\(ha": "^", r"\(ti": "~", r"\(em": "—", r"\(bu": "•",
-                        r"\&": ""}.items():
+                        r"\&": "", r"\:": ""}.items():
         text = text.replace(roff, plain)
     return text.replace(r"\e", "\\")
 
@@ -164,7 +164,7 @@ def page_options(lines):
 
 def commands(ctl):
     text = run(ctl, "--help")
-    return re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
+    return re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
 
 
 def test_every_command_and_option(build):
