@@ -39,7 +39,7 @@ enum broker_result broker_publish(struct broker_link *link, const char *topic, c
                                   int expiry_s, int timeout_ms);
 /* The next message, to be freed; *ret is NULL but for BROKER_OK. timeout_ms -1: waits for ever. What came before a loss comes first. */
 enum broker_result broker_receive(struct broker_link *link, int timeout_ms, struct broker_message **ret);
-int64_t broker_dropped(const struct broker_link *link); /* messages for which there was no room */
+int64_t broker_dropped(struct broker_link *link); /* messages for which there was no room */
 const char *broker_text(const struct broker_link *link); /* of the last failure; "" = nothing to add */
 void broker_close(struct broker_link *link);            /* accepts NULL */
 
