@@ -16,6 +16,7 @@ static const struct {
     { "FILE", ":files" },      { "PATH", ":files" },     { "PUB_FILE", ":files" },
     { "SECRET_FILE", ":files" }, { "DIR", ":folders" },  { "MODE", "normal hold_open lock_down" },
     { "STATUS", "green yellow red white revoked" },      { "SHELL", "bash zsh fish" },
+    { "A4|A5", "A4 A5" },
 };
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@ static const struct ctl_option PROVISION_OPTIONS[] = {
     [PROVISION_SUBJECT] = { "subject", "SUBJECT", true,
                             "whose: cccd:NUMBER, cmnd:, bhyt:, qid:, badge:, as the register knows them" },
     [PROVISION_VALID] = { "valid", "TIME", true, "for how long from now: 72h, 30d" },
-    [PROVISION_OUT] = { "out", "FILE", false, "a picture (.svg, .png, .txt) instead of the text" },
+    [PROVISION_OUT] = { "out", "FILE", false, "a picture (.svg, .pdf, .png, .txt) instead of the text" },
     { NULL, NULL, false, NULL },
 };
 

@@ -116,7 +116,7 @@ static const struct ctl_option ISSUE_OPTIONS[] = {
     [ISSUE_VALID] = { "valid", "TIME", true, "for how long from now: 30m, 72h, 14d" },
     [ISSUE_NAME] = { "name", "NAME", false, "the person's name, shown to staff; makes the code larger" },
     [ISSUE_GROUP] = { "group", "GROUP", false, "whose schedule holds, as the gate's configuration calls it" },
-    [ISSUE_OUT] = { "out", "FILE", false, "a picture (.svg, .png, .txt) instead of the code's text" },
+    [ISSUE_OUT] = { "out", "FILE", false, "a picture (.svg, .pdf, .png, .txt) instead of the code's text" },
     { NULL, NULL, false, NULL },
 };
 
@@ -201,7 +201,7 @@ const struct ctl_command CTL_TOKEN_ISSUE = {
     .details =
         "Example: qrgatectl token issue --key office.key --subject cccd:022199012345 --status green --valid 72h \\\n"
         "           --name \"Thu Do\" --out card.svg\n"
-        "The SVG shows name and validity too. Without --out the text is printed, for another program to draw.\n",
+        "SVG and PDF show name and validity too. Without --out the text is printed, for another program to draw.\n",
     .options = ISSUE_OPTIONS,
     .run = run_issue,
 };
