@@ -380,13 +380,13 @@ static enum broker_result judge(struct broker_link *link, enum broker_result res
     return code < 0 && !MQTTAsync_isConnected(link->paho) ? BROKER_LOST : BROKER_NO_RIGHTS;
 }
 
-enum broker_result broker_subscribe(struct broker_link *link, const char *filter, int timeout_ms)
+enum broker_result broker_subscribe(struct broker_link *link, const char *filter, int qos, int timeout_ms)
 {
     MQTTAsync_responseOptions options;
     int code;
     begin_step(link);
     set_answers(link, true, &options);
-    if (MQTTAsync_subscribe(link->paho, filter, 1, &options) != MQTTASYNC_SUCCESS)
+    if (MQTTAsync_subscribe(link->paho, filter, qos, &options) != MQTTASYNC_SUCCESS)
         return BROKER_LOST;
     const enum broker_result result = end_step(link, timeout_ms, &code);
     return judge(link, result, code);
