@@ -18,6 +18,8 @@ def read_table(path):
             table[key] += " " + line.strip()
         elif line.strip() and not line.startswith("#"):
             key, _, text = (part.strip() for part in line.partition("="))
+            if key in table:
+                raise SystemExit(f"{path}: {key} comes twice")
             table[key] = text
     return table
 
