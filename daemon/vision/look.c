@@ -19,7 +19,8 @@ enum {
     FORMAT_BITS_MAX = 3        /* more wrong ones can't be corrected */
 };
 
-static const float finders_min = 0.7f, bend_min = 0.75f;
+/* Of what is fixed in a code; what is read has seldom less than 1.7 of finders and timing together. */
+static const float finders_min = 0.7f, match_min = 1.55f, match_usual = 1.8f, bend_min = 0.75f, bend_finders_min = 0.85f;
 
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
 static const struct look_way ways[READER_LOOKS] = {
@@ -200,7 +201,7 @@ static int decode_grid(struct look_room *room, const struct fit *fit, const char
         return 1;
     }
     const int side = grid_picture_side_px(grid, GRID_PICTURE_MODULE_PX);
-    const struct decoder_picture picture = {room->drawing, side, side, side};
+    const struct decoder_picture picture = {room->drawing, side, side, side, .is_dark_on_light = true};
     const int before = room->codes_count;
     room->decodes_left--;
     grid_draw(grid, GRID_PICTURE_MODULE_PX, room->drawing);
@@ -236,13 +237,16 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
         const float finders = grid_finder_match(&room->grid);
         if (i == 0)
             sighting_offer(sighting, fit, &room->grid, finders);
-        if (finders < finders_min || grid_format_distance(&room->grid) > FORMAT_BITS_MAX)
+        if (finders < finders_min || finders + fit->timing < match_min ||
+            grid_format_distance(&room->grid) > FORMAT_BITS_MAX)
             continue;
         if (!is_first(grid_hash(&room->grid), tried, &tried_count))
             continue;
         const int result = decode_grid(room, fit, way->how);
         if (result != 0)
             return result;
+        if (finders + fit->timing < match_usual) /* one try is enough for what is hardly a code */
+            return 0;
     }
     return 0;
 }
@@ -273,7 +277,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         if (!fits)
             continue;
         result = try_grid(room, way, &fit, sighting);
-        if (result == 0 && fit.timing >= bend_min && room->bends_left > 0) {
+        if (result == 0 && fit.timing >= bend_min && grid_finder_match(&room->grid) >= bend_finders_min && room->bends_left > 0) {
             room->bends_left--;
             fit_bend(&room->pyramid, room->grid.fixed, &fit);
             grid_sample(&room->pyramid, &fit, &room->grid);
@@ -326,7 +330,8 @@ static int try_whole(struct look_room *room, const struct look_way *way, const s
     const int64_t begun_us = now_us(room);
     binarise(&image, way->whole_reach_px, 3, inverted, room->scratch, room->drawing);
     room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
-    const struct decoder_picture drawn = {room->drawing, image.width_px, image.height_px, image.width_px};
+    const struct decoder_picture drawn = {room->drawing, image.width_px, image.height_px, image.width_px,
+                                          .is_dark_on_light = sighting->has_code};
     return decode(room, room->settings->decoders[0], &drawn, &placing, way->how);
 }
 
@@ -338,7 +343,7 @@ static int try_second(struct look_room *room, const struct sighting *sighting)
     const struct image image = region_of(room, sighting, &placing);
     if (!decoder || image.width_px < QR_SIDE_MIN || image.height_px < QR_SIDE_MIN || now_us(room) >= room->deadline_us)
         return 0;
-    const struct decoder_picture part = {image.luma, image.width_px, image.height_px, (int)image.stride_bytes};
+    const struct decoder_picture part = {image.luma, image.width_px, image.height_px, (int)image.stride_bytes, false};
     return decode(room, decoder, &part, &placing, "second decoder");
 }
 

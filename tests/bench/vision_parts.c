@@ -67,7 +67,7 @@ struct bench *bench_new(bool quick, int rounds, bool alone)
     bench->darker = malloc(BENCH_PIXELS);
     if (!bench->room || !bench->luma || !bench->darker)
         abort();
-    bench->frame = (struct decoder_picture){bench->luma, RENDER_WIDTH_PX, RENDER_HEIGHT_PX, RENDER_WIDTH_PX};
+    bench->frame = (struct decoder_picture){bench->luma, RENDER_WIDTH_PX, RENDER_HEIGHT_PX, RENDER_WIDTH_PX, false};
     for (int i = 0; !alone && i < peers_count() && i < PEERS_MAX; i++)
         take_peer(bench, i);
     return bench;
