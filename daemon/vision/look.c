@@ -20,7 +20,7 @@ enum {
 };
 
 /* Of what is fixed in a code; what is read has seldom less than 1.7 of finders and timing together. */
-static const float fault_max = 2.5f; /* of a triple: nothing beyond was ever read */
+static const float fault_max = 3; /* of a triple: nothing beyond was ever read */
 static const float finders_min = 0.7f, match_min = 1.55f, match_usual = 1.8f, bend_min = 0.75f, bend_finders_min = 0.85f;
 
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
