@@ -289,7 +289,7 @@ static enum ctl_exit look_at(struct look *look, int number)
         say_unreadable(look, error);
         return CTL_OK;
     }
-    look->picture = (struct decoder_picture){ look->luma, width, height, width };
+    look->picture = (struct decoder_picture){ look->luma, width, height, width, false };
     look->result = (struct reader_result){ 0 };
     error = fit_reader(look, width, height);
     if (error == 0)

@@ -140,7 +140,7 @@ static enum outcome tell_unreadable(struct eye *eye, int64_t now)
 /* A control that can't be set costs a picture's quality and nothing more: a lost camera shows at its next frame. */
 static void meter(struct eye *eye, const struct camera_frame *frame)
 {
-    const struct decoder_picture picture = {frame->luma, frame->width_px, frame->height_px, frame->stride_bytes};
+    const struct decoder_picture picture = {frame->luma, frame->width_px, frame->height_px, frame->stride_bytes, false};
     struct exposure_reading reading;
     int32_t value = 0;
     const bool has_code =

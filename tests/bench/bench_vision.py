@@ -204,7 +204,7 @@ def worst_walls(bench):
     if not ratios:
         return
     walls = len({case for _, case in ratios})
-    print(f"\nhostile pictures: time of the costliest frame / {BASE} on the same picture; the worst of {walls}")
+    print(f"\nhostile pictures: time of the costliest frame / {BASE} on the same picture; the worst of {walls} (given up after 2 s)")
     for reader in bench.readers:
         mine = {case: value for (name, case), value in ratios.items() if name == reader}
         if mine:

@@ -553,7 +553,7 @@ static void try_decoding(const struct place *place)
             _exit(2);
         if (result != 1)
             continue;
-        const struct decoder_picture picture = {frame.luma, frame.width_px, frame.height_px, frame.stride_bytes};
+        const struct decoder_picture picture = {frame.luma, frame.width_px, frame.height_px, frame.stride_bytes, false};
         found += decoder_scan(decoder, &picture, codes) == 1;
     }
     for (unsigned set = 0; set < 40; set++) {
@@ -562,7 +562,7 @@ static void try_decoding(const struct place *place)
             QRinput_append(input, QR_MODE_8, 1, (const void *)"x") < 0)
             _exit(3);
         struct qr_picture picture = qr_centred(QRcode_encodeInput(input), WIDTH, HEIGHT, 6);
-        const struct decoder_picture view = {picture.luma, WIDTH, HEIGHT, WIDTH};
+        const struct decoder_picture view = {picture.luma, WIDTH, HEIGHT, WIDTH, false};
         (void)decoder_scan(decoder, &view, codes);
         free(picture.luma);
         QRinput_free(input);

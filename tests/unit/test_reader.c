@@ -89,7 +89,7 @@ static void put(struct bench *bench, const struct render_scene *scene, int numbe
 
 static struct decoder_picture view_of(const struct bench *bench)
 {
-    return (struct decoder_picture){bench->luma, WIDTH, HEIGHT, WIDTH};
+    return (struct decoder_picture){bench->luma, WIDTH, HEIGHT, WIDTH, false};
 }
 
 static struct reader_result frame(struct bench *bench)
@@ -468,7 +468,7 @@ static void no_pixel_outside_is_looked_at(void **state)
         assert_non_null(luma);
         for (size_t at = 0; at < bytes; at++) /* runs of a few pixels: many false squares, some at the edges */
             luma[at] = at % 3 != 0 && at > 0 ? luma[at - 1] : render_hash(at + (uint64_t)i * 1000003) & 1 ? 255 : 0;
-        const struct decoder_picture view = {luma, width, height, stride};
+        const struct decoder_picture view = {luma, width, height, stride, false};
         struct reader_result result;
         assert_int_equal(reader_picture(bench->reader, &view, READER_LOOKS, &result), 0);
         assert_int_equal(result.codes_count, 0);
@@ -478,7 +478,8 @@ static void no_pixel_outside_is_looked_at(void **state)
     struct reader_result result;
     const uint8_t pixels[100] = {0};
     const struct decoder_picture bad[] = {
-        {NULL, 10, 10, 10}, {pixels, 10, 10, 9}, {pixels, 0, 10, 10}, {pixels, 10, -1, 10}, {pixels, WIDTH + 1, 1, WIDTH + 1}};
+        {NULL, 10, 10, 10, false}, {pixels, 10, 10, 9, false}, {pixels, 0, 10, 10, false}, {pixels, 10, -1, 10, false},
+        {pixels, WIDTH + 1, 1, WIDTH + 1, false}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(reader_frame(bench->reader, &bad[i], &result), -22);
         assert_int_equal(reader_picture(bench->reader, &bad[i], 1, &result), -22);
