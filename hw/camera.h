@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CAMERA_PATH_BYTES = 256, CAMERA_SIDE_MAX_PX = 4096 };
+enum { CAMERA_PATH_BYTES = 256, CAMERA_SIDE_MAX_PX = 4096, CAMERA_CONTROLS_MAX = 16, CAMERA_CONTROL_NAME_BYTES = 32 };
 
 /* One luma picture. `luma` belongs to the camera and is valid until the next camera_next() or camera_close(). */
 struct camera_frame {
@@ -19,9 +19,27 @@ struct camera_frame {
     uint64_t number;        /* counts frames since open, dropped ones included */
 };
 
+/* Controls to be set at open, in this order. A name is the driver's in small letters with _ between words, as
+ * `v4l2-ctl --list-ctrls` prints it; what newer kernels call otherwise has its older name too ("exposure_auto"). */
+struct camera_controls {
+    struct {
+        char name[CAMERA_CONTROL_NAME_BYTES];
+        int32_t value;
+    } list[CAMERA_CONTROLS_MAX];
+    int count;
+};
+
 struct camera_v4l2_settings {
     char device[CAMERA_PATH_BYTES]; /* a stable path: /dev/v4l/by-id/… or /dev/videoN */
     int width_px, height_px, rate_fps;
+    struct camera_controls controls;
+};
+
+/* The one control that makes pictures brighter or darker: the exposure time where it can be set, else gain or brightness. */
+struct camera_exposure {
+    int32_t lowest, highest, step;
+    int32_t value; /* at the time of asking */
+    bool is_time;  /* twice the value is twice the light; otherwise each step adds as much as the last */
 };
 
 /* Pictures (PNG, JPEG, PGM) of a folder in name order, each held for hold_ms, then gray for gap_ms. Names that sort after
@@ -36,7 +54,8 @@ struct camera_replay_settings {
 
 struct camera;
 
-/* On success *ret_camera is owned by the caller until camera_close(). */
+/* On success *ret_camera is owned by the caller until camera_close(). `why` is then "", or a line about controls that the camera
+ * lacks or didn't take: no reason to stay closed, but one for the log. */
 int camera_v4l2_open(const struct camera_v4l2_settings *settings, struct camera **ret_camera, char *why, size_t why_bytes);
 int camera_replay_open(const struct camera_replay_settings *settings, struct camera **ret_camera, char *why,
                        size_t why_bytes);
@@ -44,6 +63,10 @@ int camera_replay_open(const struct camera_replay_settings *settings, struct cam
 /* 1: *ret_frame is the newest frame. 0: none within timeout_ms. -EBADMSG: a frame came and was broken (carry on).
  * Any other negative errno: the camera is lost, close it. ret_frame is untouched unless 1 is returned. */
 int camera_next(struct camera *camera, int timeout_ms, struct camera_frame *ret_frame);
+/* -ENOTSUP: this camera has no such control. */
+int camera_exposure(struct camera *camera, struct camera_exposure *ret);
+int camera_set_exposure(struct camera *camera, int32_t value); /* by hand from now on */
+int camera_release_exposure(struct camera *camera);            /* as configured, else as the driver has it by default */
 /* What was opened, for the log: device, format, size, rate. Valid until close. */
 const char *camera_describe(const struct camera *camera);
 void camera_close(struct camera *camera); /* accepts NULL */
@@ -52,6 +75,10 @@ void camera_close(struct camera *camera); /* accepts NULL */
 struct camera_ops {
     int (*next)(struct camera *camera, int timeout_ms, struct camera_frame *ret_frame);
     void (*close)(struct camera *camera);
+    /* These three may be NULL, all or none. */
+    int (*exposure)(struct camera *camera, struct camera_exposure *ret);
+    int (*set_exposure)(struct camera *camera, int32_t value);
+    int (*release_exposure)(struct camera *camera);
 };
 
 struct camera { /* first member of every driver's own struct */

@@ -15,6 +15,7 @@
 #include <libv4l2.h>
 #include <linux/videodev2.h>
 
+#include "hw/camera_controls.h"
 #include "hw/luma.h"
 
 enum { BUFFERS_WANTED = 4, BUFFERS_MIN = 2, NO_BUFFER = -1, STAMP_AGE_MAX_US = 2000000, US_PER_S = 1000000 };
@@ -31,6 +32,8 @@ struct v4l2_camera {
         size_t bytes;
     } buffers[BUFFERS_WANTED];
     unsigned buffers_count;
+    struct exposure_control exposure;
+    bool has_exposure, exposure_is_set;
     int held; /* the buffer that the last frame points into, or NO_BUFFER */
     bool streaming;
     uint64_t number;
@@ -54,6 +57,17 @@ static int call(int fd, unsigned long request, void *argument)
         result = v4l2_ioctl(fd, request, argument);
     while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : 0;
+}
+
+static int control_call(void *userdata, unsigned long request, void *argument)
+{
+    const struct v4l2_camera *camera = userdata;
+    return call(camera->fd, request, argument);
+}
+
+static struct control_device controls_of(struct v4l2_camera *camera)
+{
+    return (struct control_device){.call = control_call, .userdata = camera};
 }
 
 static const char *remedy(int error)
@@ -399,9 +413,34 @@ static int v4l2_camera_next(struct camera *base, int timeout_ms, struct camera_f
     return 1;
 }
 
+static int v4l2_camera_exposure(struct camera *base, struct camera_exposure *ret)
+{
+    struct v4l2_camera *camera = (struct v4l2_camera *)base;
+    const struct control_device device = controls_of(camera);
+    return camera->has_exposure ? controls_exposure(&device, &camera->exposure, ret) : -ENOTSUP;
+}
+
+static int v4l2_camera_set_exposure(struct camera *base, int32_t value)
+{
+    struct v4l2_camera *camera = (struct v4l2_camera *)base;
+    const struct control_device device = controls_of(camera);
+    camera->exposure_is_set = camera->has_exposure;
+    return camera->has_exposure ? controls_set_exposure(&device, &camera->exposure, value) : -ENOTSUP;
+}
+
+static int v4l2_camera_release_exposure(struct camera *base)
+{
+    struct v4l2_camera *camera = (struct v4l2_camera *)base;
+    const struct control_device device = controls_of(camera);
+    camera->exposure_is_set = false;
+    return camera->has_exposure ? controls_release_exposure(&device, &camera->exposure) : -ENOTSUP;
+}
+
 static void v4l2_camera_close(struct camera *base)
 {
     struct v4l2_camera *camera = (struct v4l2_camera *)base;
+    if (camera->exposure_is_set)
+        (void)v4l2_camera_release_exposure(base); /* fails when it was unplugged: nothing left to release */
     if (camera->streaming) {
         int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
         (void)call(camera->fd, VIDIOC_STREAMOFF, &type); /* fails when it was unplugged: nothing left to stop */
@@ -413,6 +452,15 @@ static void v4l2_camera_close(struct camera *base)
     luma_jpeg_free(camera->jpeg);
     free(camera->luma);
     free(camera);
+}
+
+/* Once it streams: some cameras forget at STREAMON what they were told before. A camera without a control still reads codes. */
+static void set_controls(struct v4l2_camera *camera, const struct camera_v4l2_settings *settings, char *why, size_t why_bytes)
+{
+    const struct control_device device = controls_of(camera);
+    (void)controls_apply(&device, &settings->controls, why, why_bytes); /* `why` says what failed */
+    camera->has_exposure = controls_find_exposure(&device, &settings->controls, US_PER_S / settings->rate_fps,
+                                                  &camera->exposure) == 0;
 }
 
 static int start(struct v4l2_camera *camera, const struct camera_v4l2_settings *settings, char *why, size_t why_bytes)
@@ -436,6 +484,7 @@ static int start(struct v4l2_camera *camera, const struct camera_v4l2_settings *
     if (result < 0)
         return fail(settings->device, "starting the stream", -result, why, why_bytes);
     camera->streaming = true;
+    set_controls(camera, settings, why, why_bytes);
 
     const uint32_t code = camera->format.pixelformat;
     (void)snprintf(camera->base.description, sizeof camera->base.description, "%.80s (%.32s) %.4s %ux%u at %.4g/s",
@@ -448,7 +497,11 @@ static int start(struct v4l2_camera *camera, const struct camera_v4l2_settings *
 int camera_v4l2_open(const struct camera_v4l2_settings *settings, struct camera **ret_camera, char *why,
                      size_t why_bytes)
 {
-    static const struct camera_ops ops = {.next = v4l2_camera_next, .close = v4l2_camera_close};
+    static const struct camera_ops ops = {.next = v4l2_camera_next,
+                                          .close = v4l2_camera_close,
+                                          .exposure = v4l2_camera_exposure,
+                                          .set_exposure = v4l2_camera_set_exposure,
+                                          .release_exposure = v4l2_camera_release_exposure};
 
     if (settings->width_px < 1 || settings->width_px > CAMERA_SIDE_MAX_PX || settings->height_px < 1 ||
         settings->height_px > CAMERA_SIDE_MAX_PX || settings->rate_fps < 1)

@@ -2,6 +2,7 @@
 #ifndef HW_DECODER_H
 #define HW_DECODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,15 @@ struct decoder_code {
     int corner_x[4], corner_y[4];
 };
 
+/* zxing is built in where its C API was found at build time; the names are the configuration's words. */
+enum decoder_kind { DECODER_ZBAR, DECODER_ZXING, DECODER_KINDS };
+const char *decoder_name(enum decoder_kind kind); /* "zbar", "zxing" */
+bool decoder_is_built_in(enum decoder_kind kind);
+void decoder_version(enum decoder_kind kind, char *ret_text, size_t text_bytes); /* the library's, "0.23.92"; "" without it */
+
 struct decoder;
-struct decoder *decoder_zbar_new(void); /* NULL: no memory */
+struct decoder *decoder_new(enum decoder_kind kind); /* NULL: no memory, or not built in */
+struct decoder *decoder_zbar_new(void);              /* NULL: no memory */
 /* Number of codes found (0…DECODER_CODES_MAX), or a negative errno. Parts of a Structured Append are no codes. */
 int decoder_scan(struct decoder *decoder, const struct decoder_picture *picture,
                  struct decoder_code ret_codes[DECODER_CODES_MAX]);
@@ -35,5 +43,10 @@ struct decoder_ops {
 struct decoder { /* first member of every decoder's own struct */
     const struct decoder_ops *ops;
 };
+
+/* For decoder.c alone, which knows what is built in. */
+void decoder_zbar_version(char *ret_text, size_t text_bytes);
+struct decoder *decoder_zxing_new(void);
+void decoder_zxing_version(char *ret_text, size_t text_bytes);
 
 #endif

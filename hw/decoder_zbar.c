@@ -186,3 +186,10 @@ struct decoder *decoder_zbar_new(void)
     hold_charsets(decoder);
     return &decoder->base;
 }
+
+void decoder_zbar_version(char *ret_text, size_t text_bytes)
+{
+    unsigned major = 0, minor = 0, patch = 0;
+    (void)zbar_version(&major, &minor, &patch);
+    (void)snprintf(ret_text, text_bytes, "%u.%u.%u", major, minor, patch);
+}

@@ -13,7 +13,8 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "results"
 CI = os.environ.get("CI") == "true"
-PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]
+# Three at a time on two processors: most of these tests wait for something.
+PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "-n", str((os.cpu_count() or 1) + 1)]
 
 
 class Counts:
@@ -128,6 +129,7 @@ def main():
     elif build(counts, "build with gcc"):
         if step("lint"):
             one(counts, "include order", ["make", "--no-print-directory", "includes"])
+            one(counts, "words of each language", ["make", "--no-print-directory", "words"])
             one(counts, "cppcheck", ["make", "--no-print-directory", "cppcheck"])
             one(counts, "unit file", ["make", "--no-print-directory", "unitfile"])
             build(counts, "build with clang", "CC=clang", "BUILD=build/clang")

@@ -4,11 +4,19 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # What the programs are linked with, or what is loaded into them by the tests.
 libraries="libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev libconfig-dev libcbor-dev libsodium-dev
- libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libcmocka-dev libqrencode-dev libjson-c-dev libssl-dev
- zlib1g-dev libutf8proc-dev libfaketime libnss-wrapper"
-packages="build-essential pkg-config clang cppcheck openssl groff-base qrencode mosquitto mosquitto-clients python3
- python3-pytest python3-jsonschema python3-cryptography valgrind sqlite3 systemd procps strace ca-certificates
- libclang-rt-dev"
+ libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev
+ libutf8proc-dev
+ libcmocka-dev libfaketime libnss-wrapper"
+packages="build-essential pkg-config clang cppcheck libclang-rt-dev
+ python3 python3-pytest python3-pytest-xdist
+ python3-jsonschema python3-cryptography python3-jinja2
+ mosquitto mosquitto-clients
+ zsh fish
+ openssl groff-base qrencode sqlite3
+ valgrind
+ systemd procps strace ca-certificates"
+# The second decoder, tested where it is to be had with its C API.
+[ "$(. /etc/os-release && echo "${VERSION_ID%%.*}")" != 13 ] || libraries="$libraries libzxing-dev"
 if [ $# -gt 0 ]; then # for the programs of another architecture ($1), tested by an emulator
     for p in $libraries; do packages="$packages $p:$1"; done
     packages="$packages crossbuild-essential-$1 qemu-user"

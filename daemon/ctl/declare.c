@@ -11,6 +11,7 @@
 #include "daemon/journal/register.h"
 #include "daemon/mqtt/inbound.h"
 #include "daemon/settings/settings.h"
+#include "daemon/settings/site_key.h"
 
 enum { SUBJECT, STATUS, SYMPTOMS, CONTACTS, TRAVELLED, SYMPTOMS_AT, CONTACT_AT, TRAVEL_AT, AT, BY, GROUP, OPTION_COUNT };
 static const struct ctl_option OPTIONS[] = {
@@ -183,14 +184,16 @@ static enum ctl_exit fail_write(struct ctl *ctl, int error)
 static enum ctl_exit write_declaration(struct ctl *ctl, const struct declared *declared)
 {
     struct register_writer writer = { .db = NULL };
-    uint8_t site_key[32];
+    struct site_keys keys;
     sqlite3 *db = NULL;
     bool taken = false;
-    enum ctl_exit result = ctl_load_site_key(ctl, site_key);
+    enum ctl_exit result = ctl_load_site_keys(ctl, &keys);
     if (result == CTL_OK)
         result = ctl_open_database(ctl, false, &db);
     if (result == CTL_OK) {
-        int error = register_writer_open(db, site_key, &writer);
+        int error = register_writer_open(db, keys.current, &writer);
+        if (error == 0)
+            register_writer_old_key(&writer, keys.has_old ? keys.old : NULL);
         if (error == 0)
             error = database_run(db, "BEGIN IMMEDIATE");
         if (error == 0)
@@ -205,7 +208,7 @@ static enum ctl_exit write_declaration(struct ctl *ctl, const struct declared *d
         if (!sqlite3_get_autocommit(db))
             (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
     }
-    sodium_memzero(site_key, sizeof(site_key));
+    sodium_memzero(&keys, sizeof(keys));
     register_writer_close(&writer);
     (void)sqlite3_close(db); /* accepts NULL; no statement is left */
     return result;

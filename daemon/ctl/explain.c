@@ -354,7 +354,7 @@ static enum ctl_exit load(struct explain *explain)
     struct ctl *ctl = explain->ctl;
     const char *config = ctl->config ? ctl->config : DEFAULT_CONFIG;
     struct credential_trust *trust = &explain->settings.journal.trust;
-    uint8_t site_key[32];
+    struct site_keys keys;
 
     explain->at_s = ctl->now_s;
     if (ctl->values[AT] && !parse_time(ctl->values[AT], &explain->at_s))
@@ -370,11 +370,13 @@ static enum ctl_exit load(struct explain *explain)
     const char *key_file = ctl->site_key ? ctl->site_key : explain->settings.site_key_file;
     if (ctl->site_key || access(key_file, R_OK) == 0) {
         char why[512] = "";
-        if (site_key_load(key_file, site_key, why, sizeof(why)) < 0)
+        if (site_keys_load(key_file, &keys, why, sizeof(why)) < 0)
             return ctl_fail(ctl, CTL_FAILED, "%s", why);
-        rotating_key_from_site_key(site_key, trust->rotation_key);
+        rotating_key_from_site_key(keys.current, trust->rotation_key);
+        rotating_key_from_site_key(keys.old, trust->old_rotation_key);
         trust->has_rotation_key = true;
-        sodium_memzero(site_key, sizeof(site_key));
+        trust->has_old_rotation_key = keys.has_old;
+        sodium_memzero(&keys, sizeof(keys));
     }
     trust->explain = true;
     return CTL_OK;

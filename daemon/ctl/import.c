@@ -12,6 +12,7 @@
 #include "daemon/ctl/rows.h"
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
+#include "daemon/settings/site_key.h"
 
 enum { BATCH_ROWS = 10000, YIELD_MS = 10 };
 
@@ -231,14 +232,16 @@ static enum ctl_exit open_file(struct import *import)
 static enum ctl_exit open_register(struct import *import)
 {
     struct ctl *ctl = import->ctl;
-    uint8_t site_key[32] = { 0 }; /* revocations need none */
-    enum ctl_exit result = import->kind == ROW_DECLARATION ? ctl_load_site_key(ctl, site_key) : CTL_OK;
+    struct site_keys keys = { .has_old = false }; /* revocations need none */
+    enum ctl_exit result = import->kind == ROW_DECLARATION ? ctl_load_site_keys(ctl, &keys) : CTL_OK;
     if (result == CTL_OK)
         result = ctl_open_database(ctl, false, &import->db);
     int error = result == CTL_OK ? database_tune_import(import->db) : 0;
     if (result == CTL_OK && error == 0)
-        error = register_writer_open(import->db, site_key, &import->writer);
-    sodium_memzero(site_key, sizeof(site_key));
+        error = register_writer_open(import->db, keys.current, &import->writer);
+    if (error == 0)
+        register_writer_old_key(&import->writer, keys.has_old ? keys.old : NULL);
+    sodium_memzero(&keys, sizeof(keys));
     if (result != CTL_OK)
         return result;
     if (error < 0)

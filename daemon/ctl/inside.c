@@ -14,6 +14,7 @@
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
 #include "daemon/settings/settings.h"
+#include "daemon/settings/site_key.h"
 
 enum { NAME_BYTES = 96, LINE_BYTES = 512, BAD_LINES_SHOWN = 20, JSON_BYTES = 2048, INSIDE_MAX = 1000000 };
 
@@ -92,7 +93,7 @@ static int by_hash(const void *left, const void *right)
 /* "cccd:022199012345", or with a name behind a comma, semicolon or tab; empty lines and those with '#' are skipped. */
 static int take_line(struct inside *inside, char *line)
 {
-    char subject[CREDENTIAL_SUBJECT_BYTES], hash[JOURNAL_ID_BYTES];
+    char subject[CREDENTIAL_SUBJECT_BYTES];
     struct person key = { .subject = "" };
     line += strspn(line, " \t");
     if (line[0] == '\0' || line[0] == '#')
@@ -105,8 +106,7 @@ static int take_line(struct inside *inside, char *line)
         return -EINVAL;
     const char *name = line + field + (line[field] != '\0');
     inside->subjects++;
-    register_person(inside->numbers.site_key, subject, hash);
-    const int error = register_resolve(&inside->numbers, hash, key.row.person);
+    const int error = register_of_subject(&inside->numbers, subject, key.row.person);
     if (error < 0)
         return -EIO;
     struct person *found = inside->count > 0
@@ -290,13 +290,15 @@ static enum ctl_exit read_names(struct inside *inside)
 
 static enum ctl_exit read_all(struct inside *inside)
 {
-    uint8_t site_key[32] = { 0 };
+    struct site_keys keys = { .has_old = false };
     const bool listed = inside->ctl->values[SUBJECTS] != NULL;
-    enum ctl_exit result = listed ? ctl_load_site_key(inside->ctl, site_key) : CTL_OK;
+    enum ctl_exit result = listed ? ctl_load_site_keys(inside->ctl, &keys) : CTL_OK;
     int error = 0;
     if (result == CTL_OK && listed)
-        error = register_writer_open(inside->db, site_key, &inside->numbers);
-    sodium_memzero(site_key, sizeof(site_key));
+        error = register_writer_open(inside->db, keys.current, &inside->numbers);
+    if (error == 0 && keys.has_old)
+        register_writer_old_key(&inside->numbers, keys.old);
+    sodium_memzero(&keys, sizeof(keys));
     if (result != CTL_OK)
         return result;
     /* One moment: nobody walks through the list while it is read. The daemon isn't held up by a reader. */

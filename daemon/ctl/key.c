@@ -30,20 +30,19 @@ enum ctl_exit pass_fail_write(const struct ctl *ctl, const char *path, int error
                     error == -EEXIST ? "; keys are never overwritten: take another name, or move the file away" : "");
 }
 
-/* Where the two files go. */
-static enum ctl_exit new_paths(const struct ctl *ctl, char secret[PASS_PATH_BYTES], char public[PASS_PATH_BYTES])
+enum ctl_exit pass_pair_paths(const struct ctl *ctl, const char *kid, const char *out, const char *pub,
+                              char secret[PASS_PATH_BYTES], char public[PASS_PATH_BYTES])
 {
-    const char *out = ctl->values[NEW_OUT], *pub = ctl->values[NEW_PUBLIC];
     struct stat status;
     const bool is_folder = stat(out, &status) == 0 && S_ISDIR(status.st_mode);
     if (!is_folder && !pub)
         return ctl_fail(ctl, CTL_USAGE,
                         "--public PUB_FILE is missing, for '%s' isn't a folder that could take both files", out);
-    int error = is_folder ? pass_join(out, ctl->values[NEW_KID], ".key", secret)
+    int error = is_folder ? pass_join(out, kid, ".key", secret)
                           : -(snprintf(secret, PASS_PATH_BYTES, "%s", out) >= PASS_PATH_BYTES);
     if (error == 0)
         error = pub ? -(snprintf(public, PASS_PATH_BYTES, "%s", pub) >= PASS_PATH_BYTES)
-                    : pass_join(out, ctl->values[NEW_KID], ".pub", public);
+                    : pass_join(out, kid, ".pub", public);
     return error == 0 ? CTL_OK : ctl_fail(ctl, CTL_USAGE, "--out, --public: the path is too long");
 }
 
@@ -69,8 +68,8 @@ static enum ctl_exit new_names(const struct ctl *ctl, struct key_file *ret)
     return CTL_OK;
 }
 
-static enum ctl_exit write_pair(const struct ctl *ctl, const struct key_file *secret, const struct key_file *public,
-                                const char *secret_path, const char *public_path)
+enum ctl_exit pass_write_pair(const struct ctl *ctl, const struct key_file *secret, const struct key_file *public,
+                              const char *secret_path, const char *public_path)
 {
     int error = key_file_write(secret_path, true, secret);
     if (error < 0)
@@ -90,13 +89,13 @@ static enum ctl_exit run_new(struct ctl *ctl)
     char secret_path[PASS_PATH_BYTES], public_path[PASS_PATH_BYTES], when[32];
     enum ctl_exit result = new_names(ctl, &secret);
     if (result == CTL_OK)
-        result = new_paths(ctl, secret_path, public_path);
+        result = pass_pair_paths(ctl, secret.kid, ctl->values[NEW_OUT], ctl->values[NEW_PUBLIC], secret_path, public_path);
     if (result != CTL_OK)
         return result;
     public = secret;
     randombytes_buf(secret.key, sizeof(secret.key));
     (void)crypto_sign_seed_keypair(public.key, signing_key, secret.key); /* can't fail */
-    result = write_pair(ctl, &secret, &public, secret_path, public_path);
+    result = pass_write_pair(ctl, &secret, &public, secret_path, public_path);
     sodium_memzero(&secret, sizeof(secret));
     sodium_memzero(signing_key, sizeof(signing_key));
     if (result == CTL_OK)

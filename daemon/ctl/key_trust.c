@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/ctl/pass.h"
+#include "daemon/mqtt/json_write.h"
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/settings.h"
 
@@ -40,7 +41,7 @@ enum ctl_exit pass_trust_folder(struct ctl *ctl, const char *option, char ret_fo
     return result;
 }
 
-enum { KNOWN_MAX = 64 };
+enum { KNOWN_MAX = 64, KEY_JSON_BYTES = 4096 };
 
 struct known {
     char name[256]; /* in the folder */
@@ -129,9 +130,10 @@ static bool holds_secret(const char *path)
 
 /* ---- key list ---------------------------------------------------------------------------------------------------- */
 
-enum { LIST_TRUST };
+enum { LIST_TRUST, LIST_JSON };
 static const struct ctl_option LIST_OPTIONS[] = {
     [LIST_TRUST] = { "trust", "DIR", false, TRUST_HELP },
+    [LIST_JSON] = { "json", NULL, false, "one JSON object a key, on a line of its own" },
     { NULL, NULL, false, NULL },
 };
 
@@ -173,6 +175,24 @@ static void print_key(const struct known *one, int64_t now_s)
                  one->key.issuer[0] != '\0' ? printable(one->key.issuer, issuer, sizeof(issuer)) : "(any)", one->name);
 }
 
+static void print_key_json(const struct known *one, int64_t now_s)
+{
+    char text[KEY_JSON_BYTES], when[32];
+    struct json json;
+    json_begin(&json, text, sizeof(text));
+    json_text(&json, "kid", one->key.kid, sizeof(one->key.kid));
+    if (one->key.from_s != 0)
+        json_text(&json, "from", format_time(one->key.from_s, when), sizeof(when));
+    if (one->key.until_s != 0)
+        json_text(&json, "until", format_time(one->key.until_s, when), sizeof(when));
+    json_text(&json, "state", state_of(&one->key, now_s), SIZE_MAX);
+    if (one->key.issuer[0] != '\0')
+        json_text(&json, "issuer", one->key.issuer, sizeof(one->key.issuer));
+    json_text(&json, "file", one->name, sizeof(one->name));
+    if (json_end(&json) >= 0) /* it fits: each text is bounded, and the buffer holds the worst of them */
+        (void)printf("%s\n", text);
+}
+
 static enum ctl_exit run_list(struct ctl *ctl)
 {
     char folder[PASS_PATH_BYTES];
@@ -180,12 +200,13 @@ static enum ctl_exit run_list(struct ctl *ctl)
     struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;
     if (!known)
         return CTL_FAILED;
-    if (known->count > 0)
+    const bool json = ctl->values[LIST_JSON] != NULL;
+    if (known->count > 0 && !json)
         (void)printf("%-16s  %-20s  %-20s  %-8s  %-24s  %s\n", "KID", "FROM", "UNTIL", "STATE", "ISSUER", "FILE");
-    else
+    else if (!json)
         (void)printf("%s: no key is trusted here\n", folder);
     for (int i = 0; i < known->count; i++)
-        print_key(&known->keys[i], ctl->now_s);
+        (json ? print_key_json : print_key)(&known->keys[i], ctl->now_s);
     if (known->bad > 0)
         result = ctl_fail(ctl, CTL_FAILED,
                           "%d of the files can't be used (see above), so no lane starts with this folder", known->bad);

@@ -15,6 +15,7 @@
 #include "daemon/credential/utf8.h"
 #include "daemon/ctl/pass.h"
 #include "daemon/settings/key_file.h"
+#include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
 
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
@@ -222,16 +223,18 @@ static bool has_config(const struct ctl *ctl)
 static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credential_trust *ret)
 {
     char folder[PASS_PATH_BYTES];
-    uint8_t site_key[32];
+    struct site_keys keys;
     enum ctl_exit result = CTL_OK;
     memset(ret, 0, sizeof(*ret));
     if (rotating && (ctl->site_key || has_config(ctl))) {
-        result = ctl_load_site_key(ctl, site_key);
+        result = ctl_load_site_keys(ctl, &keys);
         if (result == CTL_OK) {
-            rotating_key_from_site_key(site_key, ret->rotation_key);
+            rotating_key_from_site_key(keys.current, ret->rotation_key);
+            rotating_key_from_site_key(keys.old, ret->old_rotation_key);
             ret->has_rotation_key = true;
+            ret->has_old_rotation_key = keys.has_old;
         }
-        sodium_memzero(site_key, sizeof(site_key));
+        sodium_memzero(&keys, sizeof(keys));
     } else if (!rotating && (ctl->values[SHOW_TRUST] || has_config(ctl))) {
         result = pass_trust_folder(ctl, ctl->values[SHOW_TRUST], folder);
         if (result == CTL_OK && trust_folder_load(folder, ret, stderr) < 0)
@@ -359,6 +362,7 @@ static enum ctl_exit run_show(struct ctl *ctl)
     result = show_signature(&c, rotating ? trust.has_rotation_key : ctl->values[SHOW_TRUST] || has_config(ctl));
 end:
     sodium_memzero(trust.rotation_key, sizeof(trust.rotation_key));
+    sodium_memzero(trust.old_rotation_key, sizeof(trust.old_rotation_key));
     trust_folder_free(&trust);
     return result;
 }

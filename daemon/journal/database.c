@@ -12,6 +12,7 @@
 
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
+#include "daemon/journal/tidy.h"
 
 enum { APPLICATION_ID = 0x51524754 /* "QRGT" in the file's header */, BUSY_STEP_MS = 2 };
 
@@ -106,6 +107,14 @@ static const char *const MIGRATIONS[] = {
      "  hash BLOB NOT NULL,"           /* the last row's */
      "  seal BLOB NOT NULL"
      ") STRICT;"),
+
+    /* whose rotating token was shown: so that one person can be exported and erased. Those from before grow old. */
+    ("ALTER TABLE rotating ADD COLUMN person TEXT NOT NULL DEFAULT '';"
+     /* the site key that hashes are made with, by its id; and those still there that were made with the one before it */
+     "CREATE TABLE site_key (key_id TEXT PRIMARY KEY, since_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+     /* moved: its number was shown since, and what was under it is under the new key's hash */
+     "CREATE TABLE old_hash (hash TEXT PRIMARY KEY, moved INTEGER NOT NULL DEFAULT 0 CHECK (moved IN (0, 1))) "
+     "STRICT, WITHOUT ROWID;"),
 };
 _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERSION, "one migration for each version");
 
@@ -188,7 +197,7 @@ int database_tune_import(sqlite3 *db)
     return database_run(db, "PRAGMA cache_size = -131072; PRAGMA wal_autocheckpoint = 65536;");
 }
 
-static int64_t pragma_number(sqlite3 *db, const char *sql, int *error)
+int64_t database_number(sqlite3 *db, const char *sql, int *error)
 {
     sqlite3_stmt *statement = NULL;
     int64_t number = 0;
@@ -257,18 +266,34 @@ static int configure(sqlite3 *db, const char *path, char *why, size_t why_bytes)
     if (!wal)
         return say(-ENOTSUP, why, why_bytes,
                    "%s: this file system can't hold a write-ahead log; put the database on a local disk", path);
-    /* FULL: a commit that was answered survives a power cut. secure_delete: what is erased is overwritten. */
+    /* FULL: a commit that was answered survives a power cut. secure_delete: what is erased is overwritten. temp_store:
+     * rows that are sorted leave no file behind. */
     error = database_run(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+                             "PRAGMA temp_store = MEMORY;"
                              "PRAGMA journal_size_limit = 4194304; PRAGMA trusted_schema = OFF;");
+    if (error == 0)
+        error = tidy_attach(db);
+    if (error == -ENOTSUP)
+        return say(error, why, why_bytes, "%s: was made with auto_vacuum, which qrgate never does; VACUUM it without", path);
     return error < 0 ? say_failed(db, path, error, why, why_bytes) : 0;
+}
+
+int database_wipe_log(sqlite3 *db, bool wait)
+{
+    if (!wait)
+        (void)sqlite3_busy_handler(db, NULL, NULL); /* both can't fail on an open connection */
+    const int code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (!wait)
+        (void)sqlite3_busy_handler(db, wait_busy, NULL);
+    return database_error(code);
 }
 
 static int check_version(sqlite3 *db, const char *path, int64_t *ret_version, char *why, size_t why_bytes)
 {
     int error;
-    *ret_version = pragma_number(db, "PRAGMA user_version", &error);
-    const int64_t application = error < 0 ? 0 : pragma_number(db, "PRAGMA application_id", &error);
-    const int64_t tables = error < 0 ? 0 : pragma_number(db, "SELECT count(*) FROM sqlite_schema", &error);
+    *ret_version = database_number(db, "PRAGMA user_version", &error);
+    const int64_t application = error < 0 ? 0 : database_number(db, "PRAGMA application_id", &error);
+    const int64_t tables = error < 0 ? 0 : database_number(db, "SELECT count(*) FROM sqlite_schema", &error);
     if (error < 0)
         return say_failed(db, path, error, why, why_bytes);
     const bool empty = *ret_version == 0 && application == 0 && tables == 0;

@@ -85,8 +85,7 @@ int store_next_open(struct store *store, int64_t after_seq, struct event *ret); 
  * holds a value that no version of ours wrote. */
 typedef int store_each(const struct stored_event *row, void *userdata);
 int store_walk(struct sqlite3 *db, int64_t after_seq, store_each *each, void *userdata);
-/* Forgets one person, by the hash of any of their numbers: rows stay, chained, without person and salt; declaration,
- * numbers and presence go. The log is cut so that no copy stays. (erase.c) */
-int store_erase_person(struct sqlite3 *db, const char *person, int64_t *ret_rows);
+/* The same for the rows of one person, by the hash of any of their numbers. */
+int store_walk_person(struct sqlite3 *db, const char *person, store_each *each, void *userdata);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "daemon/journal/event.h"
 #include "daemon/journal/register_row.h"
+#include "daemon/journal/site_key_change.h"
 #include "daemon/journal/worker_parts.h"
 
 enum { BOUND_LINKS_MAX = 3 }; /* completed -> override -> held */
@@ -24,7 +25,14 @@ int worker_open(struct worker *worker, struct journal_settings *settings, char *
         error = store_open(&worker->store, settings->path, why, why_bytes);
     if (error < 0)
         return error;
-    error = register_writer_open(worker->store.db, settings->site_key, &worker->people);
+    const uint8_t *old_key = settings->has_old_site_key ? settings->old_site_key : NULL;
+    error = site_key_adopt(worker->store.db, settings->site_key, old_key, settings->opened_at_us);
+    if (error == -ENOSPC) /* a full disk must not keep the guard's button away: at the next start, then */
+        error = 0;
+    if (error == 0)
+        error = register_writer_open(worker->store.db, settings->site_key, &worker->people);
+    if (error == 0)
+        register_writer_old_key(&worker->people, old_key);
     if (error == 0)
         error = presence_open(worker->store.db, &worker->presence);
     if (error == 0)
@@ -327,9 +335,13 @@ static int reload(struct worker *worker, const struct journal_settings *fresh)
         memcmp(fresh->site_key, settings->site_key, sizeof(settings->site_key)) != 0 ||
         fresh->has_sensor != settings->has_sensor)
         return -EPERM;
+    settings->has_old_site_key = fresh->has_old_site_key; /* gone: the change is over */
+    memcpy(settings->old_site_key, fresh->old_site_key, sizeof(settings->old_site_key));
+    register_writer_old_key(&worker->people, fresh->has_old_site_key ? fresh->old_site_key : NULL);
     settings->policy = fresh->policy;
     settings->trust = fresh->trust;
     settings->keep_days = fresh->keep_days;
+    settings->register_days = fresh->register_days;
     settings->size_max_bytes = fresh->size_max_bytes;
     return 0;
 }
@@ -382,6 +394,8 @@ void worker_do(struct worker *worker, struct journal_request *request, struct jo
         error = answer_request(worker, request, answer);
     if (request->op == JOURNAL_PING || request->op == JOURNAL_PURGE)
         worker_tell_room(worker, &answer->room);
+    if (request->op == JOURNAL_PING)
+        worker_tell_head(worker, &answer->head);
     if (error < 0) {
         answer->error = error;
         answer->taken = answer->more = false;

@@ -236,13 +236,16 @@ static int sensor(struct lane *lane, const struct lane_input *input)
 static int unreadable(struct lane *lane, const struct lane_input *input)
 {
     int64_t now_us = lane->now_us;
-    if (lane->unreadable_since_us == 0 || now_us - lane->unreadable_last_us > lane_us(UNREADABLE_PAUSE_MS))
+    if (lane->unreadable_since_us == 0 || now_us - lane->unreadable_last_us > lane_us(UNREADABLE_PAUSE_MS)) {
         lane->unreadable_since_us = now_us;
+        memset(lane->hints, 0, sizeof lane->hints);
+    }
     lane->unreadable_last_us = now_us;
+    lane->hints[signal_is_hint(input->hint) ? input->hint - SIGNAL_UNREADABLE : 0]++;
     if (now_us - lane->unreadable_since_us < lane_us(lane->settings.unreadable_ms))
         return 0;
     int r = stimulate(lane, LANE_ON_UNREADABLE, input);
-    if (lane->said.signal == SIGNAL_UNREADABLE && lane->said.started_at_us == now_us)
+    if (signal_is_hint(lane->said.signal) && lane->said.started_at_us == now_us)
         lane->unreadable_since_us = 0; /* said; again when it lasts as long again */
     return r;
 }

@@ -36,7 +36,8 @@ enum {
     LANE_OVERRIDES_WAITING_MAX = 3,
     LANE_WAITING_MAX = LANE_OVERRIDES_WAITING_MAX + 1, /* presses and one verdict */
     LANE_EFFECTS_MAX = 32,                             /* more than one input can cause */
-    LANE_HOLD_OPEN_MAX_S = 8 * 3600
+    LANE_HOLD_OPEN_MAX_S = 8 * 3600,
+    LANE_HINTS = SIGNAL_MOVING - SIGNAL_UNREADABLE + 1
 };
 
 /* What inactive means to the arm: locked, or free. An output is inactive before start, after stop and when power is gone. */
@@ -87,7 +88,7 @@ enum lane_input_kind {
     LANE_IN_TIME,       /* nothing but time */
     LANE_IN_VERDICT,    /* verdict, event_id, direction. On disk; or REASON_JOURNAL_FAILED, which is not and has event_id "" */
     LANE_IN_MUST_WAIT,  /* a code is in view and lane_can_open() is false; at every sighting */
-    LANE_IN_UNREADABLE, /* something like a code is in view and can't be read; at every sighting */
+    LANE_IN_UNREADABLE, /* something like a code is in view and can't be read; at every sighting. hint: why, if known */
     LANE_IN_BUTTON,     /* on (debounced), event_id: a fresh one for the override; guard; direction of an unbound press */
     LANE_IN_SENSOR,     /* on (debounced): the arm is away from rest */
     LANE_IN_FIRE,       /* on (debounced): fire. The normally closed contact is turned round by the line's active_low */
@@ -116,6 +117,7 @@ struct lane_input {
     enum lane_fault fault;
     enum lane_guard guard;
     int hold_open_s;
+    enum signal hint; /* SIGNAL_UNREADABLE to SIGNAL_MOVING; anything else is SIGNAL_UNREADABLE */
 };
 
 enum lane_effect_kind {
@@ -191,6 +193,7 @@ struct lane {
     bool alarms[LANE_ALARM_COUNT];
     struct signal_player said, state;
     int64_t unreadable_since_us, unreadable_last_us; /* 0: none */
+    unsigned hints[LANE_HINTS]; /* how often each was seen since, in the signals' order */
 
     struct lane_effect effects[LANE_EFFECTS_MAX];
     int effects_first, effects_count;

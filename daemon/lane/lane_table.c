@@ -107,10 +107,15 @@ static int tell_to_wait(struct lane *lane, const struct lane_input *input)
     return 0;
 }
 
+/* The cause seen most since the code came into view; of two seen alike, one that a person can do something about. */
 static int hint_unreadable(struct lane *lane, const struct lane_input *input)
 {
+    int most = 0;
     (void)input;
-    lane_say_if_quiet(lane, SIGNAL_UNREADABLE);
+    for (int i = 1; i < LANE_HINTS; i++)
+        if (lane->hints[i] > lane->hints[most] || (most == 0 && lane->hints[i] == lane->hints[0]))
+            most = i;
+    lane_say_if_quiet(lane, signal_for_hint((enum signal)(SIGNAL_UNREADABLE + most), lane->settings.patterns));
     return 0;
 }
 

@@ -22,6 +22,11 @@ static const struct {
     [SIGNAL_LOCKED] = {"locked", {1000, 250, 3, SIGNAL_LAMP_RED, 5000, 0}},
     [SIGNAL_WAIT] = {"wait", {60, 0, 1, SIGNAL_LAMP_AMBER, 1000, 0}},
     [SIGNAL_UNREADABLE] = {"unreadable", {60, 120, 2, SIGNAL_LAMP_AMBER, 1500, 250}},
+    [SIGNAL_TOO_FAR] = {"too_far", {0, 0, 0, SIGNAL_LAMP_NONE, 0, 0}},
+    [SIGNAL_TOO_NEAR] = {"too_near", {0, 0, 0, SIGNAL_LAMP_NONE, 0, 0}},
+    [SIGNAL_TOO_DARK] = {"too_dark", {0, 0, 0, SIGNAL_LAMP_NONE, 0, 0}},
+    [SIGNAL_GLARE] = {"glare", {0, 0, 0, SIGNAL_LAMP_NONE, 0, 0}},
+    [SIGNAL_MOVING] = {"moving", {0, 0, 0, SIGNAL_LAMP_NONE, 0, 0}},
     [SIGNAL_IDENTIFY] = {"identify", {200, 200, 12, SIGNAL_LAMP_AMBER, 5000, 200}},
     [SIGNAL_PASSING] = {"passing", {0, 0, 0, SIGNAL_LAMP_GREEN, 0, 0}},
     [SIGNAL_HOLD_OPEN] = {"hold_open", {120, 9880, 0, SIGNAL_LAMP_GREEN, 0, 500}},
@@ -120,6 +125,17 @@ bool signals_sound_alike(const struct signal_pattern *a, const struct signal_pat
     if (a->repeats != b->repeats || lengths_differ(a->tone_on_ms, b->tone_on_ms))
         return false;
     return a->repeats == 1 || !lengths_differ(a->tone_off_ms, b->tone_off_ms); /* the pause only shows between two tones */
+}
+
+bool signal_is_hint(enum signal signal)
+{
+    return signal >= SIGNAL_UNREADABLE && signal <= SIGNAL_MOVING;
+}
+
+enum signal signal_for_hint(enum signal hint, const struct signal_pattern patterns[SIGNAL_COUNT])
+{
+    const bool has_own = signal_is_hint(hint) && (patterns[hint].tone_on_ms > 0 || patterns[hint].lamp != SIGNAL_LAMP_NONE);
+    return has_own ? hint : SIGNAL_UNREADABLE;
 }
 
 /* Policy may open or hold for any reason: an opened gate must never sound refused, nor a refusal opened; and a failed journal

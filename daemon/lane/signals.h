@@ -20,6 +20,11 @@ enum signal {
     SIGNAL_LOCKED,
     SIGNAL_WAIT,       /* somebody else goes first */
     SIGNAL_UNREADABLE, /* a code is there and can't be read: hold it still, closer, less bright */
+    SIGNAL_TOO_FAR,    /* these five: the same, and why is known. With neither tone nor lamp: said as SIGNAL_UNREADABLE */
+    SIGNAL_TOO_NEAR,
+    SIGNAL_TOO_DARK,
+    SIGNAL_GLARE,
+    SIGNAL_MOVING,
     SIGNAL_IDENTIFY,   /* this is the gate an operator asked for */
     SIGNAL_PASSING,
     SIGNAL_HOLD_OPEN,
@@ -66,6 +71,9 @@ bool signal_lasts(enum signal signal);               /* what the lane is */
 const char *signal_pattern_fault(enum signal signal, const struct signal_pattern *pattern);
 /* Two rows that nobody could tell apart by ear; silence is like nothing. For the configuration's check. */
 bool signals_sound_alike(const struct signal_pattern *a, const struct signal_pattern *b);
+bool signal_is_hint(enum signal signal); /* SIGNAL_UNREADABLE to SIGNAL_MOVING */
+/* What to say for a hint: it, or SIGNAL_UNREADABLE where its row is empty or it is no hint. */
+enum signal signal_for_hint(enum signal hint, const struct signal_pattern patterns[SIGNAL_COUNT]);
 enum signal signal_for_verdict(const struct verdict *verdict);
 
 void signal_start(struct signal_player *player, enum signal signal, int64_t now_us);

@@ -42,6 +42,7 @@ _Static_assert(LINE_BIAS_AS_IS == 0 && LINE_BIAS_PULL_UP == 1 && LINE_BIAS_PULL_
 _Static_assert(MQTT_PROTOCOL_AUTO == 0 && MQTT_PROTOCOL_5 == 1 && MQTT_PROTOCOL_3_1_1 == 2, "mqtt.protocol");
 _Static_assert(LANE_FAIL_SECURE == 0 && LANE_FAIL_SAFE == 1, "turnstile.wiring");
 _Static_assert(COMMAND_AUTH_OFF == 0 && COMMAND_AUTH_ACL == 1 && COMMAND_AUTH_SIGNED == 2, "commands.auth");
+_Static_assert(EYE_EXPOSURE_OFF == 0 && EYE_EXPOSURE_CODE == 1, "camera.exposure");
 _Static_assert(SIGNAL_LAMP_NONE == 0 && SIGNAL_LAMP_GREEN == 1 && SIGNAL_LAMP_AMBER == 2 && SIGNAL_LAMP_RED == 3, "lamp");
 
 static const struct settings_key keys[] = {
@@ -55,10 +56,14 @@ static const struct settings_key keys[] = {
     INTEGER(RESTART, "camera.rate_fps", eye.v4l2.rate_fps, 1, 120),
     INTEGER(LIVE, "camera.hang_ms", hang_ms, 500, 60000),
     INTEGER(LIVE, "camera.leave_ms", leave_ms, 300, 60000),
+    CHOICE(RESTART, "camera.exposure", eye.exposure, "off|code"),
+    LIST(RESTART, "camera.controls", eye.v4l2.controls,
+         "a group of up to 16 controls of the camera with a whole number each: { exposure_auto = 1; … }", settings_take_controls),
     TEXT(RESTART, "camera.replay.folder", eye.replay.folder),
     INTEGER(RESTART, "camera.replay.hold_ms", eye.replay.hold_ms, 10, 600000),
     INTEGER(RESTART, "camera.replay.gap_ms", eye.replay.gap_ms, 0, 600000),
     FLAG(RESTART, "camera.replay.loop", eye.replay.loop),
+    LIST(RESTART, "vision.decoders", eye.decoders, "a list of one or both: [ \"zbar\", \"zxing\" ]", settings_take_decoders),
     CHOICE(RESTART, "lines.driver", lines_driver, "gpiod|sim"),
     TEXT(RESTART, "lines.panel_input", lines.panel_input),
     LINE(RESTART, "relay", out[LINE_RELAY]),
@@ -98,6 +103,11 @@ static const struct settings_key keys[] = {
     SIGNAL(LIVE, "locked", SIGNAL_LOCKED),
     SIGNAL(LIVE, "wait", SIGNAL_WAIT),
     SIGNAL(LIVE, "unreadable", SIGNAL_UNREADABLE),
+    SIGNAL(LIVE, "too_far", SIGNAL_TOO_FAR),
+    SIGNAL(LIVE, "too_near", SIGNAL_TOO_NEAR),
+    SIGNAL(LIVE, "too_dark", SIGNAL_TOO_DARK),
+    SIGNAL(LIVE, "glare", SIGNAL_GLARE),
+    SIGNAL(LIVE, "moving", SIGNAL_MOVING),
     SIGNAL(LIVE, "identify", SIGNAL_IDENTIFY),
     SIGNAL(LIVE, "passing", SIGNAL_PASSING),
     SIGNAL(LIVE, "hold_open", SIGNAL_HOLD_OPEN),
@@ -156,6 +166,8 @@ static const struct settings_key keys[] = {
     CHOICE(LIVE, "clock.trust", clock_trust, "ntp|always"),
     TEXT(RESTART, "journal.path", journal.path),
     INTEGER(LIVE, "journal.deadline_ms", journal_deadline_ms, 100, 10000),
+    INTEGER(LIVE, "journal.keep_days", journal.keep_days, 0, 3650),
+    INTEGER(LIVE, "journal.register_days", journal.register_days, 0, 3650),
     TEXT(RESTART, "journal.site_key_file", site_key_file),
     TEXT(LIVE, "trust.folder", trust_folder),
     FLAG(RESTART, "mqtt.enabled", mqtt.enabled),
@@ -178,6 +190,7 @@ static const struct settings_key keys[] = {
     INTEGER(RESTART, "mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAG(RESTART, "mqtt.follow", mqtt.follow),
     FLAG(RESTART, "mqtt.declarations", mqtt.declarations),
+    FLAG(LIVE, "mqtt.home_assistant", mqtt.home_assistant),
     CHOICE(LIVE, "commands.auth", commands.auth, "off|acl|signed"), /* from off: reload.c */
     LIST(LIVE, "commands.verbs", commands.verbs, "a list of request verbs: [ \"open\", \"mode\", … ]", settings_take_verbs),
     TEXT(LIVE, "commands.operators", operators_folder),

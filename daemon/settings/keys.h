@@ -50,7 +50,8 @@ struct settings_table settings_row_keys(void); /* of one row of schedule.rows */
 void settings_walk_group(struct settings_walk *walk, const struct settings_table *table, const config_setting_t *group,
                          const char *prefix, void *base);
 /* The keys that hold lists. */
-settings_take_list settings_take_products, settings_take_holidays, settings_take_rows, settings_take_verbs;
+settings_take_list settings_take_products, settings_take_holidays, settings_take_rows, settings_take_verbs,
+    settings_take_decoders, settings_take_controls;
 
 __attribute__((format(printf, 3, 4))) void settings_mistake(struct settings_walk *walk, int line, const char *format, ...);
 /* The value as a person may see it: control characters and what isn't UTF-8 shown as '?', cut. */

@@ -1,4 +1,5 @@
-/* The keys that hold lists: vaccine products, holidays, the rows of the schedule, the verbs of requests. Called by walk.c. Start-up and reload. */
+/* The keys that hold lists: vaccine products, holidays, the rows of the schedule, the verbs of requests, decoders, a camera's
+ * controls. Called by walk.c. Start-up and reload. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "daemon/decision/decision.h"
 #include "daemon/mqtt/command.h"
 #include "daemon/settings/keys.h"
+#include "daemon/vision/eye.h"
 
 /* A row as it is written. */
 struct row_text {
@@ -170,5 +172,78 @@ void settings_take_rows(struct settings_walk *walk, const struct settings_key *k
             take_row(walk, row, schedule);
         else
             bad_element(walk, key, setting, i, "a row { group = \"*\"; days = \"mon-fri\"; from = \"06:00\"; to = \"22:00\"; }");
+    }
+}
+
+/* ---- the eye's ---------------------------------------------------------------------------------------------------- */
+
+static void bad_decoder(struct settings_walk *walk, const struct settings_key *key, const config_setting_t *list, int i)
+{
+    char allowed[160] = "";
+    for (enum decoder_kind kind = DECODER_ZBAR; kind < DECODER_KINDS; kind++)
+        if (decoder_is_built_in(kind))
+            (void)snprintf(allowed + strlen(allowed), sizeof allowed - strlen(allowed), "%s\"%s\"", allowed[0] ? ", " : "",
+                           decoder_name(kind));
+    if (!decoder_is_built_in(DECODER_ZXING))
+        (void)snprintf(allowed + strlen(allowed), sizeof allowed - strlen(allowed),
+                       " (zxing isn't built in: that needs libzxing-dev 2.3 or later when qrgate is built)");
+    bad_element(walk, key, list, i, allowed);
+}
+
+void settings_take_decoders(struct settings_walk *walk, const struct settings_key *key, const config_setting_t *setting,
+                            void *place)
+{
+    struct eye_decoders decoders = {0};
+    int before = walk->mistakes, count = list_length(walk, key, setting, DECODER_KINDS), line;
+    for (int i = 0; i < count; i++) {
+        const char *text = element_text(setting, i, &line);
+        enum decoder_kind kind = DECODER_ZBAR;
+        while (kind < DECODER_KINDS && (text == NULL || strcmp(text, decoder_name(kind)) != 0))
+            kind++;
+        bool twice = decoders.count > 0 && decoders.kinds[0] == kind;
+        if (!decoder_is_built_in(kind))
+            bad_decoder(walk, key, setting, i);
+        else if (twice)
+            bad_element(walk, key, setting, i, "each decoder once; this one stands there already");
+        else
+            decoders.kinds[decoders.count++] = kind;
+    }
+    if (walk->mistakes == before && decoders.count == 0)
+        settings_mistake(walk, (int)config_setting_source_line(setting), "%s: no entry; allowed is %s", key->path, key->allowed);
+    if (walk->mistakes == before)
+        memcpy(place, &decoders, sizeof decoders);
+}
+
+static bool is_control_name(const char *text)
+{
+    return strlen(text) < CAMERA_CONTROL_NAME_BYTES && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+/* Which controls there are, only the camera knows: it is asked at open. */
+void settings_take_controls(struct settings_walk *walk, const struct settings_key *key, const config_setting_t *setting,
+                            void *place)
+{
+    struct camera_controls *controls = place;
+    char value[SETTINGS_VALUE_BYTES];
+    settings_value_text(setting, value, sizeof value);
+    if (!config_setting_is_group(setting) || config_setting_length(setting) > CAMERA_CONTROLS_MAX) {
+        settings_mistake(walk, (int)config_setting_source_line(setting), "%s = %s: allowed is %s", key->path, value, key->allowed);
+        return;
+    }
+    for (int i = 0; i < config_setting_length(setting); i++) {
+        const config_setting_t *control = config_setting_get_elem(setting, (unsigned)i);
+        const char *name = config_setting_name(control);
+        int type = config_setting_type(control), line = (int)config_setting_source_line(control);
+        int64_t number = config_setting_get_int64(control);
+        settings_value_text(control, value, sizeof value);
+        if (!is_control_name(name))
+            settings_mistake(walk, line, "%s: \"%.40s\" is no control's name: allowed are 1 to %d small letters, digits and _, as "
+                                         "`v4l2-ctl --list-ctrls` shows them", key->path, name, CAMERA_CONTROL_NAME_BYTES - 1);
+        else if ((type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) || number < INT32_MIN || number > INT32_MAX)
+            settings_mistake(walk, line, "%s.%s = %s: allowed is a whole number", key->path, name, value);
+        else {
+            (void)snprintf(controls->list[controls->count].name, sizeof controls->list[0].name, "%s", name);
+            controls->list[controls->count++].value = (int32_t)number;
+        }
     }
 }

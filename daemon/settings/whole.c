@@ -161,6 +161,7 @@ static void check_alike(struct settings_walk *walk, const config_t *config, cons
 static void check_signals(struct settings_walk *walk, const config_t *config, const struct settings *settings)
 {
     static const enum signal apart[] = {SIGNAL_OPEN, SIGNAL_HOLD, SIGNAL_DENY, SIGNAL_WRONG_CODE, SIGNAL_UNREADABLE,
+                                        SIGNAL_TOO_FAR, SIGNAL_TOO_NEAR, SIGNAL_TOO_DARK, SIGNAL_GLARE, SIGNAL_MOVING,
                                         SIGNAL_OUT_OF_ORDER};
     enum { APART = sizeof apart / sizeof apart[0] };
     int before = walk->mistakes;

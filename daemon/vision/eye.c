@@ -1,4 +1,4 @@
-/* The vision process: frame -> motion gate -> decoder -> link. main.c runs eye_run() in a process of its own, which
+/* The vision process: frame -> reader -> link. main.c runs eye_run() in a process of its own, which
  * has one thread, no keys and no network; what goes wrong in here costs a restart of the eye and nothing else. */
 #include "daemon/vision/eye.h"
 
@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "daemon/vision/finder.h"
+#include "daemon/vision/exposure.h"
 #include "daemon/vision/link.h"
-#include "daemon/vision/motion.h"
+#include "daemon/vision/reader.h"
 #include "daemon/vision/sandbox.h"
 #include "hw/decoder.h"
 
@@ -20,7 +20,6 @@ enum {
     FRAME_WAIT_MS = 100,
     SEEN_REPEAT_MS = LINK_BEAT_MS / 2, /* so that a frame's time later is still within LINK_BEAT_MS */
     UNREADABLE_REPEAT_MS = LINK_BEAT_MS,
-    STILL_FRAMES_PER_SCAN = 10,
     CAMERA_SILENCE_MAX_MS = 5000,
     US_PER_MS = 1000,
     WHY_BYTES = 512 /* for the log; the link carries its beginning */
@@ -32,13 +31,12 @@ enum outcome { GO_ON, LINK_CLOSED, LOST };
 struct eye {
     int link_fd;
     struct camera *camera;
-    struct decoder *decoder;
-    struct motion_grid reference; /* of the frame that was decoded last */
-    bool has_reference;
-    int still_frames; /* since the last decoding */
-    struct decoder_code codes[DECODER_CODES_MAX]; /* in view; the bytes are the decoder's until its next scan */
-    int codes_count, codes_told; /* told: how many the link has taken this round */
-    bool unreadable, unreadable_is_known; /* is there something like a code? Of no interest while codes_count > 0 */
+    struct decoder *decoders[READER_DECODERS_MAX];
+    struct reader *reader;
+    struct exposure exposure;
+    bool meters;               /* the exposure follows the code */
+    struct reader_result view; /* what is in view; the codes' bytes are the reader's until its next frame */
+    int codes_told;            /* how many the link has taken this round */
     int64_t captured_at_us;      /* of the frame that showed the codes last */
     int64_t seen_at_us, beat_at_us, frame_at_us, unreadable_at_us; /* last time of each */
     struct link_message message;
@@ -74,6 +72,7 @@ static int send_message(struct eye *eye, enum link_kind kind)
     memset(eye->message.payload, 0, eye->message.length_bytes);
     memset(eye->message.text, 0, sizeof eye->message.text);
     eye->message.length_bytes = 0;
+    eye->message.hint = READER_HINT_NONE;
     if (sent >= 0)
         return 0;
     return error == EWOULDBLOCK || error == ENOBUFS || error == EINTR ? -EAGAIN : -error;
@@ -89,8 +88,8 @@ static int tell_camera(struct eye *eye, bool open, const char *text)
 /* Tells of the codes that the link hasn't taken yet. A full link is no error: the next frame tries again. */
 static enum outcome tell_codes(struct eye *eye)
 {
-    for (; eye->codes_told < eye->codes_count; eye->codes_told++) {
-        const struct decoder_code *code = &eye->codes[eye->codes_told];
+    for (; eye->codes_told < eye->view.codes_count; eye->codes_told++) {
+        const struct decoder_code *code = &eye->view.codes[eye->codes_told].code;
         if (code->length_bytes > sizeof eye->message.payload)
             continue;
         memcpy(eye->message.payload, code->bytes, code->length_bytes);
@@ -105,63 +104,73 @@ static enum outcome tell_codes(struct eye *eye)
     return GO_ON;
 }
 
-static enum outcome scan(struct eye *eye, const struct camera_frame *frame, const struct motion_grid *grid)
+static enum outcome read_frame(struct eye *eye, const struct camera_frame *frame)
 {
     const struct decoder_picture picture = {.luma = frame->luma,
                                             .width_px = frame->width_px,
                                             .height_px = frame->height_px,
                                             .stride_bytes = frame->stride_bytes};
-    eye->codes_count = 0; /* their bytes go with the scan */
-    eye->codes_told = 0;
-    eye->unreadable_is_known = false;
-    eye->message.scans++;
-    const int count = decoder_scan(eye->decoder, &picture, eye->codes);
-    if (count < 0) {
-        (void)snprintf(eye->why, sizeof eye->why, "decoder failed: %s; the eye starts afresh", strerror(-count));
+    const int result = reader_frame(eye->reader, &picture, &eye->view);
+    if (result < 0) {
+        eye->view.codes_count = 0;
+        (void)snprintf(eye->why, sizeof eye->why, "decoder failed: %s; the eye starts afresh", strerror(-result));
         return LOST;
     }
-    eye->codes_count = count;
-    eye->message.reads += (uint64_t)count;
-    eye->reference = *grid;
-    eye->has_reference = true;
-    eye->still_frames = 0;
+    if (!eye->view.looked)
+        return GO_ON;
+    eye->codes_told = 0;
+    eye->message.scans++;
+    eye->message.reads += (uint64_t)eye->view.codes_count;
     eye->seen_at_us = 0; /* what was read is told at once */
     return GO_ON;
 }
 
-/* What the decoder found nothing in may still show a code. A view that is still is told of again without another look at it. */
-static enum outcome tell_unreadable(struct eye *eye, const struct camera_frame *frame, int64_t now)
+/* Something like a code that can't be read: told again as long as it is in view, though no new look was needed. */
+static enum outcome tell_unreadable(struct eye *eye, int64_t now)
 {
-    if (now - eye->unreadable_at_us < UNREADABLE_REPEAT_MS * US_PER_MS)
+    if (eye->view.hint == READER_HINT_NONE || now - eye->unreadable_at_us < UNREADABLE_REPEAT_MS * US_PER_MS)
         return GO_ON;
     eye->unreadable_at_us = now;
-    if (!eye->unreadable_is_known)
-        eye->unreadable = finder_sees_code(frame->luma, frame->width_px, frame->height_px, frame->stride_bytes);
-    eye->unreadable_is_known = true;
-    if (!eye->unreadable)
-        return GO_ON;
+    eye->message.hint = (uint32_t)eye->view.hint;
     eye->message.captured_at_us = eye->captured_at_us;
     const int result = send_message(eye, LINK_UNREADABLE);
     return result < 0 && result != -EAGAIN ? LINK_CLOSED : GO_ON;
 }
 
+/* A control that can't be set costs a picture's quality and nothing more: a lost camera shows at its next frame. */
+static void meter(struct eye *eye, const struct camera_frame *frame)
+{
+    const struct decoder_picture picture = {frame->luma, frame->width_px, frame->height_px, frame->stride_bytes};
+    struct exposure_reading reading;
+    int32_t value = 0;
+    const bool has_code =
+        eye->view.has_region && exposure_read(&picture, eye->view.region_x, eye->view.region_y, &reading);
+    switch (exposure_step(&eye->exposure, has_code ? &reading : NULL, frame->captured_at_us, &value)) {
+    case EXPOSURE_SET:
+        (void)camera_set_exposure(eye->camera, value);
+        break;
+    case EXPOSURE_RELEASE:
+        (void)camera_release_exposure(eye->camera);
+        break;
+    case EXPOSURE_KEEP:
+        break;
+    }
+}
+
 static enum outcome look(struct eye *eye, const struct camera_frame *frame)
 {
-    struct motion_grid grid;
-    motion_measure(frame->luma, frame->width_px, frame->height_px, frame->stride_bytes, &grid);
-    eye->still_frames++;
-    const bool due = !eye->has_reference || eye->still_frames >= STILL_FRAMES_PER_SCAN;
-
     enum outcome outcome = tell_codes(eye); /* what a full link refused, before its bytes are gone */
-    if (outcome == GO_ON && (due || motion_moved(&eye->reference, &grid)))
-        outcome = scan(eye, frame, &grid);
+    if (outcome == GO_ON)
+        outcome = read_frame(eye, frame);
     if (outcome != GO_ON)
         return outcome;
+    if (eye->meters)
+        meter(eye, frame);
     eye->captured_at_us = frame->captured_at_us; /* what was in view still is, as of this frame */
 
     const int64_t now = now_us();
-    if (eye->codes_count == 0)
-        return tell_unreadable(eye, frame, now);
+    if (eye->view.codes_count == 0)
+        return tell_unreadable(eye, now);
     if (now - eye->seen_at_us >= SEEN_REPEAT_MS * US_PER_MS) {
         eye->seen_at_us = now;
         eye->codes_told = 0;
@@ -246,11 +255,31 @@ static enum outcome loop(struct eye *eye)
     return outcome;
 }
 
+/* What an eye that died had told the camera isn't where to begin. */
+static void begin_metering(struct eye *eye)
+{
+    struct camera_exposure range;
+    (void)camera_release_exposure(eye->camera); /* the next call tells */
+    eye->meters = camera_exposure(eye->camera, &range) == 0;
+    if (eye->meters)
+        exposure_init(&eye->exposure, &range);
+    else
+        say(4, "camera.exposure = \"code\": this camera lets neither time nor gain nor brightness be set; it keeps its own way");
+}
+
 static int open_camera(struct eye *eye, const struct eye_settings *settings)
 {
-    if (settings->camera == EYE_CAMERA_REPLAY)
-        return camera_replay_open(&settings->replay, &eye->camera, eye->why, sizeof eye->why);
-    return camera_v4l2_open(&settings->v4l2, &eye->camera, eye->why, sizeof eye->why);
+    const int result = settings->camera == EYE_CAMERA_REPLAY
+                           ? camera_replay_open(&settings->replay, &eye->camera, eye->why, sizeof eye->why)
+                           : camera_v4l2_open(&settings->v4l2, &eye->camera, eye->why, sizeof eye->why);
+    if (result < 0)
+        return result;
+    if (eye->why[0] != '\0')
+        say(4, "%s", eye->why); /* it is open all the same */
+    eye->why[0] = '\0';
+    if (settings->exposure == EYE_EXPOSURE_CODE)
+        begin_metering(eye);
+    return 0;
 }
 
 /* The filter is a wall, not a wish: without it the eye runs only where it cannot be had at all. */
@@ -267,6 +296,31 @@ static int enter_sandbox(struct eye *eye, bool reads_files)
     return result;
 }
 
+static int64_t reader_clock_us(void *userdata)
+{
+    (void)userdata;
+    return now_us();
+}
+
+static int make_reader(struct eye *eye, const struct eye_settings *settings)
+{
+    const int count = settings->decoders.count < READER_DECODERS_MAX ? settings->decoders.count : READER_DECODERS_MAX;
+    struct reader_settings wanted = {
+        .width_max_px = CAMERA_SIDE_MAX_PX, .height_max_px = CAMERA_SIDE_MAX_PX, .clock_us = reader_clock_us};
+    for (int i = 0; i < (count > 0 ? count : 1); i++) {
+        eye->decoders[i] = decoder_new(count > 0 ? settings->decoders.kinds[i] : DECODER_ZBAR);
+        wanted.decoders[i] = eye->decoders[i];
+        if (!eye->decoders[i]) {
+            (void)snprintf(eye->why, sizeof eye->why, "decoder: no memory, or not built in");
+            return -ENOMEM;
+        }
+    }
+    const int result = reader_new(&wanted, &eye->reader);
+    if (result < 0)
+        (void)snprintf(eye->why, sizeof eye->why, "reader: %s", strerror(-result));
+    return result;
+}
+
 /* Everything that needs more than the loop does: descriptors, memory, the device. On failure eye->why says what. */
 static int prepare(struct eye *eye, const struct eye_settings *settings)
 {
@@ -277,12 +331,9 @@ static int prepare(struct eye *eye, const struct eye_settings *settings)
         (void)snprintf(eye->why, sizeof eye->why, "giving up privileges: %s", strerror(-result));
         return result;
     }
-    eye->decoder = decoder_zbar_new();
-    if (!eye->decoder) {
-        (void)snprintf(eye->why, sizeof eye->why, "decoder: no memory");
-        return -ENOMEM;
-    }
     result = open_camera(eye, settings);
+    if (result == 0)
+        result = make_reader(eye, settings);
     if (result < 0)
         return result;
     return enter_sandbox(eye, settings->camera == EYE_CAMERA_REPLAY);
@@ -303,6 +354,8 @@ int eye_run(const struct eye_settings *settings, int link_fd)
             say(4, "%s", eye.why);
     }
     camera_close(eye.camera);
-    decoder_free(eye.decoder);
+    reader_free(eye.reader);
+    for (int i = 0; i < READER_DECODERS_MAX; i++)
+        decoder_free(eye.decoders[i]);
     return outcome == LOST ? 1 : 0;
 }

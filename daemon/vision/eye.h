@@ -3,13 +3,23 @@
 #define VISION_EYE_H
 
 #include "hw/camera.h"
+#include "hw/decoder.h"
 
 enum eye_camera { EYE_CAMERA_V4L2, EYE_CAMERA_REPLAY };
+enum eye_exposure { EYE_EXPOSURE_OFF, EYE_EXPOSURE_CODE }; /* the camera's own way, or by the brightness of the code */
+
+/* In the order of their turns; at least one. */
+struct eye_decoders {
+    int count;
+    enum decoder_kind kinds[DECODER_KINDS];
+};
 
 struct eye_settings {
     enum eye_camera camera;
     struct camera_v4l2_settings v4l2;
     struct camera_replay_settings replay;
+    enum eye_exposure exposure;
+    struct eye_decoders decoders;
 };
 
 /* Runs until the camera is lost, the link closes or SIGTERM. Returns the process's exit status: 0 link closed or SIGTERM,

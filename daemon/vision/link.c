@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "daemon/vision/reader.h"
+
 bool link_check(const struct link_message *message, size_t received_bytes)
 {
     if (received_bytes != sizeof *message)
@@ -11,6 +13,9 @@ bool link_check(const struct link_message *message, size_t received_bytes)
     if (message->camera_open != 0 && message->camera_open != 1)
         return false;
     if (!memchr(message->text, '\0', sizeof message->text))
+        return false;
+
+    if (message->hint >= READER_HINT_COUNT || (message->kind == LINK_UNREADABLE) != (message->hint != READER_HINT_NONE))
         return false;
 
     switch (message->kind) {

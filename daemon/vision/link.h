@@ -23,6 +23,7 @@ struct link_message {
     uint64_t frames, broken_frames, scans, reads; /* since the eye's start */
     int32_t camera_open; /* 0 or 1 */
     int32_t corner_x[4], corner_y[4];
+    uint32_t hint; /* enum reader_hint, of LINK_UNREADABLE: why it can't be read; otherwise READER_HINT_NONE */
     char text[LINK_TEXT_BYTES]; /* NUL-terminated */
     uint8_t payload[LINK_PAYLOAD_MAX_BYTES];
 };

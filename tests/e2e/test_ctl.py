@@ -928,6 +928,7 @@ def test_purged_rows_are_told_and_the_chain_holds(journal):
     assert "purged by age or for want of room: 6 rows in 2 ranges" in said and "; 1 of the rows were never" in said
     assert json.loads(journal.run("verify", "--json").stdout) == {
         "holds": True, "rows": 6, "erased": 0, "purged_rows": 6, "purged_ranges": 2, "purged_unsent_rows": 1,
+            "heads": 0, "heads_held": 0, "heads_purged": 0,
         "last_hash": journal.last_hash}
     lines = journal.run("events").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["1", "5", "6", "7", "9", "10", "11", "12"]

@@ -231,7 +231,7 @@ def test_a_fire_releases_the_arm_for_good(moment, make_lane, subscriber):
     lane.start()
     if moment != "at rest":
         lane.add(CARD.format(STAFF[0][0][5:]))
-        gate.wait_for(lane.relay_on, 20, "the pulse")
+        gate.wait_for(lambda: lane.pulses() == 1, 20, "the pulse")
     if moment == "after a pulse":
         gate.wait_for(lambda: not lane.relay_on(), 20, "its end")
     lane.panel_say("activate fire")

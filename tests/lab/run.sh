@@ -179,7 +179,7 @@ build_tools() {
     # shellcheck disable=SC2046 # options are words
     $cc -DQRG_GPIOD_MAJOR="${gpiod%%.*}" -o "$out/test_lines" hw/lines*.c tests/unit/test_lines.c \
         $(pkg-config --cflags --libs libgpiod) -lcmocka
-    $cc -o "$out/see" tests/lab/see.c hw/camera*.c hw/decoder*.c hw/luma*.c hw/picture*.c -lzbar -lv4l2 -ljpeg -lpng -lm
+    $cc -o "$out/see" tests/lab/see.c hw/camera*.c hw/decoder.c hw/decoder_zbar.c hw/luma*.c hw/picture*.c -lzbar -lv4l2 -ljpeg -lpng -lm
 }
 
 # $1: machine, the rest: cases. An initramfs that finds this machine's files and the cases.

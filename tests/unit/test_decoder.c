@@ -1,4 +1,4 @@
-/* The QR decoder: any bytes in, the same bytes out; what is no whole code is none. */
+/* The QR decoders, each that is built in: any bytes in, the same bytes out; what is no whole code is none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,9 +8,15 @@
 #include "hw/decoder.h"
 #include "tests/unit/qr_picture.h"
 
-static int setup(void **state)
+static int setup_zbar(void **state)
 {
-    *state = decoder_zbar_new();
+    *state = decoder_new(DECODER_ZBAR);
+    return *state ? 0 : -1;
+}
+
+static int setup_zxing(void **state)
+{
+    *state = decoder_new(DECODER_ZXING);
     return *state ? 0 : -1;
 }
 
@@ -230,24 +236,69 @@ static void bad_pictures_are_refused(void **state)
         assert_true(decoder_scan(*state, &bad[i], codes) < 0);
 }
 
+static void turned_codes_are_read(void **state)
+{
+    for (int quarter = 0; quarter < 4; quarter++) {
+        const struct qr_picture from = qr_centred(qr_bytes("turned", 6), 400, 400, 6);
+        struct qr_picture to = qr_blank(400, 400, 400, 0);
+        for (int y = 0; y < 400; y++)
+            for (int x = 0; x < 400; x++) {
+                const int u = quarter == 0 ? x : quarter == 1 ? y : quarter == 2 ? 399 - x : 399 - y;
+                const int v = quarter == 0 ? y : quarter == 1 ? 399 - x : quarter == 2 ? 399 - y : x;
+                to.luma[v * 400 + u] = from.luma[y * 400 + x];
+            }
+        free(from.luma);
+        expect_only(*state, to, "turned", 6);
+    }
+}
+
+static void drivers_have_names_and_versions(void **state)
+{
+    (void)state;
+    char text[32];
+    assert_string_equal(decoder_name(DECODER_ZBAR), "zbar");
+    assert_string_equal(decoder_name(DECODER_ZXING), "zxing");
+    assert_string_equal(decoder_name(DECODER_KINDS), "?");
+    assert_true(decoder_is_built_in(DECODER_ZBAR));
+    assert_false(decoder_is_built_in(DECODER_KINDS));
+    assert_null(decoder_new(DECODER_KINDS));
+    for (enum decoder_kind kind = DECODER_ZBAR; kind < DECODER_KINDS; kind++) {
+        (void)snprintf(text, sizeof text, "?");
+        decoder_version(kind, text, sizeof text);
+        assert_int_equal(strchr(text, '.') != NULL, decoder_is_built_in(kind));
+        assert_int_equal(text[0] == '\0', !decoder_is_built_in(kind));
+        struct decoder *made = decoder_new(kind);
+        assert_int_equal(made != NULL, decoder_is_built_in(kind));
+        decoder_free(made);
+    }
+}
+
+#define EACH_CASE(setup)                                                                                               \
+    cmocka_unit_test_setup_teardown(any_byte_survives, setup, teardown),                                               \
+    cmocka_unit_test_setup_teardown(vietnamese_is_not_guessed_at, setup, teardown),                                    \
+    cmocka_unit_test_setup_teardown(largest_codes_fit, setup, teardown),                                               \
+    cmocka_unit_test_setup_teardown(inverted_code_is_read, setup, teardown),                                           \
+    cmocka_unit_test_setup_teardown(blank_pictures_hold_nothing, setup, teardown),                                     \
+    cmocka_unit_test_setup_teardown(noise_holds_nothing, setup, teardown),                                             \
+    cmocka_unit_test_setup_teardown(stride_is_respected, setup, teardown),                                             \
+    cmocka_unit_test_setup_teardown(corners_enclose_the_code, setup, teardown),                                        \
+    cmocka_unit_test_setup_teardown(several_codes_are_all_told, setup, teardown),                                      \
+    cmocka_unit_test_setup_teardown(structured_append_is_no_code, setup, teardown),                                    \
+    cmocka_unit_test_setup_teardown(whole_code_beside_a_part, setup, teardown),                                        \
+    cmocka_unit_test_setup_teardown(named_character_sets_do_no_harm, setup, teardown),                                 \
+    cmocka_unit_test_setup_teardown(scanner_is_renewed, setup, teardown),                                              \
+    cmocka_unit_test_setup_teardown(bad_pictures_are_refused, setup, teardown),                                        \
+    cmocka_unit_test_setup_teardown(turned_codes_are_read, setup, teardown)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(any_byte_survives, setup, teardown),
-        cmocka_unit_test_setup_teardown(vietnamese_is_not_guessed_at, setup, teardown),
-        cmocka_unit_test_setup_teardown(largest_codes_fit, setup, teardown),
-        cmocka_unit_test_setup_teardown(inverted_code_is_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(blank_pictures_hold_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(noise_holds_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(stride_is_respected, setup, teardown),
-        cmocka_unit_test_setup_teardown(corners_enclose_the_code, setup, teardown),
-        cmocka_unit_test_setup_teardown(several_codes_are_all_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(structured_append_is_no_code, setup, teardown),
-        cmocka_unit_test_setup_teardown(whole_code_beside_a_part, setup, teardown),
-        cmocka_unit_test_setup_teardown(named_character_sets_do_no_harm, setup, teardown),
-        cmocka_unit_test_setup_teardown(scanner_is_renewed, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_pictures_are_refused, setup, teardown),
-    };
+    const struct CMUnitTest drivers[] = {cmocka_unit_test(drivers_have_names_and_versions)};
+    const struct CMUnitTest zbar[] = {EACH_CASE(setup_zbar)};
+    const struct CMUnitTest zxing[] = {EACH_CASE(setup_zxing)};
     decoder_free(NULL);
-    return cmocka_run_group_tests_name("decoder", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("decoder", drivers, NULL, NULL);
+    failed += cmocka_run_group_tests_name("decoder zbar", zbar, NULL, NULL);
+    if (decoder_is_built_in(DECODER_ZXING))
+        failed += cmocka_run_group_tests_name("decoder zxing", zxing, NULL, NULL);
+    return failed;
 }

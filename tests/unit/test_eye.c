@@ -19,6 +19,7 @@
 
 #include "daemon/vision/eye.h"
 #include "daemon/vision/link.h"
+#include "daemon/vision/reader.h"
 #include "daemon/vision/sandbox.h"
 #include "hw/decoder.h"
 #include "tests/unit/qr_picture.h"
@@ -253,12 +254,14 @@ static void covered_code_is_told_of_until_it_is_read(void **state)
     while (receive(place, &message, until_ms)) {
         if (message.kind == LINK_SEEN) {
             assert_true(is_payload(&message, "uncovered"));
+            assert_int_equal(message.hint, READER_HINT_NONE);
             seen++;
         }
         if (message.kind != LINK_UNREADABLE)
             continue;
         assert_true(message.captured_at_us > 0 && message.captured_at_us <= message.sent_at_us);
         assert_int_equal(message.payload[0], 0);
+        assert_in_range(message.hint, READER_HINT_UNREADABLE, READER_HINT_COUNT - 1);
         if (told++ > 0) {
             assert_true(message.sent_at_us - last_us >= (LINK_BEAT_MS - 20) * 1000); /* stamped a little after the decision */
             longest_us = message.sent_at_us - last_us > longest_us ? message.sent_at_us - last_us : longest_us;
@@ -340,6 +343,33 @@ static void closed_link_ends_it(void **state)
     assert_int_equal(exit_status(place), 0);
 }
 
+/* Behind the filter of system calls, alone and before the other: what a library asks of the system, it must get. */
+static void each_decoder_reads_in_the_eye(void **state)
+{
+    struct place *place = *state;
+    char name[16], payload[16];
+    place->settings.replay.hold_ms = 200;
+    place->settings.replay.gap_ms = 200;
+    for (int kind = 0; kind < DECODER_KINDS; kind++) {
+        if (!decoder_is_built_in((enum decoder_kind)kind))
+            continue;
+        (void)snprintf(name, sizeof name, "%d.pgm", kind);
+        (void)snprintf(payload, sizeof payload, "by number %d", kind);
+        put_code(place, name, payload);
+        for (int both = 0; both < 2 && (!both || decoder_is_built_in(DECODER_ZXING)); both++) {
+            place->settings.decoders = (struct eye_decoders){
+                .count = 1 + both, .kinds = {(enum decoder_kind)kind, (enum decoder_kind)(DECODER_KINDS - 1 - kind)}};
+            start(place, 0);
+            struct link_message message;
+            assert_true(wait_for(place, payload, &message));
+            assert_int_equal(kill(place->pid, SIGTERM), 0);
+            assert_int_equal(exit_status(place), 0);
+            assert_int_equal(close(place->fd), 0);
+            place->fd = -1;
+        }
+    }
+}
+
 static void sigterm_ends_it(void **state)
 {
     struct place *place = *state;
@@ -379,12 +409,22 @@ static void only_sane_messages_are_believed(void **state)
     message.text[sizeof message.text - 1] = '\0';
     assert_true(link_check(&message, sizeof message));
     message.kind = LINK_UNREADABLE;
+    message.hint = READER_HINT_UNREADABLE;
     assert_true(link_check(&message, sizeof message));
     message.length_bytes = 1;
     assert_false(link_check(&message, sizeof message));
     message.length_bytes = 0;
+    for (uint32_t hint = 0; hint <= READER_HINT_COUNT; hint++) {
+        message.hint = hint;
+        assert_int_equal(link_check(&message, sizeof message), hint > READER_HINT_NONE && hint < READER_HINT_COUNT);
+        message.kind = LINK_BEAT; /* no other message has one */
+        assert_int_equal(link_check(&message, sizeof message), hint == READER_HINT_NONE);
+        message.kind = LINK_UNREADABLE;
+    }
+    message.hint = READER_HINT_NONE;
     for (uint32_t kind = 4; kind != 3; kind = kind < 100 ? kind + 1 : kind == 100 ? UINT32_MAX : kind + 4) {
         message.kind = kind;
+        message.hint = kind == LINK_UNREADABLE ? READER_HINT_GLARE : READER_HINT_NONE;
         assert_int_equal(link_check(&message, sizeof message), kind == LINK_CAMERA || kind == LINK_UNREADABLE);
     }
 }
@@ -650,6 +690,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_folder_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(no_camera_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(closed_link_ends_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_decoder_reads_in_the_eye, setup, teardown),
         cmocka_unit_test_setup_teardown(sigterm_ends_it, setup, teardown),
         cmocka_unit_test(only_sane_messages_are_believed),
         cmocka_unit_test_setup_teardown(descriptors_are_shed, setup, teardown),

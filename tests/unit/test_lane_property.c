@@ -147,6 +147,7 @@ static struct lane_input random_input(uint64_t *r, const struct watch *w, unsign
     input.guard = (enum lane_guard)upto(r, 2);
     input.hold_open_s = upto(r, 9) == 0 ? upto(r, 100000) - 1 : upto(r, 60);
     input.direction = (enum direction)upto(r, DIRECTION_COUNT - 1);
+    input.hint = (enum signal)(input.at_us % (SIGNAL_COUNT + 3)); /* no draw: the days of the record stay as they are */
     input.verdict.action = upto(r, 2) != 0 ? VERDICT_OPEN : (enum verdict_action)upto(r, VERDICT_ACTION_COUNT - 1);
     input.verdict.reason = upto(r, 5) != 0 ? REASON_STATUS_GREEN : (enum reason)upto(r, REASON_COUNT - 1);
     return input;

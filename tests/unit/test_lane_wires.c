@@ -246,6 +246,54 @@ static void hints_are_quiet_while_something_is_said(void **state)
     assert_int_equal(d.lane.said.signal, SIGNAL_UNREADABLE);
 }
 
+static enum signal said_for(struct drive *d, const enum signal *hints, int count, int sightings)
+{
+    drive_wait(d, MS(20000)); /* what was said is over, and what was seen is forgotten */
+    for (int i = 0; i < sightings; i++) {
+        drive_wait(d, MS(100));
+        assert_int_equal(drive(d, (struct lane_input){.kind = LANE_IN_UNREADABLE, .hint = hints[i % count]}), 0);
+    }
+    return d->lane.said.started_at_us == d->now_us ? d->lane.said.signal : SIGNAL_NONE;
+}
+
+static void the_cause_seen_most_is_said(void **state)
+{
+    (void)state;
+    struct drive d;
+    struct lane_settings settings = drive_settings();
+    settings.patterns[SIGNAL_TOO_FAR] = (struct signal_pattern){60, 120, 5, SIGNAL_LAMP_AMBER, 1500, 0};
+    settings.patterns[SIGNAL_MOVING] = (struct signal_pattern){0, 0, 0, SIGNAL_LAMP_RED, 1500, 0};
+    static const struct {
+        enum signal hints[4], said;
+    } rows[] = {
+        {{SIGNAL_TOO_FAR, SIGNAL_TOO_FAR, SIGNAL_TOO_FAR, SIGNAL_TOO_FAR}, SIGNAL_TOO_FAR},
+        {{SIGNAL_MOVING, SIGNAL_TOO_FAR, SIGNAL_MOVING, SIGNAL_UNREADABLE}, SIGNAL_MOVING},
+        {{SIGNAL_TOO_FAR, SIGNAL_UNREADABLE, SIGNAL_UNREADABLE, SIGNAL_UNREADABLE}, SIGNAL_UNREADABLE},
+        {{SIGNAL_GLARE, SIGNAL_GLARE, SIGNAL_GLARE, SIGNAL_TOO_FAR}, SIGNAL_UNREADABLE}, /* glare has no row here */
+        {{SIGNAL_OPEN, SIGNAL_OPEN, SIGNAL_EMERGENCY, (enum signal)99}, SIGNAL_UNREADABLE}, /* no hints */
+    };
+    drive_begin(&d, &settings, &all_quiet);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(said_for(&d, rows[i].hints, 4, 31), rows[i].said);
+    /* As many of one as of the other: the one that a person can do something about. */
+    static const enum signal draw[] = {SIGNAL_UNREADABLE, SIGNAL_MOVING};
+    settings.unreadable_ms = 1900;
+    assert_true(lane_reconfigure(&d.lane, &settings));
+    assert_int_equal(said_for(&d, draw, 2, 20), SIGNAL_MOVING);
+    /* Said, and again when it lasts as long again: what was seen before counts no more. */
+    static const enum signal far[] = {SIGNAL_TOO_FAR}, moving[] = {SIGNAL_MOVING};
+    settings.patterns[SIGNAL_TOO_FAR].lamp_ms = 1000;
+    settings.unreadable_ms = 3000;
+    assert_true(lane_reconfigure(&d.lane, &settings));
+    assert_int_equal(said_for(&d, far, 1, 31), SIGNAL_TOO_FAR);
+    for (int i = 0; i < 31; i++) {
+        drive_wait(&d, MS(100));
+        (void)drive(&d, (struct lane_input){.kind = LANE_IN_UNREADABLE, .hint = moving[0]});
+    }
+    assert_int_equal(d.lane.said.signal, SIGNAL_MOVING);
+    assert_int_equal(d.lane.said.started_at_us, d.now_us);
+}
+
 /* ---- an operator's commands -------------------------------------------------------------------------------------- */
 
 static int open_by_command(struct drive *d, const char *event_id)
@@ -316,6 +364,7 @@ int main(void)
         cmocka_unit_test(inputs_that_cannot_be_change_nothing),
         cmocka_unit_test(an_input_older_than_the_last_counts_as_now),
         cmocka_unit_test(hints_are_quiet_while_something_is_said),
+        cmocka_unit_test(the_cause_seen_most_is_said),
         cmocka_unit_test(an_operators_opening_is_one_turn_of_its_own),
         cmocka_unit_test(openings_from_afar_have_bounds_and_are_refused_before_anything_changes),
     };

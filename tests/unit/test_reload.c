@@ -183,6 +183,11 @@ struct class {
         LIVE("signals." name ".tone_off_ms", "333"),                                                                 \
         LIVE_BESIDE("signals." name ".repeats", "7", "tone_off_ms = 100; "), LIVE("signals." name ".lamp", "\"none\""), \
         LIVE("signals." name ".lamp_ms", "777"), LIVE("signals." name ".blink_ms", "111")
+#define CAUSE(name) /* silent and dark by default */                                                                   \
+    LIVE_BESIDE("signals." name ".tone_on_ms", "300", "tone_off_ms = 100; repeats = 6; "),                            \
+        LIVE("signals." name ".tone_off_ms", "333"), LIVE("signals." name ".repeats", "7"),                            \
+        LIVE_BESIDE("signals." name ".lamp", "\"red\"", "lamp_ms = 100; "), LIVE("signals." name ".lamp_ms", "777"),   \
+        LIVE("signals." name ".blink_ms", "111")
 
 static const struct class classes[] = {
     RESTART("site", "\"t\"", "\"s\""),
@@ -195,6 +200,9 @@ static const struct class classes[] = {
     RESTART("camera.rate_fps", "15", "30"),
     LIVE("camera.hang_ms", "1000"),
     LIVE("camera.leave_ms", "2000"),
+    RESTART("camera.exposure", "\"code\"", "\"off\""),
+    {"camera.controls", "{ brightness = 5; }", "from a list to a list", ""},
+    {"vision.decoders", NULL, NULL, ""}, /* has a test of its own */
     RESTART("camera.replay.folder", "\"/p\"", "\"\""),
     RESTART("camera.replay.hold_ms", "10", "1500"),
     RESTART("camera.replay.gap_ms", "10", "1700"),
@@ -240,6 +248,11 @@ static const struct class classes[] = {
     SIGNAL("locked"),
     SIGNAL("wait"),
     SIGNAL("unreadable"),
+    CAUSE("too_far"),
+    CAUSE("too_near"),
+    CAUSE("too_dark"),
+    CAUSE("glare"),
+    CAUSE("moving"),
     SIGNAL("identify"),
     SIGNAL("passing"),
     SIGNAL("hold_open"),
@@ -295,6 +308,8 @@ static const struct class classes[] = {
     LIVE("clock.trust", "\"always\""),
     RESTART("journal.path", "\"/tmp/other.db\"", "\"/var/lib/qrgate/journal.db\""),
     LIVE("journal.deadline_ms", "2000"),
+    LIVE("journal.keep_days", "60"),
+    LIVE("journal.register_days", "60"),
     {"journal.site_key_file", NULL, NULL, ""}, /* has a test of its own */
     LIVE("trust.folder", "\"/etc\""), /* a folder without keys */
     RESTART("mqtt.enabled", "false", "true"),
@@ -316,7 +331,7 @@ static const struct class classes[] = {
     RESTART("mqtt.reconnect_max_ms", "60000", "30000"),
     RESTART("mqtt.ack_timeout_ms", "10000", "20000"),
     RESTART("mqtt.follow", "false", "true"),
-    RESTART("mqtt.declarations", "false", "true"),
+    RESTART("mqtt.declarations", "false", "true"), LIVE("mqtt.home_assistant", "true"),
     {"commands.auth", NULL, NULL, ""}, /* has a test of its own */
     LIVE("commands.verbs", "[ \"time\" ]"),
     LIVE("commands.operators", "\"/etc\""),
@@ -399,6 +414,21 @@ static void test_what_each_key_does(void **state)
         }
         settings_free_keys(&f->fresh);
     }
+}
+
+/* Whatever is built in: without the second decoder a file has no other list. */
+static void test_other_decoders_need_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    write_file(f, "vision.decoders", "[ \"zbar\" ]", "");
+    read_into(f, &f->old);
+    read_into(f, &f->fresh);
+    load_old_keys(f);
+    assert_int_equal(reload(f), 0);
+    f->fresh.eye.decoders = (struct eye_decoders){.count = 2, .kinds = {DECODER_ZBAR, DECODER_ZXING}};
+    assert_int_equal(reload(f), -EPERM);
+    assert_string_equal(f->said, "vision.decoders: from a list to a list needs a restart: systemctl restart qrgated@lane1\n");
+    settings_free_keys(&f->fresh);
 }
 
 /* ---- all or nothing ---------------------------------------------------------------------------------------------------- */
@@ -555,6 +585,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_key_has_a_class),
         cmocka_unit_test_setup_teardown(test_what_each_key_does, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_decoders_need_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_refusal_refuses_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_longest_value_is_named_whole, setup, teardown),

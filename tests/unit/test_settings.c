@@ -130,14 +130,16 @@ struct taken {
     STORED("declaration." name, "1", DECLARATION(member), 86400), STORED("declaration." name, "60", DECLARATION(member), 5184000)
 #define PATTERN(signal, member) lane_settings.patterns[signal].member
 /* Beside a value stands what makes a pattern of it that has an end. */
-#define SIGNALS(name, signal)                                                                                          \
+#define SIGNALS(name, signal) PATTERNS(name, signal, "tone_on_ms = 100; tone_off_ms = 100;")
+#define CAUSES(name, signal) PATTERNS(name, signal, "") /* silent by default, so a tone would need its own repeats */
+#define PATTERNS(name, signal, a_tone)                                                                                 \
     STORED("signals." name ".tone_on_ms", "0", PATTERN(signal, tone_on_ms), 0),                                      \
         BESIDE("signals." name ".tone_on_ms", "5000", PATTERN(signal, tone_on_ms), 5000, "repeats = 1;"),            \
         BESIDE("signals." name ".tone_off_ms", "0", PATTERN(signal, tone_off_ms), 0, "repeats = 1;"),                \
         BESIDE("signals." name ".tone_off_ms", "10000", PATTERN(signal, tone_off_ms), 10000, "repeats = 1;"),        \
         BESIDE("signals." name ".repeats", "0", PATTERN(signal, repeats), 0, "tone_on_ms = 0;"),                     \
         BESIDE("signals." name ".repeats", "1", PATTERN(signal, repeats), 1, "tone_on_ms = 0;"),                     \
-        BESIDE("signals." name ".repeats", "20", PATTERN(signal, repeats), 20, "tone_on_ms = 100; tone_off_ms = 100;"), \
+        BESIDE("signals." name ".repeats", "20", PATTERN(signal, repeats), 20, a_tone), \
         BESIDE("signals." name ".lamp", "\"none\"", PATTERN(signal, lamp), SIGNAL_LAMP_NONE, "lamp_ms = 1000;"),       \
         BESIDE("signals." name ".lamp", "\"green\"", PATTERN(signal, lamp), SIGNAL_LAMP_GREEN, "lamp_ms = 1000;"),     \
         BESIDE("signals." name ".lamp", "\"amber\"", PATTERN(signal, lamp), SIGNAL_LAMP_AMBER, "lamp_ms = 1000;"),     \
@@ -160,6 +162,8 @@ static const struct taken takes[] = {
     STORED("direction", "\"out\"", journal.policy.direction, DIRECTION_OUT),
     STORED("camera.driver", "\"v4l2\"", eye.camera, EYE_CAMERA_V4L2),
     BESIDE("camera.driver", "\"replay\"", eye.camera, EYE_CAMERA_REPLAY, "replay = { folder = \"/p\"; };"),
+    STORED("camera.exposure", "\"off\"", eye.exposure, EYE_EXPOSURE_OFF),
+    STORED("camera.exposure", "\"code\"", eye.exposure, EYE_EXPOSURE_CODE),
     ENDS("camera.width_px", eye.v4l2.width_px, 160, 1920),
     ENDS("camera.height_px", eye.v4l2.height_px, 120, 1080),
     ENDS("camera.rate_fps", eye.v4l2.rate_fps, 1, 120),
@@ -210,6 +214,11 @@ static const struct taken takes[] = {
     SIGNALS("locked", SIGNAL_LOCKED),
     SIGNALS("wait", SIGNAL_WAIT),
     SIGNALS("unreadable", SIGNAL_UNREADABLE),
+    CAUSES("too_far", SIGNAL_TOO_FAR),
+    CAUSES("too_near", SIGNAL_TOO_NEAR),
+    CAUSES("too_dark", SIGNAL_TOO_DARK),
+    CAUSES("glare", SIGNAL_GLARE),
+    CAUSES("moving", SIGNAL_MOVING),
     SIGNALS("identify", SIGNAL_IDENTIFY),
     SIGNALS("passing", SIGNAL_PASSING),
     SIGNALS("hold_open", SIGNAL_HOLD_OPEN),
@@ -270,6 +279,8 @@ static const struct taken takes[] = {
     STORED("clock.trust", "\"ntp\"", clock_trust, SETTINGS_CLOCK_NTP),
     STORED("clock.trust", "\"always\"", clock_trust, SETTINGS_CLOCK_ALWAYS),
     ENDS("journal.deadline_ms", journal_deadline_ms, 100, 10000),
+    ENDS("journal.keep_days", journal.keep_days, 0, 3650),
+    ENDS("journal.register_days", journal.register_days, 0, 3650),
     FLAGS("mqtt.enabled", mqtt.enabled),
     ENDS("mqtt.port", mqtt.port, 1, 65535),
     ENDS("mqtt.certificate_warn_days", mqtt.certificate_warn_days, 1, 365),
@@ -283,7 +294,7 @@ static const struct taken takes[] = {
     ENDS("mqtt.reconnect_max_ms", mqtt.reconnect_max_ms, 20, 600000),
     ENDS("mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAGS("mqtt.follow", mqtt.follow),
-    FLAGS("mqtt.declarations", mqtt.declarations),
+    FLAGS("mqtt.declarations", mqtt.declarations), FLAGS("mqtt.home_assistant", mqtt.home_assistant),
     STORED("commands.auth", "\"off\"", commands.auth, COMMAND_AUTH_OFF),
     STORED("commands.auth", "\"acl\"", mqtt.commands, true),
     STORED("commands.auth", "\"acl\"", commands.auth, COMMAND_AUTH_ACL),
@@ -333,6 +344,8 @@ static void test_a_key_changes_its_own_member_alone(void **state)
             with.eye.replay.height_px = f->settings.eye.replay.height_px;
             with.eye.replay.rate_fps = f->settings.eye.replay.rate_fps;
         }
+        if (strcmp(t->path, "mqtt.enabled") == 0) /* who could acknowledge a row */
+            with.journal.has_no_broker = f->settings.journal.has_no_broker;
         if (strcmp(t->path, "commands.auth") == 0) /* what is subscribed to */
             with.mqtt.commands = f->settings.mqtt.commands, with.commands.auth = f->settings.commands.auth;
         assert_memory_equal(&with, &f->settings, sizeof with);
@@ -380,6 +393,7 @@ struct refusal {
 static const struct refusal refusals[] = {
     WORDS("direction", "none|in|out"),
     WORDS("camera.driver", "v4l2|replay"),
+    WORDS("camera.exposure", "off|code"),
     WHOLE("camera.width_px", "159", "1921", "160 to 1920"),
     WHOLE("camera.height_px", "119", "1081", "120 to 1080"),
     WHOLE("camera.rate_fps", "0", "121", "1 to 120"),
@@ -426,6 +440,11 @@ static const struct refusal refusals[] = {
     SIGNAL_REFUSALS("locked"),
     SIGNAL_REFUSALS("wait"),
     SIGNAL_REFUSALS("unreadable"),
+    SIGNAL_REFUSALS("too_far"),
+    SIGNAL_REFUSALS("too_near"),
+    SIGNAL_REFUSALS("too_dark"),
+    SIGNAL_REFUSALS("glare"),
+    SIGNAL_REFUSALS("moving"),
     SIGNAL_REFUSALS("identify"),
     SIGNAL_REFUSALS("passing"),
     SIGNAL_REFUSALS("hold_open"),
@@ -483,6 +502,8 @@ static const struct refusal refusals[] = {
     WHOLE("lock.seconds", "0", "3601", "1 to 3600"),
     WORDS("clock.trust", "ntp|always"),
     WHOLE("journal.deadline_ms", "99", "10001", "100 to 10000"),
+    WHOLE("journal.keep_days", "-1", "3651", "0 to 3650"),
+    WHOLE("journal.register_days", "-1", "3651", "0 to 3650"),
     BOOLEAN("mqtt.enabled"),
     WHOLE("mqtt.port", "0", "65536", "1 to 65535"),
     WHOLE("mqtt.port", "1883.0", "\"1883\"", "1 to 65535"),
@@ -495,7 +516,7 @@ static const struct refusal refusals[] = {
     WHOLE("mqtt.reconnect_max_ms", "19", "600001", "20 to 600000"),
     WHOLE("mqtt.ack_timeout_ms", "199", "600001", "200 to 600000"),
     BOOLEAN("mqtt.follow"),
-    BOOLEAN("mqtt.declarations"),
+    BOOLEAN("mqtt.declarations"), BOOLEAN("mqtt.home_assistant"),
     WORDS("commands.auth", "off|acl|signed"),
 };
 enum { REFUSALS_COUNT = sizeof refusals / sizeof refusals[0] };
@@ -675,6 +696,87 @@ static void test_products(void **state)
             "test.conf:6: certificate.products: entry 5, \"0123456789012345678901234567890123456789\": allowed is a "
             "product's code in quotes of "
             "1 to 39 bytes, like \"EU/1/20/1528\"\n");
+}
+
+#define NOT_BUILT_IN "\"zbar\" (zxing isn't built in: that needs libzxing-dev 2.3 or later when qrgate is built)"
+#define DECODERS_BUILT_IN (decoder_is_built_in(DECODER_ZXING) ? "\"zbar\", \"zxing\"" : NOT_BUILT_IN)
+
+static void test_decoders(void **state)
+{
+    struct fixture *f = *state;
+    const struct eye_decoders *decoders = &f->settings.eye.decoders;
+    static const struct {
+        const char *list, *entry; /* entry: what is refused of it, and may be "zxing" only where that isn't built in */
+    } lists[] = {
+        {"[ \"zbar\" ]", NULL},
+        {"[ \"quirc\" ]", "1, \"quirc\""},
+        {"[ \"zbar\", \"ZXing\" ]", "2, \"ZXing\""},
+        {"( \"zbar\", 7 )", "2, 7"},
+        {"[ \"\" ]", "1, \"\""},
+    };
+    char text[256], said[512];
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        (void)snprintf(text, sizeof text, FIRST "vision = { decoders = %s; };", lists[i].list);
+        (void)snprintf(said, sizeof said, "test.conf:2: vision.decoders: entry %s: allowed is %s\n",
+                       lists[i].entry != NULL ? lists[i].entry : "", DECODERS_BUILT_IN);
+        if (lists[i].entry == NULL)
+            accepted(f, text);
+        else
+            refused(f, text, said);
+    }
+    assert_int_equal(decoders->count, 1);
+    assert_int_equal(decoders->kinds[0], DECODER_ZBAR);
+    refused(f, FIRST "vision = { decoders = [ \"zbar\", \"zbar\" ]; };",
+            "test.conf:2: vision.decoders: entry 2, \"zbar\": allowed is each decoder once; this one stands there already\n");
+    refused(f, FIRST "vision = { decoders = [ \"zbar\", \"zxing\", \"zbar\" ]; };",
+            "test.conf:2: vision.decoders: 3 entries; allowed are up to 2: leave out what is over\n");
+    refused(f, FIRST "vision = { decoders = [ ]; };",
+            "test.conf:2: vision.decoders: no entry; allowed is a list of one or both: [ \"zbar\", \"zxing\" ]\n");
+    refused(f, FIRST "vision = { decoders = \"zbar\"; };",
+            "test.conf:2: vision.decoders = \"zbar\": allowed is a list of one or both: [ \"zbar\", \"zxing\" ]\n");
+    if (!decoder_is_built_in(DECODER_ZXING)) {
+        refused(f, FIRST "vision = { decoders = [ \"zbar\", \"zxing\" ]; };",
+                "test.conf:2: vision.decoders: entry 2, \"zxing\": allowed is " NOT_BUILT_IN "\n");
+        return;
+    }
+    accepted(f, FIRST "vision = { decoders = [ \"zxing\", \"zbar\" ]; };");
+    assert_int_equal(decoders->count, 2);
+    assert_int_equal(decoders->kinds[0], DECODER_ZXING);
+    assert_int_equal(decoders->kinds[1], DECODER_ZBAR);
+}
+
+static void test_controls(void **state)
+{
+    struct fixture *f = *state;
+    const struct camera_controls *controls = &f->settings.eye.v4l2.controls;
+    accepted(f, FIRST "camera = { controls = { exposure_auto = 1; brightness = -64; a = 2147483647; }; };");
+    assert_int_equal(controls->count, 3);
+    assert_string_equal(controls->list[0].name, "exposure_auto");
+    assert_int_equal(controls->list[0].value, 1);
+    assert_string_equal(controls->list[1].name, "brightness");
+    assert_int_equal(controls->list[1].value, -64);
+    assert_int_equal(controls->list[2].value, INT32_MAX);
+    accepted(f, FIRST "camera = { controls = { }; };");
+    assert_int_equal(controls->count, 0);
+    accepted(f, FIRST "camera = { controls = { a=1;b=1;c=1;d=1;e=1;f=1;g=1;h=1;i=1;j=1;k=1;l=1;m=1;n=1;o=1;"
+                      "a2345678901234567890123456789_1=1; }; };");
+    assert_int_equal(controls->count, 16);
+    assert_string_equal(controls->list[15].name, "a2345678901234567890123456789_1");
+#define CONTROLS_ALLOWED "allowed is a group of up to 16 controls of the camera with a whole number each: { exposure_auto = 1; … }\n"
+    refused(f, FIRST "camera = { controls = { a=1;b=1;c=1;d=1;e=1;f=1;g=1;h=1;i=1;j=1;k=1;l=1;m=1;n=1;o=1;p=1;q=1; }; };",
+            "test.conf:2: camera.controls = a group or list: " CONTROLS_ALLOWED);
+    refused(f, FIRST "camera = { controls = 1; };", "test.conf:2: camera.controls = 1: " CONTROLS_ALLOWED);
+    refused(f, FIRST "camera = { controls = {\n Exposure = 1;\n focus-auto = 0;\n a23456789012345678901234567890_2 = 1;\n"
+                     " gain = true;\n b = \"x\";\n c = 1.5; }; };",
+            "test.conf:3: camera.controls: \"Exposure\" is no control's name: allowed are 1 to 31 small letters, digits and _, as "
+            "`v4l2-ctl --list-ctrls` shows them\n"
+            "test.conf:4: camera.controls: \"focus-auto\" is no control's name: allowed are 1 to 31 small letters, digits and _, as "
+            "`v4l2-ctl --list-ctrls` shows them\n"
+            "test.conf:5: camera.controls: \"a23456789012345678901234567890_2\" is no control's name: allowed are 1 to 31 small "
+            "letters, digits and _, as `v4l2-ctl --list-ctrls` shows them\n"
+            "test.conf:6: camera.controls.gain = true: allowed is a whole number\n"
+            "test.conf:7: camera.controls.b = \"x\": allowed is a whole number\n"
+            "test.conf:8: camera.controls.c = 1.5: allowed is a whole number\n");
 }
 
 static void test_holidays(void **state)
@@ -1009,7 +1111,7 @@ static void test_signals_end_and_have_pauses(void **state)
 static void test_signals_differ_by_ear(void **state)
 {
     struct fixture *f = *state;
-    static const char *const apart[] = {"open", "hold", "deny", "wrong_code", "unreadable"};
+    static const char *const apart[] = {"open", "hold", "deny", "wrong_code", "unreadable", "too_far", "glare", "moving"};
     char said[256];
     for (size_t i = 0; i < sizeof apart / sizeof apart[0]; i++)
         for (size_t k = i + 1; k < sizeof apart / sizeof apart[0]; k++) {
@@ -1059,6 +1161,10 @@ static void test_defaults(void **state)
     assert_memory_equal(policy->declaration.on_contact, on_contact, sizeof on_contact);
     assert_int_equal(policy->declaration.on_travel, STATUS_NONE);
     assert_true(policy->health.accept && policy->health.all_doses);
+    assert_int_equal(s->eye.decoders.count, 1);
+    assert_int_equal(s->eye.decoders.kinds[0], DECODER_ZBAR);
+    assert_int_equal(s->eye.exposure, EYE_EXPOSURE_OFF);
+    assert_int_equal(s->eye.v4l2.controls.count, 0);
     assert_int_equal(policy->health.products_count, 0);
     assert_int_equal(policy->health.vaccination_from_days, 14);
     assert_int_equal(policy->health.vaccination_until_days, 270);
@@ -1143,6 +1249,9 @@ static void test_the_commented_file_is_the_defaults(void **state)
     assert_true(policy->schedule.rows[3].on_holidays);
     memset(&policy->schedule, 0, sizeof policy->schedule);
     assert_string_equal(all->eye.replay.folder, "/srv/pictures");
+    assert_int_equal(all->eye.v4l2.controls.count, 4);
+    assert_string_equal(all->eye.v4l2.controls.list[1].name, "exposure_absolute");
+    memset(&all->eye.v4l2.controls, 0, sizeof all->eye.v4l2.controls);
     assert_string_equal(all->mqtt.client_id, "gate-3");
     has(f, true, true, true);
     assert_string_equal(all->lines.in[LINE_FIRE].name, "GPIO6");
@@ -1403,6 +1512,8 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_a_message_shows_whole_characters),
         cmocka_unit_test(test_products),
+        cmocka_unit_test(test_decoders),
+        cmocka_unit_test(test_controls),
         cmocka_unit_test(test_holidays),
         cmocka_unit_test(test_how_many_holidays),
         cmocka_unit_test(test_schedule_rows),

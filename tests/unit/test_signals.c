@@ -62,6 +62,27 @@ static void alike_means_count_and_lengths(void **state)
     assert_true(signals_sound_alike(&one, &one_and_pause)); /* nobody hears a pause after the last tone */
 }
 
+static void a_cause_without_a_row_is_said_as_unreadable(void **state)
+{
+    (void)state;
+    struct signal_pattern rows[SIGNAL_COUNT];
+    memcpy(rows, patterns, sizeof rows);
+    for (int s = SIGNAL_NONE; s <= SIGNAL_COUNT; s++) {
+        const enum signal signal = (enum signal)s;
+        assert_int_equal(signal_is_hint(signal), s >= SIGNAL_UNREADABLE && s <= SIGNAL_MOVING);
+        assert_int_equal(signal_for_hint(signal, rows), SIGNAL_UNREADABLE);
+        if (s <= SIGNAL_UNREADABLE || s > SIGNAL_MOVING)
+            continue;
+        assert_false(signal_lasts(signal));
+        rows[s].lamp = SIGNAL_LAMP_RED; /* a lamp alone is a row */
+        assert_int_equal(signal_for_hint(signal, rows), signal);
+        rows[s].lamp = SIGNAL_LAMP_NONE;
+        rows[s].tone_on_ms = 100;
+        assert_int_equal(signal_for_hint(signal, rows), signal);
+        rows[s].tone_on_ms = 0;
+    }
+}
+
 static void every_signal_has_a_name_and_a_row_without_fault(void **state)
 {
     (void)state;
@@ -145,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest signals[] = {
         cmocka_unit_test(every_reason_has_a_signal_that_fits_its_action), cmocka_unit_test(defaults_are_different_by_ear),
+        cmocka_unit_test(a_cause_without_a_row_is_said_as_unreadable),
         cmocka_unit_test(alike_means_count_and_lengths), cmocka_unit_test(every_signal_has_a_name_and_a_row_without_fault),
         cmocka_unit_test(rows_that_cannot_be_are_refused), cmocka_unit_test(tones_and_lamps_follow_their_row),
     };

@@ -1,0 +1,118 @@
+/* Samples a code's modules and decides about them. Pure; called by reader.c. */
+#include "daemon/vision/grid.h"
+
+#include <string.h>
+
+void grid_sample(const struct pyramid *pyramid, const struct fit *fit, struct grid *ret_grid)
+{
+    const int side = fit->side_modules, level = pyramid_level_for(pyramid, fit->module_px, 2.5f);
+    const struct image *image = &pyramid->level[level];
+    const float scale = 1 / (float)(1 << level);
+    ret_grid->side_modules = side;
+    for (int row = 0; row < side; row++)
+        for (int column = 0; column < side; column++) {
+            const struct point at = fit_at(fit, (float)column + 0.5f, (float)row + 0.5f);
+            const int seen = image_at(image, at.x * scale, at.y * scale);
+            ret_grid->level[row * side + column] = (int16_t)(fit->is_light ? 255 * IMAGE_STEPS_PER_LEVEL - seen : seen);
+        }
+    qr_fixed_modules(side, ret_grid->fixed);
+}
+
+/* sums[r][c]: of all levels above row r and left of column c. */
+static void sum_up(struct grid *grid)
+{
+    const int side = grid->side_modules, width = side + 1;
+    memset(grid->sums, 0, (size_t)width * sizeof *grid->sums);
+    for (int row = 0; row < side; row++) {
+        int32_t sum = 0;
+        grid->sums[(row + 1) * width] = 0;
+        for (int column = 0; column < side; column++) {
+            sum += grid->level[row * side + column];
+            grid->sums[(row + 1) * width + column + 1] = grid->sums[row * width + column + 1] + sum;
+        }
+    }
+}
+
+static int local_mean(const struct grid *grid, int row, int column, int reach)
+{
+    const int side = grid->side_modules, width = side + 1;
+    const int top = row > reach ? row - reach : 0, bottom = row + reach < side ? row + reach + 1 : side;
+    const int left = column > reach ? column - reach : 0, right = column + reach < side ? column + reach + 1 : side;
+    const int32_t *sums = grid->sums;
+    const int32_t sum = sums[bottom * width + right] - sums[top * width + right] - sums[bottom * width + left] +
+                        sums[top * width + left];
+    return sum / ((bottom - top) * (right - left));
+}
+
+void grid_decide(struct grid *grid, const struct grid_rule *rule)
+{
+    const int side = grid->side_modules, reach = rule->reach_modules > 0 ? rule->reach_modules : side;
+    const int16_t *level = grid->level;
+    sum_up(grid);
+    for (int row = 0; row < side; row++)
+        for (int column = 0; column < side; column++) {
+            const int i = row * side + column;
+            const int left = column > 0 ? level[i - 1] : level[i], right = column + 1 < side ? level[i + 1] : level[i];
+            const int above = row > 0 ? level[i - side] : level[i], below = row + 1 < side ? level[i + side] : level[i];
+            const int sharp = level[i] + (4 * level[i] - left - right - above - below) * rule->sharpen / 32;
+            grid->dark[i] = sharp < local_mean(grid, row, column, reach);
+        }
+}
+
+float grid_finder_match(const struct grid *grid)
+{
+    const int side = grid->side_modules;
+    int right = 0, count = 0;
+    for (int i = 0; i < 3; i++) {
+        const int left = i == 1 ? side - 8 : 0, top = i == 2 ? side - 8 : 0; /* with the light line around it */
+        for (int row = top; row < top + 8; row++)
+            for (int column = left; column < left + 8; column++, count++)
+                right += grid->dark[row * side + column] == grid->fixed[row * side + column];
+    }
+    return (float)right / (float)count;
+}
+
+int grid_format_distance(const struct grid *grid)
+{
+    const int side = grid->side_modules;
+    const uint8_t *dark = grid->dark;
+    uint32_t first = 0, second = 0;
+    for (int i = 0; i < 15; i++) { /* bit i of each copy; the standard's figure of their places */
+        const int row = i < 6 ? i : i < 8 ? i + 1 : 8, column = i < 8 ? 8 : i == 8 ? 7 : 14 - i;
+        first |= (uint32_t)dark[row * side + column] << i;
+        second |= (uint32_t)(i < 8 ? dark[8 * side + side - 1 - i] : dark[(side - 15 + i) * side + 8]) << i;
+    }
+    const int one = qr_format_distance(first), other = qr_format_distance(second);
+    return one < other ? one : other;
+}
+
+uint64_t grid_hash(const struct grid *grid)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (int i = 0; i < grid->side_modules * grid->side_modules; i++)
+        hash = (hash ^ grid->dark[i]) * 0x100000001b3u;
+    return hash;
+}
+
+int grid_picture_side_px(const struct grid *grid, int module_px)
+{
+    return (grid->side_modules + 2 * GRID_QUIET_MODULES) * module_px;
+}
+
+void grid_draw(const struct grid *grid, int module_px, uint8_t *dst)
+{
+    enum { DARK = 0, LIGHT = 255 };
+    const int side = grid->side_modules, width = grid_picture_side_px(grid, module_px);
+    const int quiet = GRID_QUIET_MODULES * module_px;
+    memset(dst, LIGHT, (size_t)width * (size_t)width);
+    for (int row = 0; row < side; row++) {
+        uint8_t *line = dst + (ptrdiff_t)(quiet + row * module_px) * width + quiet;
+        for (int column = 0; column < side; column++) {
+            const int i = row * side + column;
+            if (grid->fixed[i] == QR_MODULE_DATA ? grid->dark[i] : grid->fixed[i])
+                memset(line + column * module_px, DARK, (size_t)module_px);
+        }
+        for (int copy = 1; copy < module_px; copy++)
+            memcpy(line + (ptrdiff_t)copy * width, line, (size_t)(side * module_px));
+    }
+}

@@ -1,0 +1,271 @@
+#!/usr/bin/python3
+"""The vision's part of `make bench`: photographs, rendered limits, hostile walls, frames a second and instruction counts,
+for the lane's reader and every other reader that is installed, in one run. Prints tables; all of it is in
+BUILD/bench/vision.tsv and vision.html."""
+import argparse
+import collections
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import vision_page
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHARSETS = ["utf-8", "latin-1", "cp1252", "shift_jis", "cp932", "cp437", "gb18030", "big5", "euc_kr",
+            *(f"iso8859_{part}" for part in (2, 5, 7, 9, 15))]
+KNOWN_WRONG = {"qrcode-2/13"}  # the truth file holds another text than the picture
+PICTURES = (".png", ".jpg", ".jpeg")
+CASES = ["flat", "scene", "texture", "still", "code", "code, still"]
+BASE = "ZBar QR only"
+Row = collections.namedtuple("Row", "section case reader quantity value")
+
+
+class Bench:
+    def __init__(self, build, quick, rounds, trials):
+        self.binary = pathlib.Path(build).resolve() / "bench_vision"
+        self.quick, self.rounds, self.trials = quick, rounds, trials
+        self.rows, self.absent, self.readers = [], {}, []
+
+    def run(self, mode, number, *words, stdin=None, **more):
+        done = subprocess.run([self.binary, mode, "quick" if self.quick else str(number), *words], stdout=subprocess.PIPE,
+                              input=stdin, check=True, text=True, **more)
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def add(self, section, case, reader, **quantities):
+        self.rows += [Row(section, case, reader, quantity, value) for quantity, value in quantities.items()]
+
+    def peers(self):
+        for _, name, why in self.run("peers", 1):
+            self.add("peer", "", name, absent=why or "no")
+            if why:
+                self.absent[name] = why
+            else:
+                self.readers.append(name)
+
+    def empty(self):
+        for _, ground, reader, us, read in self.run("empty", 4 * self.rounds):
+            self.add("empty", ground, reader, ms=int(us) / 1000, read=int(read))
+
+    def curves(self):
+        for _, knob, value, reader, trials, read, wrong, us in self.run("curves", self.trials):
+            self.add(f"curve: {knob}", value, reader, rate=int(read) / int(trials), trials=int(trials),
+                     wrong=int(wrong), ms=int(us) / 1000)
+
+    def walls(self):
+        lines = self.run("walls", self.rounds)
+        base = {case: int(us) for _, case, reader, us, _ in lines if reader == BASE}
+        for _, case, reader, us, mean in lines:
+            self.add("wall", case, reader, worst_ms=int(us) / 1000, mean_ms=int(mean) / 1000,
+                     ratio=int(us) / base[case])
+
+    def speed(self):
+        for _, case, reader, fps, read, frames in self.run("speed", self.rounds):
+            self.add("speed", case, reader, fps=float(fps), read=int(read), frames=int(frames))
+
+    def instructions(self):
+        """Millions a frame, the mean of four; the lane's in a living view."""
+        if not shutil.which("valgrind"):
+            self.add("instructions", "", "", absent="valgrind is not installed")
+            return
+        for case in CASES:
+            made, kind = {"still": ("scene", "still"), "code, still": ("code", "still")}.get(case, (case, "moving"))
+            with tempfile.TemporaryDirectory() as folder:
+                frames = pathlib.Path(folder, "frames")
+                with open(frames, "wb") as file:
+                    subprocess.run([self.binary, "frames", "1", made], stdout=file, check=True)
+                for reader in self.readers:
+                    if not reader.startswith("lane, ") or reader == "lane, living view":
+                        self.instructions_of(reader, case, kind, frames)
+
+    def instructions_of(self, reader, case, kind, frames):
+        with open(frames, "rb") as file:
+            done = subprocess.run(["valgrind", "--tool=callgrind", "--toggle-collect=bench_counted",
+                                   "--collect-atstart=no", f"--callgrind-out-file={frames}.out", self.binary, "count",
+                                   "1", reader, kind], stdin=file, stderr=subprocess.PIPE, text=True,
+                                  env={**os.environ, "QRG_BENCH_CLOCK": "stopped"})
+        found = re.search(r"Collected : (\d+)", done.stderr)
+        assert done.returncode == 0 and found, (reader, case, done.stderr[-2000:])
+        self.add("instructions", case, reader, million=int(found[1]) / 4 / 1e6)
+
+
+# ---- photographs -----------------------------------------------------------------------------------------------------
+
+def unescape(text):
+    codes = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+    return re.sub(r"\\(?:x([0-9A-Fa-f]{2})|([ntr\\]))", lambda m: chr(int(m[1], 16)) if m[1] else codes[m[2]], text)
+
+
+def plain(text):
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def versions(data):
+    """What these bytes may mean."""
+    found = set()
+    for charset in CHARSETS:
+        try:
+            found.add(plain(data.decode(charset)))
+        except UnicodeDecodeError:
+            pass
+    return found
+
+
+class Truth:
+    """The texts of a picture; None: nobody knows."""
+
+    def __init__(self, text):
+        self.unknown = text == "?"
+        self.texts = []
+        for one in [] if text in (None, "?") else text.split("\x1f"):
+            readings = set()
+            for form in (one, unescape(one)):
+                readings.add(plain(form))
+                try:  # \xNN may be bytes of a character
+                    readings |= versions(form.encode("latin-1"))
+                except UnicodeEncodeError:
+                    pass
+            self.texts.append(readings)
+
+    def holds(self, data):
+        return any(readings & versions(data) for readings in self.texts)
+
+
+def photographs(folder):
+    """{path: (set, kind, Truth)}"""
+    found = {}
+    for name in ("qrcode-2", "qrcode-4"):
+        for path in sorted((folder / name).glob("*.*")):
+            text = path.with_suffix(".txt")
+            known = text.exists() and f"{name}/{path.stem}" not in KNOWN_WRONG
+            if path.suffix.lower() in PICTURES and known:
+                found[str(path)] = (name, name, Truth(text.read_bytes().decode("utf-8", "replace")))
+    for line in (folder / "boofcv" / "truth.tsv").read_text(encoding="utf-8").split("\n"):
+        name, _, text = line.partition("\t")
+        if (folder / "boofcv" / name).is_file():
+            found[str(folder / "boofcv" / name)] = ("boofcv", re.split(r"-\d", name)[0], Truth(text))
+    for path in sorted((folder / "falsepositives-2").glob("*.*")):
+        if path.suffix.lower() in PICTURES:
+            found[str(path)] = ("falsepositives-2", "falsepositives-2", Truth(None))
+    return found
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def photos(bench, folder):
+    known = photographs(folder)
+    if bench.quick:
+        known = dict(list(known.items())[::12])
+    looked = collections.defaultdict(list)  # (set, reader): (read, wrong, ms, megapixels)
+    lines = bench.run("photos", bench.rounds, stdin="".join(f"{path}\n" for path in known))
+    for _, path, reader, width, height, us, texts in lines:
+        group, kind, truth = known[path]
+        read = [bytes.fromhex(text) for text in texts.split(",")] if texts else []
+        right = any(truth.holds(text) for text in read)
+        wrong = not truth.unknown and any(not truth.holds(text) for text in read)
+        one = (right, wrong, int(us) / 1000, int(width) * int(height) / 1e6)
+        for case in {group, f"{group}: {kind}", "all" if group != "falsepositives-2" else group}:
+            if case != f"{group}: {group}":
+                looked[case, reader].append(one)
+    base = {case: statistics.median(one[2] for one in many) for (case, reader), many in looked.items()
+            if reader == BASE}
+    for (case, reader), many in looked.items():
+        times = [one[2] for one in many]
+        read = sum(one[0] for one in many)
+        bench.add("photos", case, reader, pictures=len(many), read=read, rate=read / len(many),
+                  wrong=sum(one[1] for one in many), median_ms=statistics.median(times), p99_ms=percentile(times, 0.99),
+                  ms_per_megapixel=sum(times) / sum(one[3] for one in many), ratio=statistics.median(times) / base[case])
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+def table(bench, section, columns, title, case=None):
+    """Readers down, quantities (or cases) across."""
+    cells = {(row.reader, row.case, row.quantity): row.value for row in bench.rows if row.section == section}
+    if not cells:
+        return
+    print(f"\n{title}\n{'':24}" + "".join(f"{label:>14}" for label, *_ in columns))
+    for reader in bench.readers:
+        found = [cells.get((reader, case or at, quantity)) for _, at, quantity, _ in columns]
+        if any(value is not None for value in found):
+            print(f"{reader:24}" + "".join("             -" if value is None else f"{form % value:>14}"
+                                            for value, (_, _, _, form) in zip(found, columns)))
+
+
+def worst_walls(bench):
+    ratios = {(row.reader, row.case): row.value for row in bench.rows
+              if row.section == "wall" and row.quantity == "ratio"}
+    if not ratios:
+        return
+    walls = len({case for _, case in ratios})
+    print(f"\nhostile pictures: time of the costliest frame / {BASE} on the same picture; the worst of {walls}")
+    for reader in bench.readers:
+        mine = {case: value for (name, case), value in ratios.items() if name == reader}
+        if mine:
+            worst = max(mine, key=mine.get)
+            print(f"{reader:24}{mine[worst]:14.2f}  {worst}")
+
+
+def tables(bench):
+    number = "%.1f"
+    cases = list(dict.fromkeys(row.case for row in bench.rows if row.section == "photos" and ":" not in row.case))
+    if cases:
+        for quantity, title in (("pictures", "photographs"), ("read", "of these read"),
+                                ("wrong", "of these with a wrong text")):
+            table(bench, "photos", [(case[:13], case, quantity, "%d") for case in cases], title)
+        table(bench, "photos", [("rate", "all", "rate", "%.3f"), ("median ms", "all", "median_ms", "%.2f"),
+                                ("p99 ms", "all", "p99_ms", number), ("ms/MP", "all", "ms_per_megapixel", number),
+                                ("ratio", "all", "ratio", "%.3f")], "all photographs with a code")
+    table(bench, "empty", [(ground, ground, "ms", "%.2f") for ground in ("flat", "scene", "texture", "still")],
+          "empty frames, ms")
+    table(bench, "instructions", [(case, case, "million", "%.2f") for case in CASES],
+          "million instructions a frame (callgrind)")
+    table(bench, "speed", [(case, case, "fps", number) for case in ("moving", "still", "code")],
+          "frames a second, 1280x720 MJPEG in, payload out")
+    for section in dict.fromkeys(row.section for row in bench.rows if row.section.startswith("curve")):
+        values = list(dict.fromkeys(row.case for row in bench.rows if row.section == section))
+        table(bench, section, [(value, value, "rate", "%.2f") for value in values], f"read, by {section[7:]}")
+    worst_walls(bench)
+    for name, why in bench.absent.items():
+        print(f"absent: {name}: {why}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--quick", action="store_true", help="few pictures, seconds")
+    parser.add_argument("--photos", default=os.environ.get("QRG_PHOTOS", ROOT.parent / "shared" / "photos"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--parts", default="photos,empty,curves,walls,speed,instructions")
+    arguments = parser.parse_args()
+    bench = Bench(arguments.build, arguments.quick, arguments.rounds, arguments.trials)
+    folder = pathlib.Path(arguments.photos)
+    bench.peers()
+    for part in arguments.parts.split(","):
+        if part != "photos":
+            getattr(bench, part)()
+        elif (folder / "boofcv" / "truth.tsv").exists():
+            photos(bench, folder)
+        else:
+            bench.add("photos", "", "", absent=f"no photographs at {folder}; QRG_PHOTOS names their folder")
+            print(f"photographs: none at {folder}; QRG_PHOTOS names their folder")
+    tables(bench)
+    out = pathlib.Path(arguments.build) / "bench"
+    out.mkdir(exist_ok=True)
+    lines = ("\t".join(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row)
+             for row in [Row._fields, *bench.rows])
+    (out / "vision.tsv").write_text("".join(line + "\n" for line in lines))
+    (out / "vision.html").write_text(vision_page.page(bench))
+    print(f"\nall of it: {out}/vision.tsv, with plots: {out}/vision.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
