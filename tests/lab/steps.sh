@@ -236,7 +236,7 @@ card() { printf '0220990%05d||Đoàn Văn Thử|30121999|Nam|Thôn Một, Xã Ha
 given_people() {
     {
         echo subject,status,declared_at
-        for person in $(seq "$1"); do echo "cccd:$(card "$person" | cut -d'|' -f1),green,$(date -u +%FT%TZ)"; done
+        for number in $(seq "$1"); do echo "cccd:$(card "$number" | cut -d'|' -f1),green,$(date -u +%FT%TZ)"; done
     } > $run/people.csv
     ctl import $run/people.csv > $run/import.log
 }
