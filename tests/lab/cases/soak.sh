@@ -13,10 +13,10 @@ start_the_broker() {
     broker=$!
     wait_for 20 "the broker" mosquitto_pub -h 127.0.0.1 -t lab -n
 }
-# The kernel's record of the relay is counted as it comes: a long run's would not fit.
+# The kernel's record of the relay is counted as it comes: a long run's would not fit. (Debian's awk waits for a full buffer else.)
 count_the_rises() {
     echo 0 > $run/rises
-    awk -v wire="$relay" -v file=$run/rises '/gpio_value:/ {
+    awk -W interactive -v wire="$relay" -v file=$run/rises '/gpio_value:/ {
         for (i = 1; $i != "gpio_value:"; i++) ;
         if ($(i + 1) == wire && $(i + 3) != level + 0) { level = $(i + 3); if (level) { print ++n > file; close(file) } }
     }' < $tracing/trace_pipe &
