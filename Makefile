@@ -42,6 +42,11 @@ ALL_CFLAGS  = -std=c17 $(DEFINES) -DQRGATE_VERSION='"$(VERSION)"' -I. $(WARN) \
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3as -lpthread -lm
 
+# What draws pages: qrgatectl alone.
+CTL_PKGS   := cairo cairo-pdf cairo-svg
+CTL_LIBS    = $(shell $(PKG_CONFIG) --libs $(CTL_PKGS))
+$(BUILD)/obj/daemon/ctl/print/%.o: CTL_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(CTL_PKGS))
+
 LIB_SRC  := $(filter-out daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c,$(wildcard hw/*.c daemon/*.c)) \
             $(wildcard daemon/settings/*.c daemon/vision/*.c daemon/credential/*.c daemon/decision/*.c \
             daemon/lane/*.c daemon/journal/*.c daemon/mqtt/*.c daemon/health/*.c)
@@ -66,7 +71,7 @@ deps: ## install by apt what is missing (root or sudo)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CTL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/obj/daemon/ctl/lang_english.o $(BUILD)/obj/tests/unit/test_lang.o: config/lang/en.lang
 $(BUILD)/obj/daemon/ctl/completion.o: $(wildcard config/completion/*)
 $(BUILD)/lang/%: config/lang/%
@@ -82,7 +87,7 @@ $(BUILD)/qrgated: $(call OBJ,$(DAE_SRC)) $(BUILD)/libqrgate.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/qrgatectl: $(call OBJ,$(CTL_SRC)) $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lqrencode $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lqrencode $(CTL_LIBS) $(LIBS)
 $(BUILD)/qrgate-safe: $(call OBJ,$(SAFE_SRC)) $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -136,6 +141,12 @@ e2e: everything ## end-to-end tests: the real binary, a real broker (pytest)
 	$(Q)QRG_BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -x tests/e2e
 lab: all ## the emulated machine with real kernel drivers (CASE=name for one)
 	$(Q)tests/lab/run.sh $(CASE)
+soak: all ## a night's worth of passages with faults, in the lab (SOAK_PASSAGES=100000)
+	$(Q)LAB_SOAK_PASSAGES=$(or $(SOAK_PASSAGES),100000) LAB_SOAK_FAULT_S=60 LAB_TIMEOUT_S=172800 tests/lab/run.sh soak
+check-trixie: ## the whole of `make check` in a Debian 13 root, its lab with Debian 13's kernel (root; makes the root once)
+	$(Q)tests/platforms/trixie.sh
+check-arm64: ## for the Pi's processor: cross-built, unit and end-to-end tests under an emulator (root; makes the root once)
+	$(Q)tests/platforms/arm64.sh
 includes: ## the include order of the rooms
 	$(Q)/usr/bin/python3 tests/includes.py
 words: ## the words of qrgatectl against the tables of each language

@@ -56,6 +56,7 @@ extern const struct ctl_command
     CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION, CTL_TOKEN_ROTATE_DEMO,
     CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_REPORT_WEEK, CTL_VERIFY,
     CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK,
+    CTL_POSTER, CTL_CARDS,
     CTL_SEND, CTL_STATUS, CTL_WATCH,
     CTL_LOOK,
     CTL_SCHEMA, CTL_COMPLETION;
@@ -67,8 +68,9 @@ extern const struct ctl_option CTL_GLOBAL_OPTIONS[];
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same in the user's language: a key, and what it is filled in with as for lang_format(). */
-enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char *key, ...) __attribute__((sentinel));
+/* The same in the user's language: ctl_complain(ctl, CTL_FAILED, "key", "name", value, NULL), filled in as by lang_format(). */
+#define ctl_complain(ctl, code, key, ...) ctl_complain_fills(ctl, code, key, LANG_FILLS(__VA_ARGS__))
+enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[]);
 
 /* By --database, else by the configuration. With `must_exist` a missing file is an error instead of a new database. On
  * failure the message is printed and *ret_db NULL. */

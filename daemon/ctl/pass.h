@@ -4,7 +4,7 @@
 #define CTL_PASS_H
 
 #include "daemon/ctl/ctl.h"
-#include "daemon/ctl/qr_card.h"
+#include "daemon/ctl/print/qr_card.h"
 #include "daemon/settings/key_file.h"
 
 enum { PASS_PATH_BYTES = 1024 };

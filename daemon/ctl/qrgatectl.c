@@ -27,6 +27,7 @@ const struct ctl_command *const CTL_COMMANDS[] = {
     &CTL_STATUS, &CTL_WATCH, &CTL_SEND,
     &CTL_KEY_NEW, &CTL_KEY_OPERATOR, &CTL_KEY_SITE, &CTL_KEY_LIST, &CTL_KEY_TRUST, &CTL_KEY_RETIRE, &CTL_KEY_ROTATE,
     &CTL_TOKEN_ISSUE, &CTL_TOKEN_SHOW, &CTL_TOKEN_PROVISION, &CTL_TOKEN_ROTATE_DEMO,
+    &CTL_POSTER, &CTL_CARDS,
     &CTL_LOOK,
     &CTL_SCHEMA, &CTL_COMPLETION,
     NULL,
@@ -55,13 +56,10 @@ enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fo
     return code;
 }
 
-enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char *key, ...)
+enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[])
 {
-    va_list arguments;
     (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
-    va_start(arguments, key);
-    lang_print_list(stderr, ctl->lang, key, arguments);
-    va_end(arguments);
+    lang_print_fills(stderr, ctl->lang, key, fills);
     (void)fputc('\n', stderr);
     return code;
 }

@@ -43,7 +43,7 @@ static bool parse_old(const char *line, size_t length, struct site_keys *ret)
     return ret->has_old;
 }
 
-static int parse(const char *text, size_t length_bytes, struct site_keys *ret)
+int site_keys_read(const char *text, size_t length_bytes, struct site_keys *ret)
 {
     const char *at = text, *end = text + length_bytes;
     *ret = (struct site_keys){ .has_old = false };
@@ -80,7 +80,7 @@ int site_keys_load(const char *path, struct site_keys *ret, char *why, size_t wh
     if (length < 0) {
         error = -errno;
         (void)snprintf(why, why_bytes, "%s: the site key can't be read: %s", path, strerror(-error));
-    } else if (parse(text, (size_t)length, ret) < 0) {
+    } else if (site_keys_read(text, (size_t)length, ret) < 0) {
         error = -EINVAL;
         (void)snprintf(why, why_bytes,
                        "%s: a site key is one line of 64 hexadecimal digits, and while it is being replaced a second one: "

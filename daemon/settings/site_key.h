@@ -19,6 +19,8 @@ struct site_keys {
 
 /* 0; or negative errno with `why`: -ENOENT no such file, -EPERM everybody may read it, -EINVAL not 64 hex digits. */
 int site_keys_load(const char *path, struct site_keys *ret, char *why, size_t why_bytes);
+/* A file's contents. 0 or -EINVAL. Pure. */
+int site_keys_read(const char *text, size_t length_bytes, struct site_keys *ret);
 /* The current one alone. */
 int site_key_load(const char *path, uint8_t ret_key[SITE_KEY_BYTES], char *why, size_t why_bytes);
 /* In the place of the file that is there, whole or not at all, with its owner and mode; what stood in the old one is

@@ -111,8 +111,8 @@ def formatted(page):
     version = subprocess.run(["groff", "--version"], capture_output=True, text=True, timeout=60).stdout
     # From 1.23 on a table's cell that can't be justified is a warning: as wide a line as on a usual terminal.
     width = [] if " 1.22." in version else ["-rLL=100n"]
-    done = subprocess.run(["groff", "-ww", "-man", "-t", "-K", "utf8", "-Tutf8", *width, MAN / page], capture_output=True,
-                          text=True, timeout=60)
+    done = subprocess.run(["groff", "-ww", "-man", "-t", "-K", "utf8", "-Tutf8", *width], capture_output=True, text=True,
+                          timeout=60, input=".pl 30000v\n" + (MAN / page).read_text())  # one long page, as man shows it
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
 
@@ -164,7 +164,7 @@ def page_options(lines):
 
 def commands(ctl):
     text = run(ctl, "--help")
-    return re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
+    return re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
 
 
 def test_every_command_and_option(build):

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/ctl/ctl.h"
-#include "daemon/ctl/form.h"
+#include "daemon/ctl/declare/form.h"
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
 #include "daemon/mqtt/inbound.h"
@@ -139,35 +139,52 @@ static enum ctl_exit take_flags(struct ctl *ctl, struct declared *ret)
 
 /* ---- on a terminal ----------------------------------------------------------------------------------------------- */
 
-/* What the site's policy makes of it now; policy is configuration, so without one nothing can be said. */
-static enum ctl_exit show_status(struct ctl *ctl, const struct declared *declared)
+/* ---- by the form ------------------------------------------------------------------------------------------------- */
+
+/* The site's policy, which is configuration: without one nothing can be said. */
+struct policy_of_site {
+    struct ctl *ctl;
+    bool known;
+    struct declaration_policy policy;
+};
+
+static const char *status_by_policy(const struct declared *declared, void *userdata)
 {
+    const struct policy_of_site *site = userdata;
+    if (!site->known)
+        return say(site->ctl->lang, "form.status_unknown");
+    return say_word(site->ctl->lang, "status",
+                    declaration_status_name(declaration_derive(&declared->declaration, &site->policy, site->ctl->now_s)));
+}
+
+static enum ctl_exit read_policy(struct policy_of_site *site)
+{
+    struct ctl *ctl = site->ctl;
     const char *path = ctl->config ? ctl->config : CTL_DEFAULT_CONFIG;
     struct settings settings;
-    if (!ctl->config && access(path, R_OK) < 0) {
-        (void)printf("Trạng thái / status: theo chính sách của cổng / by the site's policy, which is in its "
-                     "configuration; --config FILE shows it\n");
+    if (!ctl->config && access(path, R_OK) < 0)
         return CTL_OK;
-    }
     if (settings_load(path, &settings, stderr) != 0)
         return ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above); name another with --config", path);
-    const struct declaration_policy *policy = &settings.journal.policy.declaration;
-    (void)printf("Trạng thái / status: %s\n",
-                 declaration_status_name(declaration_derive(&declared->declaration, policy, ctl->now_s)));
+    site->policy = settings.journal.policy.declaration;
+    site->known = true;
     return CTL_OK;
 }
 
 static enum ctl_exit ask(struct ctl *ctl, struct declared *ret)
 {
-    if (!form_ask(ctl, ret))
-        return ctl_fail(ctl, CTL_FAILED, "the form was not finished; nothing was written");
-    const char *wrong = inbound_declaration_check(ret, true);
-    if (wrong)
-        return ctl_fail(ctl, CTL_FAILED, "%s; nothing was written", wrong);
-    const enum ctl_exit result = show_status(ctl, ret);
+    struct policy_of_site site = { .ctl = ctl };
+    const enum ctl_exit result = read_policy(&site); /* before somebody has answered everything */
     if (result != CTL_OK)
         return result;
-    return form_confirm(ctl) ? CTL_OK : ctl_fail(ctl, CTL_FAILED, "not confirmed; nothing was written");
+    switch (form_run(ctl, ret, status_by_policy, &site)) {
+    case FORM_WRITE: break;
+    case FORM_NOT_WRITTEN: return ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "form.not_written"));
+    case FORM_ENDED: return ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "form.not_finished"));
+    case FORM_FAILED: return ctl_fail(ctl, CTL_FAILED, "this terminal can't be read key by key; give --subject and the answers");
+    }
+    const char *wrong = inbound_declaration_check(ret, true);
+    return wrong ? ctl_fail(ctl, CTL_FAILED, "%s; nothing was written", wrong) : CTL_OK;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -225,7 +242,7 @@ static bool has_flags(const struct ctl *ctl)
 static enum ctl_exit run(struct ctl *ctl)
 {
     struct declared declared = {
-        .declaration = { .found = true, .declared_at_s = ctl->now_s, .answers.by = DECLARED_BY_GUARD },
+        .declaration = { .found = true, .status = STATUS_NONE, .declared_at_s = ctl->now_s, .answers.by = DECLARED_BY_GUARD },
         .source = "manual",
     };
     char when[32];
@@ -245,7 +262,8 @@ static enum ctl_exit run(struct ctl *ctl)
 const struct ctl_command CTL_DECLARE = {
     .name = "declare",
     .summary = "Write one person's declaration into the register",
-    .details = "Without options, on a terminal, it asks the form's questions one by one. Only keyed hashes of the numbers\n"
+    .details = "Without options, on a terminal, it asks the form's questions: the number, then one key each (backspace goes back).\n"
+               "In Vietnamese: qrgatectl --lang vi declare. Only keyed hashes of the numbers\n"
                "are kept. An older declaration never overwrites a newer one. Numbers: cccd: and 12 digits, cmnd: and 9, bhyt:\n"
                "and 10 digits or the card's 15 characters, qid: and 1 to 18 digits, badge:, hc1:.\n"
                "Examples: qrgatectl declare --subject cccd:022199012345 --status green\n"
