@@ -18,7 +18,7 @@ import gate
 FILES = gate.ROOT / "config" / "mosquitto"
 SITE = "qrgate/quangyen-demo"
 DEVICE = "homeassistant/device/qrgate_quangyen-demo"  # of Home Assistant
-OWN = ("passage", "alarm", "muster", "state", "info", "health", "chain_head", "availability", "result", "response/open")
+OWN = ("passage", "alarm", "muster", "state", "info", "health", "chain_head", "report", "availability", "result", "response/open")
 
 # Who may say what: every leaf of its own for a lane, and nothing else for anybody but what stands here.
 WRITES = [
