@@ -170,8 +170,10 @@ FUZZ_SECONDS ?= 600
 fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600, shared by the targets)
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz SANITIZER=address,undefined,fuzzer-no-link build/fuzz/libqrgate.a
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) build/fuzz $(ALL_CFLAGS) build/fuzz/libqrgate.a $(LIBS)
+EVENTS ?= 1000000 10000000
 bench: all $(BENCHES) ## codes, register and journal, sizes, start-up, frame to relay; the vision beside other readers (QRG_PHOTOS=folder)
 	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
+	$(Q)/usr/bin/python3 tests/bench/reading.py --build $(BUILD) --events $(EVENTS)
 	$(Q)/usr/bin/python3 tests/bench/bench_vision.py --build $(BUILD)
 
 broker-example: all ## config/mosquitto proved by a broker of its own: who may write and read what, the bridge
