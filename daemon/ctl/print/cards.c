@@ -65,7 +65,8 @@ static enum ctl_exit read_head(struct cards *cards, const struct csv_row *row)
         while (column < CARD_COLUMN_COUNT && strcmp(row->fields[i], COLUMN_NAMES[column]) != 0)
             column++;
         if (column == CARD_COLUMN_COUNT || cards->place[column] >= 0)
-            return ctl_fail(cards->ctl, CTL_FAILED, "line 1: column '%s': allowed are code, subject, name, note, status, group, each once",
+            return ctl_fail(cards->ctl, CTL_FAILED,
+                            "line 1: column '%s': allowed are code, subject, name, note, status, group, each once",
                             printable(row->fields[i], buffer, sizeof(buffer)));
         cards->place[column] = i;
     }
@@ -118,7 +119,8 @@ static void write_note(const struct cards *cards, const char *note, struct card 
 
 static const char *take_row(const struct cards *cards, const struct csv_row *row, struct card *ret)
 {
-    const char *code = field(cards, row, COLUMN_CODE), *name = field(cards, row, COLUMN_NAME), *note = field(cards, row, COLUMN_NOTE);
+    const char *code = field(cards, row, COLUMN_CODE), *name = field(cards, row, COLUMN_NAME);
+    const char *note = field(cards, row, COLUMN_NOTE);
     struct qr qr;
     *ret = (struct card){ .code = "" };
     if (!is_plain(name, sizeof(ret->name)) || !is_plain(note, NOTE_MAX_BYTES))
@@ -298,7 +300,8 @@ static enum ctl_exit run(struct ctl *ctl)
                           cards.count);
     if (result == CTL_OK) {
         const int error = print_file(ctl->values[OUT], write_sheets, &cards);
-        result = error < 0 ? ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", ctl->values[OUT], strerror(-error)) : tell(&cards);
+        result = error == 0 ? tell(&cards)
+                            : ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", ctl->values[OUT], strerror(-error));
     }
     sodium_memzero(&cards.key, sizeof(cards.key));
     sodium_memzero(cards.signing_key, sizeof(cards.signing_key));

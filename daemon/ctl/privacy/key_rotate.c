@@ -30,8 +30,8 @@ static enum ctl_exit begin(struct ctl *ctl, const char *path, struct site_keys *
     char id[SITE_KEY_ID_BYTES], old_id[SITE_KEY_ID_BYTES], when[TIME_TEXT_BYTES], why[512] = "", buffer[80];
     int64_t overlap_s;
     if (keys->has_old)
-        return ctl_fail(ctl, CTL_FAILED, "%s: a change is under way, until %s; end it first: qrgatectl key rotate --finish", path,
-                        time_text_write(keys->old_until_s, when));
+        return ctl_fail(ctl, CTL_FAILED, "%s: a change is under way, until %s; end it first: qrgatectl key rotate --finish",
+                        path, time_text_write(keys->old_until_s, when));
     if (!parse_duration(overlap, &overlap_s))
         return ctl_fail(ctl, CTL_USAGE, "--overlap '%s': " ALLOWED_VALID, printable(overlap, buffer, sizeof(buffer)));
     memcpy(keys->old, keys->current, sizeof(keys->old));
@@ -60,10 +60,10 @@ static enum ctl_exit check_adopted(const struct ctl *ctl, sqlite3 *db, const str
     const int64_t adopted = database_number(db, sql, &error);
     if (error < 0)
         return ctl_fail(ctl, CTL_FAILED, "the database can't be read: %s", sqlite3_errmsg(db));
-    return adopted == 1 ? CTL_OK
-                        : ctl_fail(ctl, CTL_FAILED, "this lane has not been restarted since the new key was made, and everybody in its "
-                                                    "register is known by the old one: systemctl restart qrgated@LANE, and give it "
-                                                    "the overlap's time");
+    if (adopted == 1)
+        return CTL_OK;
+    return ctl_fail(ctl, CTL_FAILED, "this lane has not been restarted since the new key was made, and everybody in its register "
+                                     "is known by the old one: systemctl restart qrgated@LANE, and give it the overlap's time");
 }
 
 static enum ctl_exit finish_database(struct ctl *ctl, const struct site_keys *keys, int64_t *ret_rows)
@@ -93,8 +93,8 @@ static enum ctl_exit finish(struct ctl *ctl, const char *path, struct site_keys 
     if (!keys->has_old)
         return ctl_fail(ctl, CTL_FAILED, "%s: no change of the key is under way", path);
     if (keys->old_until_s > ctl->now_s && !ctl->values[EARLY])
-        return ctl_fail(ctl, CTL_FAILED, "the overlap lasts until %s: who shows no number until it ends will have to declare again, and "
-                                         "phones with a rotating pass need a new one; --early ends it now",
+        return ctl_fail(ctl, CTL_FAILED, "the overlap lasts until %s: who shows no number until it ends will have to declare "
+                                         "again, and phones with a rotating pass need a new one; --early ends it now",
                         time_text_write(keys->old_until_s, when));
     const enum ctl_exit result = finish_database(ctl, keys, &rows);
     if (result != CTL_OK)

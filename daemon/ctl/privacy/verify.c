@@ -101,7 +101,8 @@ static enum ctl_exit read_file(const struct ctl *ctl, struct heads *heads)
     if (!from_stdin)
         (void)fclose(file); /* only read */
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: %s", path, error == -E2BIG ? "more heads than this tool compares" : strerror(-error));
+        return ctl_fail(ctl, CTL_FAILED, "%s: %s", path,
+                        error == -E2BIG ? "more heads than this tool compares" : strerror(-error));
     if (heads->count == 0)
         return ctl_fail(ctl, CTL_FAILED, "%s: no chain_head message in %lld lines; record them with: mosquitto_sub -v -t "
                         "'qrgate/SITE/LANE/chain_head' >> FILE", path, (long long)heads->others);
