@@ -141,6 +141,12 @@ e2e: everything ## end-to-end tests: the real binary, a real broker (pytest)
 	$(Q)QRG_BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -x tests/e2e
 lab: all ## the emulated machine with real kernel drivers (CASE=name for one)
 	$(Q)tests/lab/run.sh $(CASE)
+soak: all ## a night's worth of passages with faults, in the lab (SOAK_PASSAGES=100000)
+	$(Q)LAB_SOAK_PASSAGES=$(or $(SOAK_PASSAGES),100000) LAB_SOAK_FAULT_S=60 LAB_TIMEOUT_S=172800 tests/lab/run.sh soak
+check-trixie: ## the whole of `make check` in a Debian 13 root, its lab with Debian 13's kernel (root; makes the root once)
+	$(Q)tests/platforms/trixie.sh
+check-arm64: ## for the Pi's processor: cross-built, unit and end-to-end tests under an emulator (root; makes the root once)
+	$(Q)tests/platforms/arm64.sh
 includes: ## the include order of the rooms
 	$(Q)/usr/bin/python3 tests/includes.py
 words: ## the words of qrgatectl against the tables of each language

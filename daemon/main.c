@@ -39,11 +39,20 @@ struct daemon {
     struct operator operator;
     struct upkeep upkeep;
     struct status_socket status;
+    char camera_said[LINK_TEXT_BYTES]; /* what the log has about the camera; with none, a new eye says the same each second */
     char reload_said[COMMAND_OUTCOME_BYTES]; /* what an operator's reload had to complain about */
     sd_event *loop;
     int64_t state_due_us;
     int64_t camera_open_us; /* when the camera was last known open; a quick restart of the eye is no alarm */
 };
+
+static void log_camera(struct daemon *d)
+{
+    if (strcmp(d->camera_said, d->eye.camera_text) == 0)
+        return;
+    (void)snprintf(d->camera_said, sizeof d->camera_said, "%s", d->eye.camera_text);
+    (void)fprintf(stderr, "<%d>camera: %s%s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_open ? "opened " : "", d->camera_said);
+}
 
 static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
 {
@@ -57,7 +66,7 @@ static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
         else if (d->eye.message.kind == LINK_UNREADABLE)
             passage_unreadable(&d->passage, &d->eye.message, now_us);
         else if (d->eye.message.kind == LINK_CAMERA)
-            (void)fprintf(stderr, "<%d>camera: %s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_text);
+            log_camera(d);
     }
     return 0;
 }
@@ -186,7 +195,7 @@ static void publish_state(struct daemon *d)
     for (int i = 0; i < PASSAGE_ALARM_COUNT; i++)
         state.alarms |= (uint32_t)d->passage.alarms[i] << (ALARM_FIRST_OF_PASSAGE + i);
     (void)snprintf(state.mode, sizeof state.mode, "%s", lane_mode_name(d->passage.lane.mode));
-    (void)snprintf(state.camera, sizeof state.camera, "%s", d->eye.camera_text);
+    (void)snprintf(state.camera, sizeof state.camera, "%.*s", (int)sizeof state.camera - 1, d->eye.camera_text);
     publisher_state(d->publisher, &state);
 }
 
@@ -196,7 +205,7 @@ static void tick(struct daemon *d)
     int64_t now_us = clock_monotonic_us();
     finish_reload(d);
     supervisor_tick(&d->eye, now_us);
-    if (d->eye.pid == 0 || !d->eye.heard)
+    if (supervisor_in_time(&d->eye, now_us))
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us); /* its keeper is at work, which is what is vouched for */
     if (d->eye.camera_open)
         d->camera_open_us = now_us;

@@ -185,7 +185,7 @@ static enum ctl_exit run(struct ctl *ctl)
     char buffer[80];
     for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
         if (strcmp(scripts[i].shell, ctl->operand) == 0) {
-            (void)fwrite(scripts[i].begin, 1, (size_t)(scripts[i].end - scripts[i].begin), stdout);
+            (void)fwrite(scripts[i].begin, 1, (size_t)((uintptr_t)scripts[i].end - (uintptr_t)scripts[i].begin), stdout);
             return CTL_OK;
         }
     return ctl_complain(ctl, CTL_USAGE, "completion.shell", "shell", printable(ctl->operand, buffer, sizeof(buffer)), NULL);

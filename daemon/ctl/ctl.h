@@ -12,9 +12,10 @@
 #include "daemon/journal/journal.h"
 
 struct sqlite3;
+struct settings;
 
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_SOME_BAD = 3, CTL_REFUSED = 4, CTL_NO_ANSWER = 5 };
-enum { CTL_OPTIONS_MAX = 24 };
+enum { CTL_OPTIONS_MAX = 24, CTL_JOURNALS_MAX = 64 };
 #define CTL_DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 struct ctl_option {
@@ -27,11 +28,14 @@ struct ctl_option {
 struct ctl {
     const struct ctl_command *command;
     const char *config, *database, *site_key; /* global options */
+    const char *lang_wanted;                  /* --lang, or NULL */
     const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
     const char *operand;                      /* the first; NULL when the command has none */
     char **operands;                          /* all of them; more than one only of a command whose operand ends in "..." */
     int operands_count;
+    const char *journals[CTL_JOURNALS_MAX];   /* of the option "journal", which may come again and again */
+    int journals_count;
     int64_t now_s;
 };
 
@@ -50,7 +54,7 @@ extern const struct ctl_command
     CTL_CODE_EXPLAIN,
     CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_KEY_ROTATE,
     CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION, CTL_TOKEN_ROTATE_DEMO,
-    CTL_EVENTS, CTL_INSIDE, CTL_VERIFY,
+    CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_REPORT_WEEK, CTL_VERIFY,
     CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK,
     CTL_POSTER, CTL_CARDS,
     CTL_SEND, CTL_STATUS, CTL_WATCH,
@@ -64,13 +68,16 @@ extern const struct ctl_option CTL_GLOBAL_OPTIONS[];
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same in the user's language: a key, and what it is filled in with as for lang_format(). */
-enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char *key, ...) __attribute__((sentinel));
+/* The same in the user's language: ctl_complain(ctl, CTL_FAILED, "key", "name", value, NULL), filled in as by lang_format(). */
+#define ctl_complain(ctl, code, key, ...) ctl_complain_fills(ctl, code, key, LANG_FILLS(__VA_ARGS__))
+enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[]);
 
 /* By --database, else by the configuration. With `must_exist` a missing file is an error instead of a new database. On
  * failure the message is printed and *ret_db NULL. */
 enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
+/* The configuration; what is wrong with it is printed. */
+enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret);
 /* With the one before it, while the key is being replaced: for look-ups. */
 struct site_keys;
 enum ctl_exit ctl_load_site_keys(struct ctl *ctl, struct site_keys *ret);

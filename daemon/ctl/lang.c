@@ -28,7 +28,7 @@ struct lang {
 
 static int read_english(struct lang *lang, FILE *errors)
 {
-    const size_t length = (size_t)(lang_english_end - lang_english_begin);
+    const size_t length = (size_t)((uintptr_t)lang_english_end - (uintptr_t)lang_english_begin);
     const int mistakes = lang_table_read("en.lang (built in)", lang_english_begin, length, NULL, &lang->english, errors);
     return mistakes > 0 ? -EINVAL : mistakes;
 }
@@ -197,28 +197,8 @@ const char *say_or(const struct lang *lang, const char *key, const char *otherwi
     return text ? text : otherwise;
 }
 
-struct fills {
-    int count;
-    struct {
-        const char *name, *value;
-    } list[LANG_FILLS_MAX];
-};
-
-static void take_fills(struct fills *fills, va_list arguments)
-{
-    const char *name;
-    fills->count = 0;
-    while ((name = va_arg(arguments, const char *)) != NULL) {
-        const char *value = va_arg(arguments, const char *);
-        if (fills->count < LANG_FILLS_MAX) {
-            fills->list[fills->count].name = name;
-            fills->list[fills->count++].value = value ? value : "";
-        }
-    }
-}
-
 /* The next piece of a text: what stands there, or what is filled in. NULL: it is over. */
-static const char *next_piece(const char **text, const struct fills *fills, size_t *ret_bytes)
+static const char *next_piece(const char **text, const char *const fills[], size_t *ret_bytes)
 {
     size_t bytes = 0;
     const char *at = *text, *fill = lang_next_fill(at, &bytes);
@@ -230,10 +210,11 @@ static const char *next_piece(const char **text, const struct fills *fills, size
         return at;
     }
     *text += bytes;
-    for (int i = 0; i < fills->count; i++)
-        if (strlen(fills->list[i].name) == bytes - 2 && memcmp(fills->list[i].name, at + 1, bytes - 2) == 0) {
-            *ret_bytes = strlen(fills->list[i].value);
-            return fills->list[i].value;
+    for (; fills[0]; fills += 2)
+        if (strlen(fills[0]) == bytes - 2 && memcmp(fills[0], at + 1, bytes - 2) == 0) {
+            const char *value = fills[1] ? fills[1] : "";
+            *ret_bytes = strlen(value);
+            return value;
         }
     *ret_bytes = bytes; /* nobody gave it: it stays visible */
     return at;
@@ -247,16 +228,11 @@ static size_t whole_letters(const char *text, size_t bytes)
     return bytes;
 }
 
-const char *lang_format(const struct lang *lang, char *buffer, size_t bytes, const char *key, ...)
+const char *lang_format_fills(const struct lang *lang, char *buffer, size_t bytes, const char *key, const char *const fills[])
 {
-    struct fills fills;
     const char *text = say(lang, key), *piece;
     size_t used = 0, length;
-    va_list arguments;
-    va_start(arguments, key);
-    take_fills(&fills, arguments);
-    va_end(arguments);
-    while ((piece = next_piece(&text, &fills, &length)) != NULL) {
+    while ((piece = next_piece(&text, fills, &length)) != NULL) {
         const size_t room = bytes - 1 - used;
         const size_t taken = length <= room ? length : whole_letters(piece, room);
         memcpy(buffer + used, piece, taken);
@@ -268,22 +244,12 @@ const char *lang_format(const struct lang *lang, char *buffer, size_t bytes, con
     return buffer;
 }
 
-void lang_print_list(FILE *out, const struct lang *lang, const char *key, va_list arguments)
+void lang_print_fills(FILE *out, const struct lang *lang, const char *key, const char *const fills[])
 {
-    struct fills fills;
     const char *text = say(lang, key), *piece;
     size_t length;
-    take_fills(&fills, arguments);
-    while ((piece = next_piece(&text, &fills, &length)) != NULL)
+    while ((piece = next_piece(&text, fills, &length)) != NULL)
         (void)fwrite(piece, 1, length, out); /* the program looks at ferror() once, at its end */
-}
-
-void lang_print(FILE *out, const struct lang *lang, const char *key, ...)
-{
-    va_list arguments;
-    va_start(arguments, key);
-    lang_print_list(out, lang, key, arguments);
-    va_end(arguments);
 }
 
 const char *lang_number(char buffer[LANG_NUMBER_BYTES], int64_t number)

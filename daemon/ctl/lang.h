@@ -13,12 +13,11 @@
 #ifndef CTL_LANG_H
 #define CTL_LANG_H
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-enum { LANG_FILE_MAX_BYTES = 262144, LANG_KEYS_MAX = 2048, LANG_KEY_MAX_BYTES = 64, LANG_TEXT_MAX_BYTES = 2048, LANG_FILLS_MAX = 12,
+enum { LANG_FILE_MAX_BYTES = 262144, LANG_KEYS_MAX = 2048, LANG_KEY_MAX_BYTES = 64, LANG_TEXT_MAX_BYTES = 2048,
        LANG_NUMBER_BYTES = 24 };
 
 struct lang;
@@ -43,10 +42,14 @@ const char *say_or(const struct lang *lang, const char *key, const char *otherwi
 /* The text with each {name} replaced: lang_format(lang, buffer, sizeof buffer, "inside.total", "count", LANG_N(12), NULL). A text
  * that is too long is cut between two letters. Answers `buffer`. Values are printed as they are: what comes from strangers goes
  * through printable() first. */
-const char *lang_format(const struct lang *lang, char *buffer, size_t bytes, const char *key, ...) __attribute__((sentinel));
+#define lang_format(lang, buffer, bytes, key, ...) lang_format_fills(lang, buffer, bytes, key, LANG_FILLS(__VA_ARGS__))
 /* The same, to a file, without a bound and without a line's end. */
-void lang_print(FILE *out, const struct lang *lang, const char *key, ...) __attribute__((sentinel));
-void lang_print_list(FILE *out, const struct lang *lang, const char *key, va_list arguments);
+#define lang_print(out, lang, key, ...) lang_print_fills(out, lang, key, LANG_FILLS(__VA_ARGS__))
+
+/* What the two are made of: an array of names and values by turns, NULL behind the last. */
+#define LANG_FILLS(...) (const char *const[]){ __VA_ARGS__, NULL }
+const char *lang_format_fills(const struct lang *lang, char *buffer, size_t bytes, const char *key, const char *const fills[]);
+void lang_print_fills(FILE *out, const struct lang *lang, const char *key, const char *const fills[]);
 /* A number as a value; lives as long as the block it stands in. */
 #define LANG_N(number) lang_number((char[LANG_NUMBER_BYTES]){ 0 }, (int64_t)(number))
 const char *lang_number(char buffer[LANG_NUMBER_BYTES], int64_t number);

@@ -22,7 +22,7 @@
 
 const struct ctl_command *const CTL_COMMANDS[] = {
     &CTL_DECLARE, &CTL_IMPORT, &CTL_EXPORT, &CTL_REVOKE, &CTL_CODE_EXPLAIN,
-    &CTL_EVENTS, &CTL_INSIDE, &CTL_VERIFY,
+    &CTL_EVENTS, &CTL_INSIDE, &CTL_MUSTER, &CTL_TRACE, &CTL_REPORT_WEEK, &CTL_VERIFY,
     &CTL_EXPORT_PERSON, &CTL_ERASE_PERSON, &CTL_PRIVACY_CHECK,
     &CTL_STATUS, &CTL_WATCH, &CTL_SEND,
     &CTL_KEY_NEW, &CTL_KEY_OPERATOR, &CTL_KEY_SITE, &CTL_KEY_LIST, &CTL_KEY_TRUST, &CTL_KEY_RETIRE, &CTL_KEY_ROTATE,
@@ -56,13 +56,10 @@ enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fo
     return code;
 }
 
-enum ctl_exit ctl_complain(const struct ctl *ctl, enum ctl_exit code, const char *key, ...)
+enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[])
 {
-    va_list arguments;
     (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
-    va_start(arguments, key);
-    lang_print_list(stderr, ctl->lang, key, arguments);
-    va_end(arguments);
+    lang_print_fills(stderr, ctl->lang, key, fills);
     (void)fputc('\n', stderr);
     return code;
 }
@@ -77,7 +74,7 @@ static enum ctl_exit fail_usage(const struct ctl *ctl, const char *key, const ch
 
 /* ---- what several commands need ---------------------------------------------------------------------------------- */
 
-static enum ctl_exit load_settings(const struct ctl *ctl, struct settings *ret)
+enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret)
 {
     const char *path = ctl->config ? ctl->config : DEFAULT_CONFIG;
     if (settings_load(path, ret, stderr) == 0)
@@ -92,7 +89,7 @@ enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, sqlite3 **ret_
     const char *path = ctl->database;
     *ret_db = NULL;
     if (!path) {
-        if (load_settings(ctl, &settings) != CTL_OK)
+        if (ctl_load_settings(ctl, &settings) != CTL_OK)
             return CTL_FAILED;
         path = settings.journal.path;
     }
@@ -108,7 +105,7 @@ enum ctl_exit ctl_site_key_path(struct ctl *ctl, char *ret_path, size_t path_byt
     struct settings settings;
     const char *path = ctl->site_key;
     if (!path) {
-        if (load_settings(ctl, &settings) != CTL_OK)
+        if (ctl_load_settings(ctl, &settings) != CTL_OK)
             return CTL_FAILED;
         path = settings.site_key_file;
     }
@@ -193,6 +190,11 @@ static enum ctl_exit take_option(struct ctl *ctl, struct line *line)
     }
     if (option->value && value[0] == '\0')
         return fail_usage(ctl, "main.empty_value", word);
+    if (own && strcmp(own->name, "journal") == 0) {
+        if (ctl->journals_count == CTL_JOURNALS_MAX)
+            return fail_usage(ctl, "main.too_many_journals", value);
+        ctl->journals[ctl->journals_count++] = value;
+    }
     if (own)
         ctl->values[own - ctl->command->options] = option->value ? value : "";
     else
@@ -315,7 +317,7 @@ int main(int argc, char **argv)
     const int error = lang_open(find_lang(&line), &lang, stderr);
     if (error < 0) /* said already */
         return error == -EINVAL || error == -ENOENT ? CTL_USAGE : CTL_FAILED;
-    struct ctl ctl = { .now_s = (int64_t)time(NULL), .lang = lang };
+    struct ctl ctl = { .now_s = (int64_t)time(NULL), .lang = lang, .lang_wanted = find_lang(&line) };
     enum ctl_exit result = CTL_OK;
     if (argc > 1 && strcmp(argv[1], "--complete") == 0)
         completion_offer(lang, argv + 2, argc - 2);

@@ -70,7 +70,7 @@ static enum ctl_exit run_provision(struct ctl *ctl)
         .code = text, .title = "", .line = "SECRET: for its holder's phone alone", .robust = false
     };
     if (length < 0)
-        result = ctl_fail(ctl, CTL_FAILED, "the provisioning can't be written: %s", strerror(-length));
+        result = ctl_complain(ctl, CTL_FAILED, "rotating.provision_unwritable", "why", strerror(-length), NULL);
     else
         result = pass_put(ctl, ctl->values[PROVISION_OUT], &card);
     if (result == CTL_OK)
@@ -115,7 +115,7 @@ static enum ctl_exit demo_write(struct demo *demo, int64_t step)
 {
     const int length = rotating_write(&demo->holder, step, demo->text, sizeof(demo->text));
     if (length < 0)
-        return ctl_fail(demo->ctl, CTL_FAILED, "the code can't be written: %s", strerror(-length));
+        return ctl_complain(demo->ctl, CTL_FAILED, "rotating.unwritable", "why", strerror(-length), NULL);
     demo->shown_step = step;
     return CTL_OK;
 }
@@ -125,8 +125,7 @@ static enum ctl_exit demo_holder(struct demo *demo)
     struct ctl *ctl = demo->ctl;
     char code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2], when[32];
     if ((ctl->values[DEMO_CODE] != NULL) == (ctl->values[DEMO_SUBJECT] != NULL))
-        return ctl_fail(ctl, CTL_USAGE,
-                        "one of --code and --subject is needed; see: qrgatectl token rotate-demo --help");
+        return ctl_complain(ctl, CTL_USAGE, "rotating.one_of", NULL);
     if (ctl->values[DEMO_SUBJECT])
         return make_holder(ctl, ctl->values[DEMO_SUBJECT], DEMO_VALID_S, &demo->holder);
     if (!pass_code(ctl, ctl->values[DEMO_CODE], code))
@@ -134,8 +133,7 @@ static enum ctl_exit demo_holder(struct demo *demo)
     const int error = rotating_provision_read(code, &demo->holder);
     sodium_memzero(code, sizeof(code));
     if (error < 0)
-        return ctl_fail(ctl, CTL_USAGE,
-                        "--code: allowed is the whole text QGS1:… of `token provision`, spaces and all");
+        return ctl_complain(ctl, CTL_USAGE, "rotating.code", NULL);
     if (demo->holder.expires_at_s <= ctl->now_s)
         (void)fprintf(stderr, "This pass expired %s; a gate refuses it.\n",
                       format_time(demo->holder.expires_at_s, when));
@@ -159,8 +157,8 @@ static enum ctl_exit demo_once(struct demo *demo)
     int64_t step = demo->ctl->now_s / ROTATING_STEP_S;
     char buffer[80];
     if (step_text && !read_step(step_text, &step))
-        return ctl_fail(demo->ctl, CTL_USAGE, "--step '%s': allowed is an integer from 1 to 8446743359",
-                        printable(step_text, buffer, sizeof(buffer)));
+        return ctl_complain(demo->ctl, CTL_USAGE, "rotating.step",
+                            "value", printable(step_text, buffer, sizeof(buffer)), NULL);
     const enum ctl_exit result = demo_write(demo, step);
     if (result == CTL_OK)
         (void)puts(demo->text);
@@ -189,12 +187,12 @@ static enum ctl_exit demo_turn(struct demo *demo)
         (void)fputs("\x1b[H\x1b[2J", stdout); /* home, clear */
         const int error = qr_card_print(&card, QR_TEXT, stdout);
         if (error < 0)
-            return ctl_fail(demo->ctl, CTL_FAILED, "the code can't be drawn: %s", strerror(-error));
+            return ctl_complain(demo->ctl, CTL_FAILED, "rotating.undrawable", "why", strerror(-error), NULL);
     }
     if (demo->on_terminal)
         show_countdown(demo, now_s);
     if (fflush(stdout) != 0)
-        return ctl_fail(demo->ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
+        return ctl_complain(demo->ctl, CTL_FAILED, "main.output_failed", "why", strerror(errno), NULL);
     return CTL_OK;
 }
 

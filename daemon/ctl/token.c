@@ -44,9 +44,8 @@ enum ctl_exit pass_subject(const struct ctl *ctl, const char *text, char ret_sub
     if (subject_read(text, strlen(text), ret_subject))
         return CTL_OK;
     if (!is_own_word(text))
-        return ctl_fail(ctl, CTL_USAGE,
-                        "--subject '%s': " SUBJECT_ALLOWED ", or up to 71 printable ASCII characters without spaces",
-                        printable(text, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "token.subject", "value", printable(text, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.subject"), NULL);
     (void)strcpy(ret_subject, text); /* length checked above */
     return CTL_OK;
 }
@@ -56,7 +55,8 @@ enum ctl_exit pass_valid(const struct ctl *ctl, const char *text, int64_t *ret_s
     char buffer[80];
     if (parse_duration(text, ret_s))
         return CTL_OK;
-    return ctl_fail(ctl, CTL_USAGE, "--valid '%s': " ALLOWED_VALID, printable(text, buffer, sizeof(buffer)));
+    return ctl_complain(ctl, CTL_USAGE, "token.valid", "value", printable(text, buffer, sizeof(buffer)),
+                        "allowed", say(ctl->lang, "allowed.valid"), NULL);
 }
 
 enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_card *card)
@@ -71,10 +71,10 @@ enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_c
     if (!qr_format_from_name(out, &format, &to_stdout))
         return ctl_fail(ctl, CTL_USAGE, "--out '%s': " QR_ALLOWED_OUT, printable(out, buffer, sizeof(buffer)));
     if (to_stdout && format == QR_PNG && isatty(STDOUT_FILENO) == 1)
-        return ctl_fail(ctl, CTL_USAGE, "--out png: a terminal can't show a PNG; send it somewhere, or take --out txt");
+        return ctl_complain(ctl, CTL_USAGE, "token.png_terminal", NULL);
     const int error = to_stdout ? qr_card_print(card, format, stdout) : qr_card_write(card, format, out);
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", out, strerror(-error));
+        return ctl_complain(ctl, CTL_FAILED, "file.unwritable", "file", out, "why", strerror(-error), NULL);
     return CTL_OK;
 }
 
@@ -143,11 +143,11 @@ static enum ctl_exit read_claims(struct ctl *ctl, struct token_claims *ret)
     if (result != CTL_OK)
         return result;
     if (!fits_plain(name, sizeof(ret->name)))
-        return ctl_fail(ctl, CTL_USAGE, "--name '%s': allowed is UTF-8 text of up to %d bytes",
-                        printable(name, buffer, sizeof(buffer)), CREDENTIAL_NAME_BYTES - 1);
+        return ctl_complain(ctl, CTL_USAGE, "token.name", "value", printable(name, buffer, sizeof(buffer)),
+                            "most", LANG_N(CREDENTIAL_NAME_BYTES - 1), NULL);
     if (!fits_plain(group, sizeof(ret->group)))
-        return ctl_fail(ctl, CTL_USAGE, "--group '%s': allowed is UTF-8 text of up to %d bytes",
-                        printable(group, buffer, sizeof(buffer)), CREDENTIAL_GROUP_BYTES - 1);
+        return ctl_complain(ctl, CTL_USAGE, "token.group", "value", printable(group, buffer, sizeof(buffer)),
+                            "most", LANG_N(CREDENTIAL_GROUP_BYTES - 1), NULL);
     (void)strcpy(ret->name, name); /* lengths checked above */
     (void)strcpy(ret->group, group);
     ret->issued_at_s = ctl->now_s;
@@ -160,11 +160,11 @@ static enum ctl_exit check_key_time(const struct ctl *ctl, const struct key_file
 {
     char when[32];
     if (key->from_s != 0 && ctl->now_s < key->from_s)
-        return ctl_fail(ctl, CTL_FAILED, "the key '%s' is not valid before %s; is this machine's clock right?",
-                        key->kid, format_time(key->from_s, when));
+        return ctl_complain(ctl, CTL_FAILED, "token.key_too_early", "kid", key->kid,
+                            "time", format_time(key->from_s, when), NULL);
     if (key->until_s != 0 && ctl->now_s > key->until_s)
-        return ctl_fail(ctl, CTL_FAILED, "the key '%s' was valid until %s; make a new one with `key new`", key->kid,
-                        format_time(key->until_s, when));
+        return ctl_complain(ctl, CTL_FAILED, "token.key_ended", "kid", key->kid,
+                            "time", format_time(key->until_s, when), NULL);
     return CTL_OK;
 }
 
@@ -178,7 +178,7 @@ static enum ctl_exit run_issue(struct ctl *ctl)
     if (result != CTL_OK)
         return result;
     if (key_file_read(ctl->values[ISSUE_KEY], true, &key, stderr) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the secret key can't be used (see above)");
+        return ctl_complain(ctl, CTL_FAILED, "key.secret_bad", NULL);
     result = check_key_time(ctl, &key);
     /* a pass must name an issuer; a key written by hand may have none */
     (void)snprintf(claims.issuer, sizeof(claims.issuer), "%s", key.issuer[0] ? key.issuer : key.kid);
@@ -189,7 +189,7 @@ static enum ctl_exit run_issue(struct ctl *ctl)
     if (result != CTL_OK)
         return result;
     if (length < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the pass can't be written: %s", strerror(-length));
+        return ctl_complain(ctl, CTL_FAILED, "token.unwritable", "why", strerror(-length), NULL);
     (void)snprintf(line, sizeof(line), "valid until %s", pass_local_time(claims.expires_at_s, local));
     const struct qr_card card = { .code = text, .title = claims.name, .line = line, .robust = true };
     return pass_put(ctl, ctl->values[ISSUE_OUT], &card);
@@ -238,7 +238,7 @@ static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credentia
     } else if (!rotating && (ctl->values[SHOW_TRUST] || has_config(ctl))) {
         result = pass_trust_folder(ctl, ctl->values[SHOW_TRUST], folder);
         if (result == CTL_OK && trust_folder_load(folder, ret, stderr) < 0)
-            result = ctl_fail(ctl, CTL_FAILED, "%s: the trusted keys can't be used (see above)", folder);
+            result = ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
     }
     ret->explain = true;
     return result;
@@ -325,7 +325,7 @@ static enum ctl_exit show_provision(struct ctl *ctl, const char *code)
     struct rotating_holder holder;
     uint8_t id[CREDENTIAL_TOKEN_ID_BYTES];
     if (rotating_provision_read(code, &holder) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the provisioning text QGS1: is broken; copy it again, spaces and all");
+        return ctl_complain(ctl, CTL_FAILED, "token.provision_broken", NULL);
     (void)printf("%-10s provisioning of a rotating token: a SECRET, no pass to be shown at a gate\n", "kind");
     show_text("subject", holder.subject);
     show_time("expires", holder.expires_at_s, holder.expires_at_s <= ctl->now_s ? "; EXPIRED" : "");
@@ -346,13 +346,13 @@ static enum ctl_exit run_show(struct ctl *ctl)
         return show_provision(ctl, code);
     const bool rotating = rotating_recognises((const uint8_t *)code, strlen(code));
     if (!rotating && !token_recognises((const uint8_t *)code, strlen(code)))
-        return ctl_fail(ctl, CTL_FAILED, "this is no token (QG1:…); for other codes: qrgatectl code explain");
+        return ctl_complain(ctl, CTL_FAILED, "token.none", NULL);
     enum ctl_exit result = load_trust(ctl, rotating, &trust);
     if (result != CTL_OK)
         goto end;
     credential_read((const uint8_t *)code, strlen(code), &trust, &c);
     if (c.fault == CREDENTIAL_FAULT_MALFORMED || c.fault == CREDENTIAL_FAULT_UNSUPPORTED) {
-        result = ctl_fail(ctl, CTL_FAILED, "the token is broken: %s", c.detail);
+        result = ctl_complain(ctl, CTL_FAILED, "token.broken", "why", c.detail, NULL);
         goto end;
     }
     show_text("kind", credential_kind_name(c.kind));

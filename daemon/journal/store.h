@@ -9,6 +9,12 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
+/* What store_read_row() takes. */
+#define STORE_EVENT_COLUMNS \
+    "seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, salt, " \
+    "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent, direction, " \
+    "scope, form, verb, operator_name"
+
 struct stored_event {
     struct event event; /* erased: person is "" */
     uint8_t salt[CHAIN_SALT_BYTES];

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/journal/database.h"
 #include "daemon/journal/event.h"
 #include "daemon/journal/register_row.h"
 #include "daemon/journal/site_key_change.h"
@@ -16,6 +17,18 @@
 enum { BOUND_LINKS_MAX = 3 }; /* completed -> override -> held */
 
 static int interrupt_open_passages(struct worker *worker);
+
+/* The lane's name into the journal, for who reads a copy of it. Nothing hangs on it, so a full disk is no reason to fail. */
+static void write_lane(struct worker *worker)
+{
+    static const char *const sql = "INSERT INTO about (name, value) VALUES ('lane', ?1) ON CONFLICT DO UPDATE SET "
+                                   "value = excluded.value WHERE value <> excluded.value";
+    sqlite3_stmt *statement = NULL;
+    if (statements_prepare(worker->store.db, &sql, 1, &statement) == 0 &&
+        bind_text(statement, 1, worker->settings->lane) == SQLITE_OK)
+        (void)statement_run(statement); /* the next start tries again */
+    statements_finalize(&statement, 1);
+}
 
 int worker_open(struct worker *worker, struct journal_settings *settings, char *why, size_t why_bytes)
 {
@@ -35,6 +48,8 @@ int worker_open(struct worker *worker, struct journal_settings *settings, char *
         register_writer_old_key(&worker->people, old_key);
     if (error == 0)
         error = presence_open(worker->store.db, &worker->presence);
+    if (error == 0)
+        write_lane(worker);
     if (error == 0)
         error = judge_open(&worker->judge, settings, worker->store.db, &worker->people, &worker->presence);
     if (error == 0)

@@ -225,7 +225,7 @@ int message_chain_head(const struct lane_chain_head *head, char *ret_text, size_
     for (size_t i = 0; i < sizeof head->head.hash; i++)
         (void)snprintf(hash + 2 * i, 3, "%02x", head->head.hash[i]);
     json_begin(&json, ret_text, text_bytes);
-    json_text(&json, "schema", "qrgate/chain_head/1", SIZE_MAX);
+    json_text(&json, "schema", catalogue_message(MESSAGE_CHAIN_HEAD)->schema, SIZE_MAX);
     json_text(&json, "at", at, sizeof at);
     json_flag(&json, "clock_trusted", head->clock_trusted);
     json_integer(&json, "seq", head->head.seq);

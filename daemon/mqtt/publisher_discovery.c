@@ -7,8 +7,9 @@
 #include "daemon/mqtt/discovery.h"
 #include "daemon/mqtt/publisher_parts.h"
 
-/* SPREAD: all lanes hear Home Assistant start at once, and it has its hands full then. */
-enum { RETRY_US = 5000000, SPREAD_US = 3000000 };
+/* SPREAD: all lanes hear Home Assistant start at once, and it has its hands full then. REFUSED: somebody may have mended the
+ * broker's rights meanwhile. */
+enum { RETRY_US = 5000000, SPREAD_US = 3000000, REFUSED_US = 60000000 };
 
 static void set_due(struct publisher *p, int64_t at_us)
 {
@@ -63,7 +64,7 @@ static void answered(struct publisher *p, uint64_t number, enum outbox_ack ack, 
         (void)fprintf(stderr, "<4>mqtt: the broker refuses what mqtt.home_assistant publishes: %s; let this client write \"%s\"\n", why,
                       p->topics.text[TOPIC_DISCOVERY]);
     }
-    set_due(p, p->now_us + (ack == OUTBOX_ACK_REFUSED ? 12 : 1) * (int64_t)RETRY_US);
+    set_due(p, p->now_us + (ack == OUTBOX_ACK_REFUSED ? REFUSED_US : RETRY_US));
 }
 
 static int64_t deadline_us(const struct publisher *p, bool may_ask)

@@ -45,9 +45,18 @@ _Static_assert(COMMAND_AUTH_OFF == 0 && COMMAND_AUTH_ACL == 1 && COMMAND_AUTH_SI
 _Static_assert(EYE_EXPOSURE_OFF == 0 && EYE_EXPOSURE_CODE == 1, "camera.exposure");
 _Static_assert(SIGNAL_LAMP_NONE == 0 && SIGNAL_LAMP_GREEN == 1 && SIGNAL_LAMP_AMBER == 2 && SIGNAL_LAMP_RED == 3, "lamp");
 
+#define PLACES                                                                                                             \
+    "other|office|industrial_park|factory|school|hospital|station|shop|market|restaurant|lodging|culture_sports|meeting|"    \
+    "wedding|funeral"
+
 static const struct settings_key keys[] = {
     NAME(RESTART, "site", site),
     NAME(RESTART, "lane", lane),
+    CHOICE(LIVE, "place.kind", place.kind, PLACES),
+    TEXT(LIVE, "place.name", place.name),
+    TEXT(LIVE, "place.address", place.address),
+    TEXT(LIVE, "place.zone", place.zone),
+    TEXT(LIVE, "place.language", place.language),
     CHOICE(RESTART, "direction", journal.policy.direction, "none|in|out"),
     CHOICE(RESTART, "camera.driver", eye.camera, "v4l2|replay"),
     TEXT(RESTART, "camera.device", eye.v4l2.device),
@@ -199,4 +208,12 @@ static const struct settings_key keys[] = {
 struct settings_table settings_keys(void)
 {
     return (struct settings_table){keys, sizeof keys / sizeof keys[0]};
+}
+
+const char *settings_place_name(enum settings_place place)
+{
+    static const char *const names[] = {"other", "office", "industrial_park", "factory", "school", "hospital", "station", "shop",
+                                        "market", "restaurant", "lodging", "culture_sports", "meeting", "wedding", "funeral"};
+    _Static_assert(sizeof names / sizeof names[0] == SETTINGS_PLACE_COUNT, "one name each, in the order of PLACES");
+    return (unsigned)place < SETTINGS_PLACE_COUNT ? names[place] : "other";
 }

@@ -208,7 +208,7 @@ def test_the_daemon_says_and_takes_what_is_valid(make_lane, broker, subscriber):
     lane = make_lane()
     lane.config.write_text(re.sub(r"lines = \{.*?\};\n", lambda _: WIRED % lane.panel_input, lane.config.read_text(), count=1))
     lane.start()
-    gate.wait_for(lambda: subscriber.last("/health"), 30, "health")
+    gate.wait_for(lambda: subscriber.last("/health") and subscriber.last("/chain_head"), 30, "health and the chain's head")
     sender = Sender(broker.port, "desk")
     valid = EXAMPLES["request"]["valid"]
     fresh = [{**message, "transaction": f"t{number}", "issued_at": int(gate.time.time())} for number, message in enumerate(valid)]
@@ -240,7 +240,7 @@ def test_the_daemon_says_and_takes_what_is_valid(make_lane, broker, subscriber):
     assert all(responses[message["transaction"]]["status"] == "ok" for message in fresh), responses
     assert all(responses[message.get("transaction")]["error"] == "malformed" for message in wrong), responses
     assert {body["transaction_id"]: body["result"] for body in of("lane1/result")} == {"d1": "taken", "r1": "taken", "d2": "rejected"}
-    for name in ("passage", "alarm", "muster", "health", "state", "info", "result", "response"):
+    for name in ("passage", "alarm", "muster", "health", "chain_head", "state", "info", "result", "response"):
         came = of(name if name == "response" else f"lane1/{name}")
         assert came, name
         for message in came:

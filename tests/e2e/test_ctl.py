@@ -974,9 +974,9 @@ def test_verify_holds_after_erasing(journal):
 def test_events(journal):
     lines = journal.run("events").stdout.splitlines()
     assert len(lines) == 12
-    assert lines[0].split()[:3] == ["1", "2026-09-21T14:13:20.123457Z", "granted"]
+    assert re.match(r" +1  2026-09-2[12] \d\d:\d3:20 [+-]\d\d:\d\d  let through +declared green +green +cccd ", lines[0])
     assert journal.person()[:8] in lines[0] and journal.person() not in lines[0]
-    assert "?" in lines[1].split()[1]
+    assert "?" in lines[1].split()[3]
     assert [line.split()[0] for line in journal.run("events", "--limit", 3).stdout.splitlines()] == ["10", "11", "12"]
     assert len(journal.run("events", "--limit", 0).stdout.splitlines()) == 12
 
@@ -988,7 +988,7 @@ def test_events_json(journal):
     assert rows[0] == {"seq": 1, "event_id": f"{1:032x}", "kind": "granted", "at": "2026-09-21T14:13:20.123457Z",
                        "at_us": 1790000000123457, "clock_trusted": True, "reason": "status_green", "status": "green",
                        "credential": "cccd", "person": journal.person(), "bound_event_id": "", "alarm": "",
-                       "detail": "", "verb": "", "operator": "", "erased": False, "sent": False}
+                       "lane": rows[0]["lane"], "direction": "none", "detail": "", "verb": "", "operator": "", "erased": False, "sent": False}
 
 
 def purge(journal, first, last, unsent=0, key=b"\x5a" * 32):
@@ -1017,7 +1017,7 @@ def test_purged_rows_are_told_and_the_chain_holds(journal):
     assert "1  to 4: purged, 4 rows, 0 of them never" in lines[0] and "7  to 8: purged" in lines[3]
     newest = [json.loads(line) for line in journal.run("events", "--json", "--limit", 5).stdout.splitlines()]
     assert [row["seq"] for row in newest] == [6, 7, 9, 10, 11, 12]
-    assert newest[1] == {"seq": 7, "kind": "purged", "last_seq": 8, "unsent_rows": 1}
+    assert newest[1] == {"seq": 7, "kind": "purged", "last_seq": 8, "unsent_rows": 1, "lane": newest[0]["lane"]}
     assert [line.split()[0] for line in journal.run("events", "--limit", 4).stdout.splitlines()] == ["7", "9", "10", "11", "12"]
 
 

@@ -292,3 +292,31 @@ def test_a_button_goes_with_the_right_to_open(make_lane, broker, heard):
     second = gate.wait_for(lambda: devices(heard)[1:], 20, "the device without it")[0]
     assert "open" in device(first)[1] and "open" not in device(second)[1]
     assert retained(broker) == second
+
+
+class Refusing(gate.Broker):
+    """Lets nobody write under homeassistant/."""
+
+    def start(self):
+        (self.folder / "acl").write_text("topic readwrite qrgate/#\ntopic read homeassistant/#\n")
+        (self.folder / "acl").chmod(0o600)
+        conf = self.folder / "mosquitto.conf"
+        conf.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\nacl_file {self.folder}/acl\n")
+        self.process = subprocess.Popen(["mosquitto", "-c", conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        gate.wait_for(self.answers, 10, "mosquitto listens")
+
+
+def test_a_broker_that_refuses_it_is_told_once_and_stops_nothing_else(make_lane, tmp_path):
+    (tmp_path / "refusing").mkdir()
+    broker = Refusing(tmp_path / "refusing")
+    heard = gate.Subscriber(broker.port, "#")
+    try:
+        lane = start(make_lane, heard, port=broker.port)
+        gate.wait_for(lambda: "let this client write" in lane.log(), 20, "the complaint")
+        lane.press()
+        heard.wait(lambda e: e["kind"] == "override")
+        assert lane.stop() == 0
+        assert lane.log().count(f'let this client write "{DISCOVERY}"') == 1 and lane.log().count("mqtt: connected") == 1
+    finally:
+        heard.stop()
+        broker.stop()

@@ -62,7 +62,7 @@ def rows_of(text):
 
 def test_nobody_is_a_list_too(desk):
     text = desk.inside().stdout
-    assert re.match(r"Who is inside: site demo, by what lane lane1 knows\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0700: 0 inside\n", text)
+    assert re.match(r"Who is inside: demo, by what lane lane1 knows\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+07:00: 0 inside\n", text)
     assert text.endswith("\nTotal: 0 inside.\n") and rows_of(text) == []
     assert desk.inside("--json").stdout == ""
 
@@ -138,7 +138,7 @@ def test_another_site_key_is_suspected(desk, tmp_path):
 
 @pytest.mark.parametrize("words, status, told", [
     (["--subjects", "no-such-file"], 1, "no-such-file: can't be read: No such file"),
-    (["--database", "no-such.db"], 1, "no-such.db: No such file"), (["--pages"], 2, "unknown option '--pages'"),
+    (["--database", "no-such.db"], 1, "no-such.db: can't be read: No such file"), (["--pages"], 2, "unknown option '--pages'"),
     (["word"], 2, "one word too many"),
 ])
 def test_mistakes_are_told(desk, words, status, told):

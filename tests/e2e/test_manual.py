@@ -27,7 +27,7 @@ def unescape(text):
     text = re.sub(r"\\\[u([0-9A-F]{4})\]", lambda found: chr(int(found[1], 16)), text)
     text = re.sub(r"\\f[BIRP]", "", text)
     for roff, plain in {r"\-": "-", r"\(aq": "'", r"\(ga": "`", r"\(ha": "^", r"\(ti": "~", r"\(em": "—", r"\(bu": "•",
-                        r"\&": ""}.items():
+                        r"\&": "", r"\:": ""}.items():
         text = text.replace(roff, plain)
     return text.replace(r"\e", "\\")
 
@@ -111,8 +111,8 @@ def formatted(page):
     version = subprocess.run(["groff", "--version"], capture_output=True, text=True, timeout=60).stdout
     # From 1.23 on a table's cell that can't be justified is a warning: as wide a line as on a usual terminal.
     width = [] if " 1.22." in version else ["-rLL=100n"]
-    done = subprocess.run(["groff", "-ww", "-man", "-t", "-K", "utf8", "-Tutf8", *width, MAN / page], capture_output=True,
-                          text=True, timeout=60)
+    done = subprocess.run(["groff", "-ww", "-man", "-t", "-K", "utf8", "-Tutf8", *width], capture_output=True, text=True,
+                          timeout=60, input=".pl 30000v\n" + (MAN / page).read_text())  # one long page, as man shows it
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
 

@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import gate  # noqa: E402
+from scripted_broker import ScriptedBroker  # noqa: E402
 from test_commands import SCHEMA, TOKEN, VERBS, make_desk, ready  # noqa: E402,F401
 from test_outbox import mosquitto  # noqa: E402,F401
 from test_tls import authority, tls_broker  # noqa: E402,F401
@@ -243,6 +244,33 @@ def test_without_a_configuration_everything_is_said_by_options(make_desk, broker
 def test_a_broker_of_3_1_1(make_desk):  # noqa: F811
     desk = make_desk(mqtt='protocol = "3.1.1";')
     assert Tool(desk.lane).answer("time")["status"] == "ok"
+
+
+@pytest.mark.parametrize("script, versions", [({"old": 9}, ["5", "3.1.1"]), ({"connack_refuse": 1, "connack_code": 0x84}, ["5", "3.1.1"])])
+def test_a_broker_that_knows_no_mqtt_5(script, versions, build):
+    with ScriptedBroker(script) as broker:
+        said = bare(build, "open", "--why", "x", "--timeout", "1", "--host", "127.0.0.1", "--port", broker.port, "--site", "demo",
+                    "--lane", "lane1", code=NO_ANSWER)
+        assert "never heard of demo/lane1" in said
+        assert [connect.get("version", "5") for connect in broker.received("connect")] == versions
+        last = broker.received("connect")[-1]
+        assert last["clean_start"] and not last.get("will_retain")  # a tool has no session, and no will: it is no lane
+        request = json.loads(broker.received("publish")[0]["payload"])
+        jsonschema.validate(request, SCHEMA["request"])
+        assert request["why"] == "x" and broker.received("publish")[0]["topic"] == "qrgate/demo/lane1/request/open"
+
+
+@pytest.mark.parametrize("script, said, code", [
+    ({"suback_refuse": 9}, "gives no right to this topic", FAILED),
+    ({"suback_refuse": 9, "suback_for": "availability"}, "never heard of", NO_ANSWER),  # that one is only asked to be helpful
+    ({"refuse": 9}, "gives no right to this topic", FAILED),
+    ({"drop_before_puback": 1}, "was lost", FAILED), ({"garbage": 1}, "was lost", FAILED),
+    ({"connack_refuse": 9, "connack_code": 0x86}, "does not let us in", FAILED),
+])
+def test_a_broker_that_misbehaves(script, said, code, build):
+    with ScriptedBroker(script) as broker:
+        assert said in bare(build, "time", "--timeout", "1", "--host", "127.0.0.1", "--port", broker.port, "--site", "demo", "--lane",
+                            "lane1", code=code)
 
 
 # ---- the way to the broker -----------------------------------------------------------------------------------------------

@@ -645,6 +645,20 @@ static void try_shedding(const struct place *place)
               : 2);
 }
 
+static void try_being_chosen(const struct place *place)
+{
+    char text[16] = "";
+    (void)place;
+    const bool shed = sandbox_shed(fcntl(0, F_DUPFD, 50)) == 0;
+    const int fd = open("/proc/thread-self/oom_score_adj", O_RDONLY);
+    _exit(shed && fd >= 0 && read(fd, text, sizeof text - 1) > 0 && strcmp(text, "1000\n") == 0 ? IN_SANDBOX_OK : 2);
+}
+
+static void the_kernel_ends_the_eye_first(void **state)
+{
+    assert_int_equal(outcome_of(*state, try_being_chosen, false, false), IN_SANDBOX_OK);
+}
+
 static void descriptors_are_shed(void **state)
 {
     assert_int_equal(outcome_of(*state, try_shedding, false, false), IN_SANDBOX_OK);
@@ -667,6 +681,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sigterm_ends_it, setup, teardown),
         cmocka_unit_test(only_sane_messages_are_believed),
         cmocka_unit_test_setup_teardown(descriptors_are_shed, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_kernel_ends_the_eye_first, setup, teardown),
     };
     /* A sanitizer's runtime needs system calls that the filter kills: there the filter is left out by design. */
     const struct CMUnitTest filtered[] = {
