@@ -43,7 +43,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3as -lpthread -lm
 
 # What draws pages: qrgatectl alone.
-CTL_PKGS   := cairo cairo-pdf cairo-svg
+CTL_PKGS   := cairo cairo-pdf cairo-svg fontconfig
 CTL_LIBS    = $(shell $(PKG_CONFIG) --libs $(CTL_PKGS))
 $(BUILD)/obj/daemon/ctl/print/%.o: CTL_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(CTL_PKGS))
 
