@@ -3,7 +3,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "daemon/credential/token.h"
@@ -12,6 +11,7 @@
 #include "daemon/ctl/pass.h"
 #include "daemon/ctl/print/card.h"
 #include "daemon/ctl/print/file.h"
+#include "daemon/ctl/privacy/people_list.h"
 #include "daemon/settings/key_file.h"
 
 enum { COLUMNS = 3, ROWS = 4, PER_SHEET = COLUMNS * ROWS, CARDS_MAX = 20000, BAD_ROWS_SHOWN = 20, NOTE_MAX_BYTES = 181 };
@@ -189,7 +189,6 @@ static enum ctl_exit read_list(struct cards *cards)
     const bool from_stdin = strcmp(path, "-") == 0;
     FILE *file = from_stdin ? stdin : fopen(path, "re");
     struct csv_row *row = malloc(sizeof(*row));
-    struct stat status;
     struct csv csv;
     enum ctl_exit result = CTL_FAILED;
     if (!file) {
@@ -197,10 +196,7 @@ static enum ctl_exit read_list(struct cards *cards)
     } else if (!row) {
         (void)ctl_fail(cards->ctl, CTL_FAILED, "no memory");
     } else {
-        if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 07) != 0) {
-            lang_print(stderr, cards->ctl->lang, "print.list_open", "file", path, NULL);
-            (void)fputc('\n', stderr);
-        }
+        people_list_note(cards->ctl, file, path);
         csv_init(&csv, file);
         result = read_rows(cards, &csv, row);
     }
