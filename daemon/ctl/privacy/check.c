@@ -224,7 +224,7 @@ static void print_plain(const struct check *check)
     }
     (void)printf("\n%s\n", say(lang, "privacy.never"));
     for (int i = 0; i < NEVER_COUNT; i++)
-        (void)printf("  - %s: %s\n", say_word(check->ctl->lang, "privacy_what", NEVER[i]), say_word(check->ctl->lang, "privacy_why", NEVER[i]));
+        (void)printf("  - %s: %s\n", say_word(lang, "privacy_what", NEVER[i]), say_word(lang, "privacy_why", NEVER[i]));
     (void)printf("\n%s\n", say(lang, "privacy.rights"));
     for (int i = 0; i < check->warning_count; i++)
         (void)printf("\n%s %s\n", say(lang, "privacy.warning"), check->warnings[i]);
@@ -327,7 +327,8 @@ static enum ctl_exit run(struct ctl *ctl)
 const struct ctl_command CTL_PRIVACY_CHECK = {
     .name = "privacy-check",
     .summary = "Say what personal data this lane stores, why, and for how long",
-    .details = "From the lane's own configuration and database, for the record that Law 91/2025/QH15 and Decree 356/2025 ask for.\n"
+    .details = "From the lane's own configuration and database, for the record that Law 91/2025/QH15 and Decree\n"
+               "356/2025 ask for.\n"
                "Exit status 3: there are warnings, where the lane keeps more or for longer than its purpose needs.\n",
     .options = OPTIONS,
     .run = run,

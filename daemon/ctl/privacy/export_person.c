@@ -151,7 +151,8 @@ static int read_all(sqlite3 *db, const struct privacy_person *person, struct exp
 static struct json_object *make(const struct ctl *ctl, struct export *export)
 {
     struct json_object *whole = json_object_new_object();
-    struct json_object **lists[] = { &export->hashes, &export->declarations, &export->presence, &export->tokens, &export->events };
+    struct json_object **lists[] = { &export->hashes, &export->declarations, &export->presence, &export->tokens,
+                                     &export->events };
     static const char *const names[] = { "hashes", "declarations", "presence", "rotating_tokens", "events" };
     add_text(export, whole, "schema", "qrgate/person/1");
     add_time_s(export, whole, "made_at", ctl->now_s);
