@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "hw/camera.h"
+#include "hw/luma.h"
 #include "hw/picture.h"
 #include "tests/bench/bench_vision.h"
 
@@ -204,6 +205,12 @@ static int write_frames(struct bench *bench, const char *what)
     return 0;
 }
 
+struct jpeg_case {
+    struct luma_jpeg *decoder;
+    const uint8_t *bytes;
+    size_t size;
+};
+
 /* callgrind counts what happens in here. */
 __attribute__((noinline)) void bench_counted(struct bench *bench, const struct peer *peer, void *self);
 __attribute__((noinline)) void bench_counted(struct bench *bench, const struct peer *peer, void *self)
@@ -211,10 +218,42 @@ __attribute__((noinline)) void bench_counted(struct bench *bench, const struct p
     peer->read(self, &bench->frame, &bench->texts);
 }
 
+/* The camera's JPEG as the lane takes it: gray only. */
+static void jpeg_read(void *self, const struct decoder_picture *picture, struct peer_texts *ret_texts)
+{
+    static uint8_t luma[BENCH_PIXELS];
+    const struct jpeg_case *jpeg = self;
+    int width = 0, height = 0;
+    (void)picture;
+    peer_texts_clear(ret_texts);
+    if (luma_from_jpeg(jpeg->decoder, jpeg->bytes, jpeg->size, luma, sizeof luma, &width, &height) < 0)
+        abort();
+}
+
+static int count_jpeg(struct bench *bench)
+{
+    static uint8_t bytes[BENCH_JPEG_BYTES];
+    const struct peer peer = {.name = "JPEG to gray", .read = jpeg_read};
+    struct jpeg_case jpeg = {luma_jpeg_new(), bytes, 0};
+    if (!jpeg.decoder)
+        return 1;
+    for (int frame = 0; frame <= COUNTED_FRAMES; frame++) {
+        if (fread(bench->luma, 1, BENCH_PIXELS, stdin) != BENCH_PIXELS)
+            return 1;
+        jpeg.size = bench_compress(bench->luma, bytes);
+        if (frame > 0)
+            bench_counted(bench, &peer, &jpeg);
+    }
+    luma_jpeg_free(jpeg.decoder);
+    return 0;
+}
+
 /* The first frame is for warming up; "still": it stays, and is looked at until a reader with a memory has made up its
  * mind. */
 static int count(struct bench *bench, const char *name, bool still)
 {
+    if (strcmp(name, "JPEG to gray") == 0)
+        return count_jpeg(bench);
     const struct peer *peer = peer_named(name);
     void *self = peer && !peer->absent ? peer->open() : NULL;
     if (!self || fread(bench->luma, 1, BENCH_PIXELS, stdin) != BENCH_PIXELS)

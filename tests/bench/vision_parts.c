@@ -10,8 +10,7 @@
 #include "hw/luma.h"
 #include "tests/bench/bench_vision.h"
 
-enum { TRIALS_QUICK = 2, VALUES_MAX = 16, SPEED_FRAMES = 8, JPEG_QUALITY = 85, JPEG_BYTES = 1 << 20,
-       PAYLOAD_BYTES = 256, TOKEN_CHARS = 178, ECC_M = 1 };
+enum { TRIALS_QUICK = 2, VALUES_MAX = 16, SPEED_FRAMES = 8, JPEG_QUALITY = 85, PAYLOAD_BYTES = 256, TOKEN_CHARS = 178, ECC_M = 1 };
 
 /* Made up. */
 static const char CITIZEN[] = "022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Tổ 3, Khu 2, Phường Hà An, Quảng Yên, "
@@ -269,12 +268,12 @@ void bench_code_frame(struct bench *bench, int number)
 }
 
 /* As a webcam sends it: YCbCr 4:2:2, though all gray. */
-static unsigned long compress(const uint8_t *luma, uint8_t *jpeg)
+unsigned long bench_compress(const uint8_t *luma, uint8_t *jpeg)
 {
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr errors;
     static const uint8_t gray = 128;
-    unsigned long bytes = JPEG_BYTES;
+    unsigned long bytes = BENCH_JPEG_BYTES;
     uint8_t row[3 * RENDER_WIDTH_PX];
     c.err = jpeg_std_error(&errors); /* ends the program on failure */
     jpeg_create_compress(&c);
@@ -323,7 +322,7 @@ int bench_speed(struct bench *bench)
 {
     static const char *const cases[] = {"moving", "still", "code"};
     struct luma_jpeg *decoder = luma_jpeg_new();
-    uint8_t *jpeg = malloc((size_t)SPEED_FRAMES * JPEG_BYTES);
+    uint8_t *jpeg = malloc((size_t)SPEED_FRAMES * BENCH_JPEG_BYTES);
     unsigned long bytes[SPEED_FRAMES];
     if (!decoder || !jpeg)
         abort();
@@ -337,12 +336,12 @@ int bench_speed(struct bench *bench)
                 bench_code_frame(bench, f);
             else
                 render_frame(&scene, NULL, bench->room, bench->luma, NULL, NULL);
-            bytes[f] = compress(bench->luma, jpeg + (size_t)f * JPEG_BYTES);
+            bytes[f] = bench_compress(bench->luma, jpeg + (size_t)f * BENCH_JPEG_BYTES);
         }
         for (int round = 0; round <= bench->rounds; round++)
             for (int f = 0; f < SPEED_FRAMES; f++)
                 for (int i = 0; i < bench->count; i++) {
-                    const int64_t took = one_frame_ns(bench, i, decoder, jpeg + (size_t)f * JPEG_BYTES, bytes[f]);
+                    const int64_t took = one_frame_ns(bench, i, decoder, jpeg + (size_t)f * BENCH_JPEG_BYTES, bytes[f]);
                     if (round == 0)
                         continue; /* warm */
                     spent[i] += took;
