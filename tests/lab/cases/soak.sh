@@ -3,7 +3,7 @@
 # plugged in, the configuration is read again. Nothing is lost or doubled, and memory, descriptors and threads stay as they were.
 . tests/lab/steps.sh
 . tests/lab/edges.sh
-passages=${LAB_SOAK_PASSAGES:-60}
+passages=${LAB_SOAK_PASSAGES:-40}
 fault_every_s=${LAB_SOAK_FAULT_S:-8}
 people=20
 growth_max_kib=2048
@@ -40,6 +40,7 @@ next_fault() {
     3) kill -HUP "$gate" ;;
     0)
         pull_the_camera_out
+        kill $feeder
         wait $feeder || true
         echo vivid.0 > /sys/bus/platform/drivers/vivid/bind
         wait_for 10 "the camera's device" test -e "$camera" -a -e "$screen"
