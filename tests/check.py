@@ -156,7 +156,7 @@ def main():
             lab(counts)
     for fault in counts.faults:
         print(fault)
-    if CI and counts.skipped:
+    if CI and counts.skipped and not emulated:
         print(f"CI=true: {counts.skipped} skipped count as failed")
         counts.failed, counts.skipped = counts.failed + counts.skipped, 0
     print(f"{counts.passed} passed, {counts.failed} failed" + (f", {counts.skipped} skipped" if counts.skipped else ""))
