@@ -66,8 +66,8 @@ def all_rows(gates):
 
 @pytest.mark.parametrize("filter, keep", [
     ([], lambda row: True),
-    (["--since", "2026-11-16T12:00", "--until", "2026-11-16T15:30"],
-     lambda row: us("2026-11-16T12:00:00+07:00") <= row[0] < us("2026-11-16T15:30:00+07:00")),
+    (["--since", "2026-11-16T12:00", "--until", "2026-11-16T15:37"],
+     lambda row: us("2026-11-16T12:00:00+07:00") <= row[0] < us("2026-11-16T15:37:00+07:00")),
     (["--lane", "gate-b"], lambda row: row[1] == "gate-b"), (["--person", person(3)[:12]], lambda row: row[5] == person(3)),
     (["--reason", "status_red"], lambda row: row[4] == "status_red"), (["--kind", "denied"], lambda row: row[3] == "denied"),
     (["--kind", "held", "--reason", "no_declaration", "--lane", "gate-a", "--person", person(5), "--since", "2026-11-16T08:00Z"],

@@ -16,7 +16,7 @@ P = person(0)
 @pytest.fixture
 def gates(tmp_path, build):
     made = [Journal(tmp_path / "a.db", build, "gate-a", "in"), Journal(tmp_path / "b.db", build, "gate-b", "out", sensor=False),
-            Journal(tmp_path / "c.db", build, "gate-c", "in", sensor=False)]
+            Journal(tmp_path / "c.db", build, "gate-c", "in", sensor=False), Journal(tmp_path / "d.db", build, "gate-d")]
     yield made
     for journal in made:
         journal.close()
@@ -59,7 +59,7 @@ def stays_of(events, until, stay):
             del inside[who]
         if direction == "in":
             inside[who] = (inside.get(who, (at,))[0], at)
-        elif who in inside:
+        elif direction == "out" and who in inside:
             found.append((who, inside.pop(who)[0], at))
     return found + [(who, begin, min(seen + stay, until)) for who, (begin, seen) in inside.items()]
 
@@ -105,10 +105,10 @@ def random_day(rng, gates, people, count):
     return events
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(40))
 def test_against_a_search_by_pairs(seed, gates, build, tmp_path):
     rng = random.Random(seed)
-    events = random_day(rng, gates, people=rng.choice([6, 40, 150]), count=rng.choice([40, 120, 200]))
+    events = random_day(rng, gates, people=rng.choice([6, 40, 150]), count=rng.choice([25, 60, 120, 200]))
     if not any(who == P for _, who, _, _ in events):
         gates[0].passage(START + HOUR + 1_000_000, P)
         events.append((START + HOUR + 1_000_000, P, "gate-a", "in"))
@@ -136,6 +136,22 @@ def test_against_a_search_by_pairs(seed, gates, build, tmp_path):
     out = ctl(build, "trace", P, "--messages", heard, "--since", START // 1_000_000, "--until", until // 1_000_000, "--json", *more).stdout
     others = [json.loads(line) for line in out.splitlines()][1:]
     assert {(row["person"], row["degree"], row["first"]) for row in others} == {(row["person"], row["degree"], row["first"]) for row in rows}
+
+
+def test_who_is_met_at_a_gate_carries_it_to_those_inside(gates, build):
+    """X and Y are inside; X passes an inner gate, P just after, not being inside: X is of the first degree, and with them, at that
+    moment, Y of the second; Z left before."""
+    a, b, _, inner = gates
+    x, y, z = person(1), person(2), person(3)
+    for minute, who in enumerate((x, y, z)):
+        a.passage(START + minute * MINUTE, who)
+    b.passage(START + HOUR, z)
+    inner.passage(START + 2 * HOUR, x)
+    inner.passage(START + 2 * HOUR + MINUTE, P)
+    b.passage(START + 3 * HOUR, y)
+    rows = trace(build, gates)[1]
+    assert [(row["person"], row["degree"], row.get("via"), row["first"]) for row in rows] == [
+        (x, 1, None, "2026-11-16T01:01:00.000000Z"), (y, 2, x, "2026-11-16T01:01:00.000000Z")]
 
 
 def test_one_number_is_enough_and_all_numbers_count(gates, build, tmp_path):
@@ -195,7 +211,7 @@ def test_nothing_in_the_time_asked_for(gates, build):
 
 
 def test_csv_and_page(gates, build, tmp_path):
-    a, b, _ = gates
+    a, b, *_ = gates
     a.passage(START, P)
     a.passage(START + 5 * MINUTE, person(1))
     a.passage(START + 3 * HOUR, person(2))

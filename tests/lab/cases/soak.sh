@@ -83,8 +83,12 @@ show_nothing
 sleep 2
 
 # What the gate is once the last fault is over: with an eye and a broker.
-connected() { "$QRGATECTL" --config $run/qrgate.conf events --limit 1 > /dev/null && tail -1 $run/events.log | grep -q '"outbox_unsent":0'; }
-wait_for 60 "everything to be sent" connected
+last_row_was_heard() {
+    seq=$(sqlite3 -readonly $run/gate/journal.db 'SELECT max(seq) FROM event')
+    [ -n "$seq" ] && grep -q "\"seq\":$seq," $run/events.log
+}
+wait_for 60 "the subscriber to hear of the last event" last_row_was_heard
+wait_for 60 "an eye" pgrep -P "$gate" qrgated-eye
 size_of_main > $run/size_after
 read -r kib_before fds_before threads_before < $run/size_before
 read -r kib fds threads < $run/size_after
