@@ -227,8 +227,8 @@ static enum ctl_exit check_lane(const struct list *list)
     while (i < list->reading->count && strcmp(list->reading->sources[i].lane, list->filter.lane) != 0)
         i++;
     return i < list->reading->count ? CTL_OK
-                                    : ctl_fail(list->reading->ctl, CTL_FAILED, "--lane '%s': no events of that lane are here",
-                                               printable(list->filter.lane, buffer, sizeof(buffer)));
+                                    : ctl_complain(list->reading->ctl, CTL_FAILED, "reading.lane_unknown", "word",
+                                                   printable(list->filter.lane, buffer, sizeof(buffer)), NULL);
 }
 
 static enum ctl_exit print_list(struct list *list)

@@ -75,8 +75,8 @@ static enum ctl_exit open_journal(struct reading *reading, const char *path, con
         name_by_file(source);
     for (int i = 0; i < reading->count - 1; i++)
         if (strcmp(reading->sources[i].lane, source->lane) == 0)
-            return ctl_fail(reading->ctl, CTL_USAGE, "%s and %s are both of lane %s: nobody may be counted twice; leave one out",
-                            reading->sources[i].path, path, source->lane);
+            return ctl_complain(reading->ctl, CTL_USAGE, "reading.lane_twice", "first", reading->sources[i].path, "second", path,
+                                "lane", source->lane, NULL);
     return CTL_OK;
 }
 
@@ -92,7 +92,7 @@ static enum ctl_exit open_own(struct reading *reading)
     }
     const enum ctl_exit result = open_journal(reading, path, lane);
     if (result != CTL_OK && reading->count == 0)
-        (void)fprintf(stderr, "name the journal with --database or the right --config\n");
+        (void)fprintf(stderr, "%s\n", say(reading->ctl->lang, "reading.name_it"));
     return result;
 }
 
@@ -101,7 +101,7 @@ enum ctl_exit reading_open(struct ctl *ctl, const char *messages, struct reading
     enum ctl_exit result = CTL_OK;
     *ret = (struct reading){ .ctl = ctl };
     if (messages && ctl->journals_count > 0)
-        return ctl_fail(ctl, CTL_USAGE, "--messages and --journal don't go together: an event would count twice");
+        return ctl_complain(ctl, CTL_USAGE, "reading.both", NULL);
     if (messages)
         result = reading_open_messages(ret, messages);
     else if (ctl->journals_count == 0)
@@ -293,7 +293,7 @@ enum ctl_exit reading_find_person(struct reading *reading, const char *text, str
     } else if (length >= PREFIX_MIN_CHARS && length < sizeof(from) && strspn(text, "0123456789abcdef") == length) {
         (void)strcpy(from, text);
     } else {
-        return ctl_fail(ctl, CTL_USAGE, "'%s': " READING_PERSON_ALLOWED, printable(text, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "reading.person_bad", "word", printable(text, buffer, sizeof(buffer)), NULL);
     }
     (void)snprintf(to, sizeof(to), "%sg", from); /* after every hash that begins so, before any other */
     int error = 0;
@@ -303,12 +303,10 @@ enum ctl_exit reading_find_person(struct reading *reading, const char *text, str
             return reading_fail(reading, &reading->sources[i], error);
     }
     if (ret->count > 1)
-        return ctl_fail(ctl, CTL_USAGE, "'%s': %s%d persons begin so; give more of the hash", text,
-                        error == -E2BIG ? "more than " : "", ret->count);
+        return ctl_complain(ctl, CTL_USAGE, error == -E2BIG ? "reading.person_many" : "reading.person_several", "word", text, "count",
+                            LANG_N(ret->count), NULL);
     if (ret->count == 0)
-        return ctl_fail(ctl, CTL_FAILED, "'%s': nobody here is known by that; %s", printable(text, buffer, sizeof(buffer)),
-                        from == text || parse_subject(text) ? "is it the right number, journal and site key?"
-                                                            : "is it the right journal?");
+        return ctl_complain(ctl, CTL_FAILED, "reading.person_unknown", "word", printable(text, buffer, sizeof(buffer)), NULL);
     error = find_others(reading, ret);
     return error < 0 ? reading_fail(reading, &reading->sources[0], error) : CTL_OK;
 }

@@ -52,11 +52,10 @@ static enum ctl_exit take_week(struct ctl *ctl, struct week_report *report)
     week_of(ctl->now_s, &present);
     week_before(&present, &report->week);
     if (ctl->values[ISO] && !week_from_text(ctl->values[ISO], &report->week))
-        return ctl_fail(ctl, CTL_USAGE, "--iso '%s': allowed is a week such as 2026-W47, 01 to 52 or, in a long year, 53",
-                        printable(ctl->values[ISO], buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "report.week_bad", "word", printable(ctl->values[ISO], buffer, sizeof(buffer)), NULL);
     if (report->week.days_s[0] > ctl->now_s)
-        return ctl_fail(ctl, CTL_USAGE, "--iso %s: that week begins at %s, which is still to come", ctl->values[ISO],
-                        site_time(report->week.days_s[0] * 1000000, true, when));
+        return ctl_complain(ctl, CTL_USAGE, "report.week_to_come", "word", ctl->values[ISO], "time",
+                            site_minute(&report->site, report->week.days_s[0], when), NULL);
     report->ended = report->week.days_s[WEEK_DAYS] <= ctl->now_s;
     report->until_s = report->ended ? report->week.days_s[WEEK_DAYS] : ctl->now_s;
     week_before(&report->week, &report->week_before);
@@ -104,7 +103,7 @@ static enum ctl_exit write_out(const struct week_report *report, enum format for
 static enum ctl_exit publish(const struct week_report *report)
 {
     if (!report->site.publishes) /* a lane without a broker; its timer is no failure */
-        return ctl_fail(report->ctl, CTL_OK, "mqtt.enabled is false: nothing was published");
+        return ctl_complain(report->ctl, CTL_OK, "report.not_published", NULL);
     struct ctl ctl = *report->ctl;
     struct broker broker;
     struct broker_link *link = NULL;
@@ -144,7 +143,7 @@ static enum ctl_exit run_with(struct ctl *ctl, struct week_report *report)
     if (result == CTL_OK)
         result = site_read(ctl, ctl->journals_count > 0 || ctl->values[MESSAGES], true, &report->site);
     if (result == CTL_OK && ctl->values[PUBLISH] && report->site.site[0] == '\0')
-        result = ctl_fail(ctl, CTL_USAGE, "--publish needs a configuration: --config FILE names broker, site and lane");
+        result = ctl_complain(ctl, CTL_USAGE, "report.publish_needs", NULL);
     if (result == CTL_OK)
         result = take_week(ctl, report);
     if (result == CTL_OK)

@@ -73,7 +73,7 @@ static enum ctl_exit take_bounds(struct ctl *ctl, struct sweep_bounds *ret)
     if (result == CTL_OK)
         result = take_time(ctl, SINCE, ret->until_us / 1000000 - DAYS_DEFAULT * 86400, &ret->from_us);
     if (result == CTL_OK && ret->from_us >= ret->until_us)
-        return ctl_fail(ctl, CTL_USAGE, "--since is not before --until: there is no time between them");
+        return ctl_complain(ctl, CTL_USAGE, "trace.no_time", NULL);
     if (result == CTL_OK && degree && strcmp(degree, "1") != 0 && strcmp(degree, "2") != 0)
         return ctl_fail(ctl, CTL_USAGE, "--degree '%s': allowed are 1, 2", printable(degree, buffer, sizeof(buffer)));
     ret->degrees = degree && degree[0] == '1' ? 1 : 2;
