@@ -43,7 +43,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3as -lpthread -lm
 
 # What draws pages: qrgatectl alone.
-CTL_PKGS   := cairo cairo-pdf cairo-svg
+CTL_PKGS   := cairo cairo-pdf cairo-svg fontconfig
 CTL_LIBS    = $(shell $(PKG_CONFIG) --libs $(CTL_PKGS))
 $(BUILD)/obj/daemon/ctl/print/%.o: CTL_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(CTL_PKGS))
 
@@ -110,14 +110,19 @@ WECHAT   := $(if $(filter opencv4,$(PEERS)),$(wildcard /usr/include/opencv4/open
 PEER_OBJ := $(patsubst %,$(BUILD)/obj/tests/bench/peer_%.o,$(PEERS:opencv4=opencv))
 PEER_LIBS = $(if $(QUIRC),-lquirc) $(if $(filter zxing,$(PEERS)),$(shell $(PKG_CONFIG) --libs zxing)) \
             $(if $(filter opencv4,$(PEERS)),$(if $(WECHAT),-lopencv_wechat_qrcode) -lopencv_objdetect -lopencv_imgproc -lopencv_core)
+# One installed since the last build counts at once.
+PEER_LIST := $(BUILD)/obj/peers-$(subst $(eval ) ,-,$(strip none $(PEERS) $(if $(QUIRC),quirc)))
+$(PEER_LIST):
+	$(Q)mkdir -p $(@D) && rm -f $(BUILD)/obj/peers-* && touch $@
+$(BUILD)/obj/tests/bench/peers.o: $(PEER_LIST)
 $(BUILD)/obj/tests/bench/peers.o: CPPFLAGS += -DQRG_PEER_QUIRC=$(if $(QUIRC),1,0) -DQRG_PEER_ZXING=$(if $(filter zxing,$(PEERS)),1,0) \
                                               -DQRG_PEER_OPENCV=$(if $(filter opencv4,$(PEERS)),1,0)
 $(BUILD)/obj/tests/bench/peer_%.o: tests/bench/peer_%.cpp Makefile
 	$(call say,CXX,$<)
 	$(Q)mkdir -p $(@D) && $(CXX) -std=c++17 -O2 -g -fPIE -I. $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEERS))) -MMD -MP -c -o $@ $<
-$(BUILD)/bench_vision: $(addprefix $(BUILD)/obj/tests/bench/,bench_vision.o vision_parts.o peers.o) $(PEER_OBJ) $(BUILD)/librender.a $(BUILD)/libqrgate.a
+$(BUILD)/bench_vision: $(addprefix $(BUILD)/obj/tests/bench/,bench_vision.o vision_parts.o peers.o) $(PEER_OBJ) $(BUILD)/librender.a $(BUILD)/libqrgate.a $(PEER_LIST)
 	$(call say,LD,$@)
-	$(Q)$(if $(PEERS),$(CXX),$(CC)) $(ALL_LDFLAGS) -o $@ $^ -lqrencode $(PEER_LIBS) $(LIBS)
+	$(Q)$(if $(PEERS),$(CXX),$(CC)) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) -lqrencode $(PEER_LIBS) $(LIBS)
 $(filter-out %/bench_vision,$(BENCHES)): $(BUILD)/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libqrgate.a $(LIBS)
@@ -153,7 +158,7 @@ words: ## the words of qrgatectl against the tables of each language
 	$(Q)/usr/bin/python3 tests/lang.py
 cppcheck: ## static analysis
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. $(DEFINES) hw daemon
+	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=varFuncNullUB -I. $(DEFINES) hw daemon
 unitfile: all ## systemd's own check of an installed unit
 	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(BUILD)/stage >/dev/null
 	$(Q)set -e; for unit in $(UNIT_FILES); do sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \

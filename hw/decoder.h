@@ -12,6 +12,7 @@ enum { DECODER_PAYLOAD_MAX_BYTES = 7089, /* ISO/IEC 18004: version 40-L, numeric
 struct decoder_picture {
     const uint8_t *luma;
     int width_px, height_px, stride_bytes;
+    bool is_dark_on_light; /* for certain: a decoder needn't look for the inverse too. False: it may be either */
 };
 
 /* One code. `bytes` belongs to the decoder until its next scan or free; any byte value, not terminated. */

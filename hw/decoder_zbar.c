@@ -39,8 +39,8 @@ static zbar_image_scanner_t *make_scanner(void)
         int value;
     } settings[] = {
         {ZBAR_NONE, ZBAR_CFG_ENABLE, 0},        {ZBAR_QRCODE, ZBAR_CFG_ENABLE, 1},
-        {ZBAR_QRCODE, ZBAR_CFG_BINARY, 1},      {ZBAR_NONE, ZBAR_CFG_TEST_INVERTED, 1},
-        {ZBAR_NONE, ZBAR_CFG_X_DENSITY, 1},     {ZBAR_NONE, ZBAR_CFG_Y_DENSITY, 1},
+        {ZBAR_QRCODE, ZBAR_CFG_BINARY, 1},      {ZBAR_NONE, ZBAR_CFG_X_DENSITY, 1},
+        {ZBAR_NONE, ZBAR_CFG_Y_DENSITY, 1},
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (zbar_image_scanner_set_config(scanner, settings[i].symbol, settings[i].config, settings[i].value) != 0) {
@@ -139,6 +139,8 @@ static int zbar_decoder_scan(struct decoder *base, const struct decoder_picture 
     zbar_image_set_size(decoder->image, stride, (unsigned)rows);
     zbar_image_set_crop(decoder->image, 0, 0, (unsigned)picture->width_px, (unsigned)rows);
     zbar_image_set_data(decoder->image, picture->luma, (unsigned long)stride * (unsigned long)rows, NULL);
+    if (zbar_image_scanner_set_config(decoder->scanner, ZBAR_NONE, ZBAR_CFG_TEST_INVERTED, !picture->is_dark_on_light) != 0)
+        return -EIO;
     const int symbols = zbar_scan_image(decoder->scanner, decoder->image);
     zbar_image_set_data(decoder->image, NULL, 0, NULL); /* the picture isn't ours beyond this call */
     if (symbols < 0)

@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # What the programs are linked with, or what is loaded into them by the tests.
 libraries="libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev libconfig-dev libcbor-dev libsodium-dev
  libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev
- libutf8proc-dev libcairo2-dev
+ libutf8proc-dev libcairo2-dev libfontconfig-dev
  libcmocka-dev libfaketime libnss-wrapper"
 packages="build-essential pkg-config clang cppcheck libclang-rt-dev
  python3 python3-pytest python3-pytest-xdist

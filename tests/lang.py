@@ -18,6 +18,8 @@ def read_table(path):
             table[key] += " " + line.strip()
         elif line.strip() and not line.startswith("#"):
             key, _, text = (part.strip() for part in line.partition("="))
+            if key in table:
+                raise SystemExit(f"{path}: {key} comes twice")
             table[key] = text
     return table
 
@@ -85,6 +87,8 @@ def main():
         if key not in used and not any(key.startswith(family + ".") for family in families | FAMILIES):
             faults.append(f"config/lang/en.lang: {key}: nothing in daemon/ctl says it")
     for path in sorted(ROOT.glob("config/lang/*.lang")):
+        keys = re.findall(r"^([a-z0-9._-]+) *=", path.read_text(encoding="utf-8"), re.M)
+        faults += [f"{path.relative_to(ROOT)}: {key} comes twice" for key in sorted(set(keys)) if keys.count(key) > 1]
         table = {key: text for key, text in read_table(path).items() if not key.startswith("help.")}  # tests/e2e/test_help.py's
         for key in sorted(set(english) | set(table)):
             if key not in table:

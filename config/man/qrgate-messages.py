@@ -54,7 +54,8 @@ def kind_of(field):
     if "enum" in field or "const" in field:
         return "true" if field.get("const") is True else "word"
     if field["type"] == "array":
-        return f"list of up to {field['maxItems']}"
+        most = field.get("maxItems")
+        return "list" if most is None else f"list of {most}" if field.get("minItems") == most else f"list of up to {most}"
     if field["type"] == "string" and "maxLength" in field:
         return f"text, at most {field['maxLength']}"
     return KINDS[field["type"]] + bounds(field)

@@ -269,6 +269,14 @@ static void describe(struct broker_link *link, int code)
     (void)pthread_mutex_unlock(&link->lock);
 }
 
+static bool has_tls_complaint(struct broker_link *link)
+{
+    (void)pthread_mutex_lock(&link->lock);
+    const bool has = link->tls_text[0] != '\0';
+    (void)pthread_mutex_unlock(&link->lock);
+    return has;
+}
+
 static enum broker_result attempt(struct broker_link *link, bool is_5, const struct credentials *credentials, int timeout_ms,
                                   int *ret_code)
 {
@@ -280,7 +288,7 @@ static enum broker_result attempt(struct broker_link *link, bool is_5, const str
     enum broker_result result = *ret_code == MQTTASYNC_SUCCESS ? end_step(link, timeout_ms, ret_code) : BROKER_UNREACHABLE;
     if (result == BROKER_OK && *ret_code != 0)
         result = is_not_let_in(*ret_code) ? BROKER_NOT_LET_IN : BROKER_UNREACHABLE;
-    if (result == BROKER_LOST || (result == BROKER_TIME_OVER && link->tls_text[0]))
+    if (result == BROKER_LOST || (result == BROKER_TIME_OVER && has_tls_complaint(link)))
         result = BROKER_UNREACHABLE;
     if (result == BROKER_UNREACHABLE || result == BROKER_NOT_LET_IN)
         describe(link, *ret_code);
@@ -372,13 +380,13 @@ static enum broker_result judge(struct broker_link *link, enum broker_result res
     return code < 0 && !MQTTAsync_isConnected(link->paho) ? BROKER_LOST : BROKER_NO_RIGHTS;
 }
 
-enum broker_result broker_subscribe(struct broker_link *link, const char *filter, int timeout_ms)
+enum broker_result broker_subscribe(struct broker_link *link, const char *filter, int qos, int timeout_ms)
 {
     MQTTAsync_responseOptions options;
     int code;
     begin_step(link);
     set_answers(link, true, &options);
-    if (MQTTAsync_subscribe(link->paho, filter, 1, &options) != MQTTASYNC_SUCCESS)
+    if (MQTTAsync_subscribe(link->paho, filter, qos, &options) != MQTTASYNC_SUCCESS)
         return BROKER_LOST;
     const enum broker_result result = end_step(link, timeout_ms, &code);
     return judge(link, result, code);
@@ -435,9 +443,12 @@ enum broker_result broker_receive(struct broker_link *link, int timeout_ms, stru
     }
 }
 
-int64_t broker_dropped(const struct broker_link *link)
+int64_t broker_dropped(struct broker_link *link)
 {
-    return link->dropped;
+    (void)pthread_mutex_lock(&link->lock);
+    const int64_t dropped = link->dropped;
+    (void)pthread_mutex_unlock(&link->lock);
+    return dropped;
 }
 
 const char *broker_text(const struct broker_link *link)

@@ -365,7 +365,7 @@ static enum ctl_exit explain_all(struct explain *explain, const char *name, FILE
         if (length > 0 && !(length == 1 && payload[0] == '\r')) {
             judge(explain, payload, (size_t)length);
             if (as_json && print_json(explain) < 0)
-                return ctl_fail(explain->ctl, CTL_FAILED, "no memory");
+                return ctl_complain(explain->ctl, CTL_FAILED, "words.no_memory", NULL);
             if (!as_json)
                 print_plain(explain);
         }
@@ -391,11 +391,12 @@ static enum ctl_exit load(struct explain *explain)
 
     explain->at_s = ctl->now_s;
     if (ctl->values[AT] && !parse_time(ctl->values[AT], &explain->at_s))
-        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, ctl->values[AT]);
+        return ctl_complain(ctl, CTL_USAGE, "option.at", "value", ctl->values[AT], "allowed", say(ctl->lang,
+                            "allowed.time"), NULL);
     const bool has_config = ctl->config || access(config, R_OK) == 0;
     if (has_config ? settings_load(config, &explain->settings, stderr) != 0
                    : settings_read("defaults", DEFAULTS, sizeof(DEFAULTS) - 1, &explain->settings, stderr) != 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above)", config);
+        return ctl_complain(ctl, CTL_FAILED, "explain.config_bad", "file", config, NULL);
     const char *folder = ctl->values[TRUST] ? ctl->values[TRUST] : explain->settings.trust_folder;
     if ((ctl->values[TRUST] || access(folder, R_OK) == 0) && trust_folder_load(folder, trust, stderr) < 0)
         return ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
@@ -420,7 +421,7 @@ static enum ctl_exit run(struct ctl *ctl)
     struct explain *explain = calloc(1, sizeof(*explain));
     const bool from_stdin = !ctl->operand || strcmp(ctl->operand, "-") == 0;
     if (!explain)
-        return ctl_fail(ctl, CTL_FAILED, "no memory");
+        return ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     explain->ctl = ctl;
     enum ctl_exit result = load(explain);
     FILE *in = result == CTL_OK && !from_stdin ? fopen(ctl->operand, "re") : stdin;

@@ -25,7 +25,7 @@ enum ctl_exit pass_trust_folder(struct ctl *ctl, const char *option, char ret_fo
     enum ctl_exit result = CTL_OK;
     int length = -1;
     if (!option && !settings)
-        return ctl_fail(ctl, CTL_FAILED, "no memory");
+        return ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     if (!option && settings_load(config, settings, stderr) != 0)
         result = ctl_complain(ctl, CTL_FAILED, "key.config_bad", "file", config, NULL);
     else

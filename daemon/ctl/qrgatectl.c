@@ -110,7 +110,7 @@ enum ctl_exit ctl_site_key_path(struct ctl *ctl, char *ret_path, size_t path_byt
         path = settings.site_key_file;
     }
     if (strlen(path) >= path_bytes)
-        return ctl_fail(ctl, CTL_FAILED, "%s: the path is too long", path);
+        return ctl_complain(ctl, CTL_FAILED, "main.path_too_long", "file", path, NULL);
     (void)strcpy(ret_path, path);
     return CTL_OK;
 }

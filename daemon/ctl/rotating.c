@@ -208,11 +208,12 @@ static enum ctl_exit demo_loop(struct demo *demo, int signal_fd, int timer_fd)
 {
     struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN }, { .fd = timer_fd, .events = POLLIN } };
     enum ctl_exit result =
-        start_timer(timer_fd) < 0 ? ctl_fail(demo->ctl, CTL_FAILED, "no timer: %s", strerror(errno)) : demo_turn(demo);
+        start_timer(timer_fd) < 0 ? ctl_complain(demo->ctl, CTL_FAILED, "rotating.timer", "why", strerror(errno),
+                                                 NULL) : demo_turn(demo);
     uint64_t ticks;
     while (result == CTL_OK && poll(fds, 2, -1) >= 0 && fds[0].revents == 0) {
         if (read(timer_fd, &ticks, sizeof(ticks)) < 0 && (errno != ECANCELED || start_timer(timer_fd) < 0))
-            result = ctl_fail(demo->ctl, CTL_FAILED, "the timer fails: %s", strerror(errno));
+            result = ctl_complain(demo->ctl, CTL_FAILED, "rotating.timer_failed", "why", strerror(errno), NULL);
         else
             result = demo_turn(demo);
     }
@@ -227,10 +228,10 @@ static enum ctl_exit demo_run(struct demo *demo)
     (void)sigaddset(&ending, SIGTERM);
     (void)sigaddset(&ending, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &ending, NULL) < 0)
-        return ctl_fail(demo->ctl, CTL_FAILED, "signals can't be awaited: %s", strerror(errno));
+        return ctl_complain(demo->ctl, CTL_FAILED, "rotating.signals", "why", strerror(errno), NULL);
     const int signal_fd = signalfd(-1, &ending, SFD_CLOEXEC), timer_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC);
     enum ctl_exit result = signal_fd < 0 || timer_fd < 0
-                               ? ctl_fail(demo->ctl, CTL_FAILED, "no timer or signals: %s", strerror(errno))
+                               ? ctl_complain(demo->ctl, CTL_FAILED, "rotating.timer", "why", strerror(errno), NULL)
                                : demo_loop(demo, signal_fd, timer_fd);
     if (demo->on_terminal)
         (void)fputs("\x1b[H\x1b[2J", stdout); /* a pass isn't left on the screen */

@@ -57,8 +57,8 @@ static enum ctl_exit run_schema(struct ctl *ctl)
         return CTL_OK;
     }
     if (message == NULL)
-        return ctl_fail(ctl, CTL_USAGE, "'%s': no message is called so; qrgatectl schema lists them",
-                        printable(ctl->operand, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "schema.unknown",
+                            "value", printable(ctl->operand, buffer, sizeof(buffer)), NULL);
     const int r = schema_write(message, stdout);
     return r < 0 ? ctl_fail(ctl, CTL_FAILED, "%s: %s", message->name, strerror(-r)) : CTL_OK;
 }

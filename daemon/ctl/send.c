@@ -376,10 +376,10 @@ static enum ctl_exit talk(struct sending *sending, struct broker_link *link)
 {
     char topic[TOPIC_BYTES], leaf[24];
     broker_topic(&sending->broker, sending->broker.mqtt.lane, "availability", topic);
-    enum broker_result result = broker_subscribe(link, topic, STEP_TIMEOUT_MS);
+    enum broker_result result = broker_subscribe(link, topic, 1, STEP_TIMEOUT_MS);
     broker_topic(&sending->broker, sending->broker.mqtt.lane, "response/+", topic);
     if (result == BROKER_OK || result == BROKER_NO_RIGHTS) /* it is only asked to be helpful */
-        result = broker_subscribe(link, topic, STEP_TIMEOUT_MS);
+        result = broker_subscribe(link, topic, 1, STEP_TIMEOUT_MS);
     if (result != BROKER_OK)
         return broker_complain(sending->ctl, &sending->broker, result, broker_text(link));
     const enum availability lane = find_availability(sending, link);

@@ -20,10 +20,8 @@ static enum ctl_exit set_zone(const struct ctl *ctl, const char *zone)
     char path[sizeof(ZONES) + sizeof(((struct place_settings *)NULL)->zone)], buffer[80];
     (void)snprintf(path, sizeof(path), ZONES "%s", zone);
     if (zone[0] == '/' || strstr(zone, "..") || access(path, R_OK) < 0)
-        return ctl_fail(ctl, CTL_FAILED,
-                        "place.zone '%s': no such time zone here; allowed are names such as Asia/Ho_Chi_Minh (package tzdata)",
-                        printable(zone, buffer, sizeof(buffer)));
-    return setenv("TZ", zone, 1) == 0 ? CTL_OK : ctl_fail(ctl, CTL_FAILED, "no memory");
+        return ctl_complain(ctl, CTL_FAILED, "site.zone", "value", printable(zone, buffer, sizeof(buffer)), NULL);
+    return setenv("TZ", zone, 1) == 0 ? CTL_OK : ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
 }
 
 enum ctl_exit site_read(struct ctl *ctl, bool has_journals, bool report, struct site *ret)
@@ -44,7 +42,7 @@ enum ctl_exit site_read(struct ctl *ctl, bool has_journals, bool report, struct 
             result = set_zone(ctl, settings.place.zone);
         if (result == CTL_OK && report && !ctl->lang_wanted && settings.place.language[0] != '\0' &&
             lang_open(settings.place.language, &ret->own_lang, stderr) < 0)
-            return ctl_fail(ctl, CTL_FAILED, "place.language '%s' can't be used", settings.place.language);
+            return ctl_complain(ctl, CTL_FAILED, "site.language", "value", settings.place.language, NULL);
         if (ret->own_lang)
             ret->lang = ret->own_lang;
     }

@@ -110,7 +110,7 @@ static enum broker_result gather(struct listing *listing, struct broker_link *li
     enum broker_result result = BROKER_OK;
     for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]) && result == BROKER_OK; i++) {
         broker_topic(&listing->broker, listing->broker.mqtt.lane, leaves[i], topic);
-        result = broker_subscribe(link, topic, STEP_TIMEOUT_MS);
+        result = broker_subscribe(link, topic, 0, STEP_TIMEOUT_MS);
     }
     /* What is kept is sent at once; that it was all nobody says. */
     while (result == BROKER_OK) {
@@ -119,6 +119,8 @@ static enum broker_result gather(struct listing *listing, struct broker_link *li
             keep(listing, message);
         free(message);
     }
+    if (broker_dropped(link) > 0)
+        (void)ctl_complain(listing->ctl, CTL_FAILED, "lanes.dropped", "count", LANG_N(broker_dropped(link)), NULL);
     if (listing->count > 0)
         qsort(listing->lanes, (size_t)listing->count, sizeof(*listing->lanes), by_name);
     return result == BROKER_TIME_OVER ? BROKER_OK : result;

@@ -97,8 +97,8 @@ bool pass_code(const struct ctl *ctl, const char *operand, char ret_code[CREDENT
     }
     ret_code[0] = '\0';
     if (!fgets(ret_code, (int)room, stdin)) {
-        (void)ctl_fail(ctl, CTL_FAILED, "no code on standard input%s%s", ferror(stdin) ? ": " : "",
-                       ferror(stdin) ? strerror(errno) : "");
+        (void)ctl_complain(ctl, CTL_FAILED, "token.no_input", "why_before", ferror(stdin) ? ": " : "",
+                           "why", ferror(stdin) ? strerror(errno) : "", NULL);
         return false;
     }
     ret_code[strcspn(ret_code, "\r\n")] = '\0'; /* never a space: it is a digit of Base45 */
@@ -138,7 +138,8 @@ static enum ctl_exit read_claims(struct ctl *ctl, struct token_claims *ret)
     if (result != CTL_OK)
         return result;
     if (!parse_status(status, &ret->status))
-        return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS, printable(status, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "token.status", "value", printable(status, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.status"), NULL);
     result = pass_valid(ctl, ctl->values[ISSUE_VALID], &valid_s);
     if (result != CTL_OK)
         return result;

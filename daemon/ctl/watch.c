@@ -169,9 +169,9 @@ static enum broker_result subscribe(struct watch *watch, struct broker_link *lin
 {
     char topic[TOPIC_BYTES];
     broker_topic(&watch->broker, watch->broker.mqtt.lane, "passage", topic);
-    enum broker_result result = broker_subscribe(link, topic, STEP_TIMEOUT_MS);
+    enum broker_result result = broker_subscribe(link, topic, 1, STEP_TIMEOUT_MS);
     broker_topic(&watch->broker, watch->broker.mqtt.lane, "alarm", topic);
-    return result == BROKER_OK ? broker_subscribe(link, topic, STEP_TIMEOUT_MS) : result;
+    return result == BROKER_OK ? broker_subscribe(link, topic, 1, STEP_TIMEOUT_MS) : result;
 }
 
 static void tell(const struct watch *watch, const char *key, const char *value)

@@ -11,7 +11,7 @@
 
 /* https://www.sqlite.org/fileformat2.html: section 1.3 and 1.6 */
 enum { FILE_HEADER_BYTES = 100, PAGE_MIN_BYTES = 512, PAGE_MAX_BYTES = 65536, LEAF_HEADER_BYTES = 8,
-       INTERIOR_HEADER_BYTES = 12 };
+       INTERIOR_HEADER_BYTES = 12, METHODS_VERSION = 3 /* of sqlite3_io_methods, up to 1, 2 or 3 */ };
 enum page_kind { INTERIOR_INDEX = 2, INTERIOR_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 };
 
 struct tidy {
@@ -64,6 +64,16 @@ static int close_tidied(sqlite3_file *file)
     return file->pMethods->xClose(file);
 }
 
+/* As many functions as both this program and the library in use know of. */
+static void copy_methods(const sqlite3_io_methods *from, sqlite3_io_methods *ret)
+{
+    static const size_t bytes[] = { offsetof(sqlite3_io_methods, xShmMap), offsetof(sqlite3_io_methods, xFetch),
+                                    sizeof(sqlite3_io_methods) };
+    const int version = from->iVersion < METHODS_VERSION ? from->iVersion : METHODS_VERSION;
+    memcpy(ret, from, bytes[version - 1]);
+    ret->iVersion = version;
+}
+
 int tidy_attach(sqlite3 *db)
 {
     sqlite3_file *file = NULL;
@@ -80,7 +90,7 @@ int tidy_attach(sqlite3 *db)
     if (!tidy)
         return -ENOMEM;
     tidy->inner = file->pMethods;
-    tidy->methods = *file->pMethods;
+    copy_methods(file->pMethods, &tidy->methods);
     tidy->methods.xWrite = write_tidied;
     tidy->methods.xClose = close_tidied;
     file->pMethods = &tidy->methods;

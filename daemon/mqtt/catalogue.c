@@ -11,11 +11,12 @@ static const struct catalogue_message *const messages[MESSAGE_COUNT] = {
     [MESSAGE_ALARM] = &catalogue_alarm,             [MESSAGE_MUSTER] = &catalogue_muster,
     [MESSAGE_HEALTH] = &catalogue_health,           [MESSAGE_STATE] = &catalogue_state,
     [MESSAGE_INFO] = &catalogue_info,               [MESSAGE_CHAIN_HEAD] = &catalogue_chain_head,
+    [MESSAGE_REPORT] = &catalogue_report,
 };
 
 enum row {
     ROW_DECLARATION, ROW_REVOCATION, ROW_RESULT, ROW_REQUEST, ROW_RESPONSE, ROW_PASSAGE, ROW_ALARM, ROW_MUSTER, ROW_HEALTH,
-    ROW_CHAIN_HEAD, ROW_STATE, ROW_INFO, ROW_AVAILABILITY, ROW_DISCOVERY, ROW_HOME_ASSISTANT, ROW_COUNT
+    ROW_CHAIN_HEAD, ROW_STATE, ROW_INFO, ROW_REPORT, ROW_AVAILABILITY, ROW_DISCOVERY, ROW_HOME_ASSISTANT, ROW_COUNT
 };
 #define IN .is_in = true, .qos = 1
 #define OUT .is_out = true, .qos = 1
@@ -37,6 +38,8 @@ static const struct catalogue_topic rows[ROW_COUNT] = {
                         .what = "each day: the journal's newest row and its hash"},
     [ROW_STATE] = {"PREFIX/SITE/LANE/state", RETAINED, .message = MESSAGE_STATE, .what = "how the lane is now, its mode, its alarms"},
     [ROW_INFO] = {"PREFIX/SITE/LANE/info", RETAINED, .message = MESSAGE_INFO, .what = "version, site, lane"},
+    [ROW_REPORT] = {"PREFIX/SITE/LANE/report", RETAINED, .message = MESSAGE_REPORT,
+                    .what = "the site's week in figures; qrgatectl publishes it, not the lane"},
     [ROW_AVAILABILITY] = {"PREFIX/SITE/LANE/availability", RETAINED, .message = MESSAGE_COUNT,
                           .what = "the word online, or offline (last will)"},
     [ROW_DISCOVERY] = {"homeassistant/device/PREFIX_SITE/LANE/config", RETAINED, .message = MESSAGE_COUNT,
@@ -48,7 +51,8 @@ static const struct catalogue_topic rows[ROW_COUNT] = {
 static const enum row row_of_topic[TOPIC_COUNT] = {
     [TOPIC_PASSAGE] = ROW_PASSAGE, [TOPIC_ALARM] = ROW_ALARM, [TOPIC_STATE] = ROW_STATE, [TOPIC_INFO] = ROW_INFO,
     [TOPIC_AVAILABILITY] = ROW_AVAILABILITY, [TOPIC_RESULT] = ROW_RESULT, [TOPIC_MUSTER] = ROW_MUSTER,
-    [TOPIC_HEALTH] = ROW_HEALTH, [TOPIC_CHAIN_HEAD] = ROW_CHAIN_HEAD, [TOPIC_DISCOVERY] = ROW_DISCOVERY, /* from TOPIC_RESPONSE on: ROW_RESPONSE */
+    [TOPIC_HEALTH] = ROW_HEALTH, [TOPIC_CHAIN_HEAD] = ROW_CHAIN_HEAD, [TOPIC_DISCOVERY] = ROW_DISCOVERY,
+    /* from TOPIC_RESPONSE on: ROW_RESPONSE */
 };
 static const enum row row_of_inbound[INBOUND_TOPIC_COUNT] = {
     [INBOUND_DECLARATION] = ROW_DECLARATION, [INBOUND_REVOCATION] = ROW_REVOCATION, [INBOUND_PASSAGE] = ROW_PASSAGE,

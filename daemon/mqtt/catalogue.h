@@ -12,7 +12,7 @@
 /* What a text must look like; each is a definition in the schemas. */
 enum field_form {
     FORM_NONE, FORM_ID, FORM_TIME, FORM_ANY_TIME /* or a number */, FORM_NAME, FORM_SUBJECT, FORM_GROUP, FORM_LINE,
-    FORM_TRANSACTION_ID, FORM_TRANSACTION, FORM_HASH, FORM_COUNT
+    FORM_TRANSACTION_ID, FORM_TRANSACTION, FORM_HASH, FORM_WEEK, FORM_DATE, FORM_OFFSET, FORM_COUNT
 };
 
 enum field_kind {
@@ -26,6 +26,7 @@ enum field_kind {
     FIELD_OBJECT,  /* inside; NULL: of another message, see what */
     FIELD_LIST,    /* least to most of inside's one field, whose name is nobody's; `unique`: each once */
     FIELD_TEXTS,   /* an object of texts under names of their own */
+    FIELD_COUNTS,  /* likewise, of counts */
 };
 
 struct catalogue_words {
@@ -55,7 +56,7 @@ struct catalogue_group {
 
 enum message_name {
     MESSAGE_DECLARATION, MESSAGE_REVOCATION, MESSAGE_RESULT, MESSAGE_REQUEST, MESSAGE_RESPONSE, MESSAGE_PASSAGE, MESSAGE_ALARM,
-    MESSAGE_MUSTER, MESSAGE_HEALTH, MESSAGE_CHAIN_HEAD, MESSAGE_STATE, MESSAGE_INFO, MESSAGE_COUNT
+    MESSAGE_MUSTER, MESSAGE_HEALTH, MESSAGE_CHAIN_HEAD, MESSAGE_STATE, MESSAGE_INFO, MESSAGE_REPORT, MESSAGE_COUNT
 };
 
 struct catalogue_message {
@@ -108,9 +109,10 @@ const struct catalogue_field *catalogue_field(enum message_name message, const c
 enum { ALARM_FIRST_OF_PASSAGE = LANE_ALARM_COUNT, ALARM_OF_LANE = ALARM_FIRST_OF_PASSAGE + 4, ALARM_NAME_COUNT };
 const char *catalogue_alarm_name(int alarm);
 
-/* The rows of each message, for catalogue.c: catalogue_events.c, catalogue_reports.c, catalogue_inbound.c, catalogue_commands.c. */
+/* The rows of each message, for catalogue.c: catalogue_events.c, catalogue_reports.c, catalogue_inbound.c, catalogue_commands.c,
+ * catalogue_week.c. */
 extern const struct catalogue_message catalogue_declaration, catalogue_revocation, catalogue_result, catalogue_request,
     catalogue_response, catalogue_passage, catalogue_alarm, catalogue_muster, catalogue_health, catalogue_chain_head, catalogue_state,
-    catalogue_info;
+    catalogue_info, catalogue_report;
 
 #endif

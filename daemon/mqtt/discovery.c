@@ -41,7 +41,8 @@ static const struct entity {
      "measurement", 0},
     {"relay_p99", "sensor", "Picture to relay, 99 %", TOPIC_HEALTH, "frame_to_relay.p99_us", STATE_MS, "duration", "ms",
      "measurement", 0},
-    {"ack_p99", "sensor", "Broker's answer, 99 %", TOPIC_HEALTH, "publish_to_ack.p99_us", STATE_MS, "duration", "ms", "measurement", 0},
+    {"ack_p99", "sensor", "Broker's answer, 99 %", TOPIC_HEALTH, "publish_to_ack.p99_us", STATE_MS, "duration", "ms",
+     "measurement", 0},
     {"unsent", "sensor", "Events unsent", TOPIC_HEALTH, "queues.unsent_rows", STATE_VALUE, NULL, NULL, "measurement", 0},
     {"pending", "sensor", "Events not on disk", TOPIC_HEALTH, "queues.pending_events", STATE_VALUE, NULL, NULL, "measurement", 0},
     {"temperature", "sensor", "Processor", TOPIC_HEALTH, "temperature_c", STATE_VALUE, "temperature", "\u00b0C", "measurement", 0},
@@ -93,7 +94,8 @@ static void put_template(struct json *json, const struct entity *entity)
     switch (entity->form) {
     case STATE_VALUE: (void)snprintf(text, sizeof text, "{{ value_json.%s | default(none) }}", field); break;
     case STATE_MS:
-        (void)snprintf(text, sizeof text, "{{ (value_json.%s / 1000) | round(1) if value_json.%s is defined else none }}", field, field);
+        (void)snprintf(text, sizeof text, "{{ (value_json.%s / 1000) | round(1) if value_json.%s is defined else none }}", field,
+                       field);
         break;
     case STATE_ALARM:
         (void)snprintf(text, sizeof text, "{{ 'ON' if '%s' in value_json.%s else 'OFF' }}", lane_alarm_name(entity->alarm), field);

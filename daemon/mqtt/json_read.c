@@ -1,4 +1,5 @@
-/* One JSON object of a stranger, by json-c and its rows of the catalogue. Called by inbound.c and command.c; main thread in qrgated. */
+/* One JSON object of a stranger, by json-c and its rows of the catalogue. Called by inbound.c and command.c; main thread in
+ * qrgated. */
 #include "daemon/mqtt/json_read.h"
 
 #include <errno.h>

@@ -61,8 +61,8 @@ static void answered(struct publisher *p, uint64_t number, enum outbox_ack ack, 
     }
     if (ack == OUTBOX_ACK_REFUSED && !p->discovery.refusal_told) {
         p->discovery.refusal_told = true;
-        (void)fprintf(stderr, "<4>mqtt: the broker refuses what mqtt.home_assistant publishes: %s; let this client write \"%s\"\n", why,
-                      p->topics.text[TOPIC_DISCOVERY]);
+        (void)fprintf(stderr, "<4>mqtt: the broker refuses what mqtt.home_assistant publishes: %s; let this client write "
+                      "\"%s\"\n", why, p->topics.text[TOPIC_DISCOVERY]);
     }
     set_due(p, p->now_us + (ack == OUTBOX_ACK_REFUSED ? REFUSED_US : RETRY_US));
 }

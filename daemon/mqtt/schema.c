@@ -36,6 +36,9 @@ static const struct {
                            "\"minLength\":1,\"pattern\":\"^[^ ]\"}"},
     [FORM_TRANSACTION_ID] = {"transaction_id", "{\"description\":\"1 to 64 of A-Z a-z 0-9 _ -\",\"type\":\"string\","
                                                "\"pattern\":\"^[A-Za-z0-9_-]{1,64}$\"}"},
+    [FORM_WEEK] = {"week", "{\"description\":\"2025-W09, ISO 8601.\",\"type\":\"string\",\"pattern\":\"^\\\\d{4}-W\\\\d{2}$\"}"},
+    [FORM_DATE] = {"date", "{\"description\":\"2025-03-03\",\"type\":\"string\",\"pattern\":\"^\\\\d{4}-\\\\d{2}-\\\\d{2}$\"}"},
+    [FORM_OFFSET] = {"offset", "{\"description\":\"+07:00\",\"type\":\"string\",\"pattern\":\"^[+-]\\\\d{2}:\\\\d{2}$\"}"},
     [FORM_HASH] = {"hash", "{\"description\":\"64 hex digits, lower case.\",\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}"},
     [FORM_TRANSACTION] = {"transaction", "{\"description\":\"1 to 64 of A-Z a-z 0-9 . _ : -\",\"type\":\"string\","
                                          "\"pattern\":\"^[A-Za-z0-9._:-]{1,64}$\"}"},
@@ -139,9 +142,15 @@ static void add_list_field(struct writing *w, struct json_object *to, const stru
         add(w, to, "uniqueItems", json_object_new_boolean(true));
 }
 
+/* An object under whose names, whatever they are, stands the same. */
+static void add_named(struct writing *w, struct json_object *to, const char *rules)
+{
+    add_text(w, to, "type", "object");
+    merge(w, to, rules);
+}
+
 static void add_kind(struct writing *w, struct json_object *to, const struct catalogue_field *field)
 {
-    struct json_object *texts;
     switch (field->kind) {
     case FIELD_SCHEMA: add_text(w, to, "const", w->message->schema); break;
     case FIELD_TEXT: add_text_field(w, to, field); break;
@@ -162,12 +171,10 @@ static void add_kind(struct writing *w, struct json_object *to, const struct cat
         }
         break;
     case FIELD_LIST: add_list_field(w, to, field); break;
-    case FIELD_TEXTS:
-        texts = json_object_new_object();
-        add_text(w, to, "type", "object");
-        if (texts != NULL)
-            add_text(w, texts, "type", "string");
-        add(w, to, "additionalProperties", texts);
+    case FIELD_TEXTS: add_named(w, to, "{\"additionalProperties\":{\"type\":\"string\"}}"); break;
+    case FIELD_COUNTS:
+        add_named(w, to, "{\"propertyNames\":{\"pattern\":\"^[a-z0-9_]+$\"},"
+                         "\"additionalProperties\":{\"type\":\"integer\",\"minimum\":0}}");
         break;
     }
 }

@@ -1,5 +1,5 @@
-/* Names of the MQTT topics, as the catalogue has them: out those of one lane, in those of the site and the lane's requests. Pure; made once by the publisher at
- * start-up, read-only afterwards (Paho's thread recognises what arrives by them). */
+/* Names of the MQTT topics, as the catalogue has them: out those of one lane, in those of the site and the lane's requests. Pure;
+ * made once by the publisher at start-up, read-only afterwards (Paho's thread recognises what arrives by them). */
 #ifndef MQTT_TOPICS_H
 #define MQTT_TOPICS_H
 

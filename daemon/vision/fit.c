@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PROFILE = 11, SIDES_TRIED_MAX = 4, TIMING_EDGES_MAX = 24, CONTRAST_MIN = 8 * IMAGE_STEPS_PER_LEVEL };
+enum { PROFILE = 11, SIDES_TRIED_MAX = 4, TIMING_EDGES_MAX = 24, EDGES_MIN = 70 /* of 132 */, CONTRAST_MIN = 8 * IMAGE_STEPS_PER_LEVEL };
 
 static const float timing_min = 0.6f, timing_sure = 0.8f; /* by chance a half is right */
 
@@ -246,6 +246,9 @@ static void fit_side(const struct view *view, const struct corner_fit corners[3]
     fit->map = homography_begin(side, corners[0].at, corners[1].at, corners[2].at, clamp(right, 0.6f, 1.6f),
                                 clamp(below, 0.6f, 1.6f));
     add_fixed(view, &fit->map, &corrections, side, 0.9f);
+    fit->timing = 0;
+    if (corrections.count < EDGES_MIN) /* these are no finders */
+        return;
     (void)corrections_apply(&corrections, &fit->map); /* the first guess may do */
     add_fixed(view, &fit->map, &corrections, side, 0.7f);
     add_timing(view, &fit->map, &corrections, side, 0.6f);

@@ -19,18 +19,20 @@ enum {
     FORMAT_BITS_MAX = 3        /* more wrong ones can't be corrected */
 };
 
-static const float finders_min = 0.7f, bend_min = 0.75f;
+/* Of what is fixed in a code; what is read has seldom less than 1.7 of finders and timing together. */
+static const float fault_max = 3; /* of a triple: nothing beyond was ever read */
+static const float finders_min = 0.7f, match_min = 1.55f, match_usual = 1.8f, bend_min = 0.75f, bend_finders_min = 0.85f;
 
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
 static const struct look_way ways[READER_LOOKS] = {
-    {"patch", {0.45f, 2, 4, 10, true}, 6, 6, -1, 0, false, 6, {{5, 2}, {5, 0}, {0, 4}, {3, 4}, {8, 6}, {2, 2}}},
-    {"patch, loose", {0.8f, 2, 4, 8, false}, 8, 8, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
-    {"patch, every row", {0.6f, 1, 2, 8, false}, 12, 8, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
-    {"half size", {0.45f, 2, 4, 10, true}, 4, 4, 1, 16, false, 2, {{5, 2}, {5, 8}}},
-    {"region", {0.45f, 2, 4, 10, true}, 4, 4, 0, 8, true, 2, {{5, 2}, {5, 8}}},
-    {"patch, faint", {0.7f, 1, 1, 4, false}, 12, 8, -1, 0, false, 6, {{5, 3}, {2, 1}, {6, 1}, {4, 8}, {0, 8}, {12, 4}}},
-    {"region, wide", {0.6f, 2, 6, 10, false}, 4, 4, 0, 32, true, 2, {{5, 2}, {5, 8}}},
-    {"half size, wide", {0.8f, 2, 6, 10, false}, 8, 8, 1, 32, false, 3, {{5, 2}, {4, 4}, {7, 8}}},
+    {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 6, {{5, 2}, {5, 0}, {0, 4}, {3, 4}, {8, 6}, {2, 2}}},
+    {"patch, loose", {0.8f, 2, 4, 8, false}, 8, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
+    {"patch, every row", {0.6f, 1, 2, 8, false}, 12, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
+    {"half size", {0.45f, 2, 4, 10, true}, 4, 1, 16, false, 2, {{5, 2}, {5, 8}}},
+    {"region", {0.45f, 2, 4, 10, true}, 4, 0, 8, true, 2, {{5, 2}, {5, 8}}},
+    {"patch, faint", {0.7f, 1, 1, 4, false}, 12, -1, 0, false, 6, {{5, 3}, {2, 1}, {6, 1}, {4, 8}, {0, 8}, {12, 4}}},
+    {"region, wide", {0.6f, 2, 6, 10, false}, 4, 0, 32, true, 2, {{5, 2}, {5, 8}}},
+    {"half size, wide", {0.8f, 2, 6, 10, false}, 8, 1, 32, false, 3, {{5, 2}, {4, 4}, {7, 8}}},
 };
 
 const struct look_way *look_way(int look)
@@ -200,7 +202,7 @@ static int decode_grid(struct look_room *room, const struct fit *fit, const char
         return 1;
     }
     const int side = grid_picture_side_px(grid, GRID_PICTURE_MODULE_PX);
-    const struct decoder_picture picture = {room->drawing, side, side, side};
+    const struct decoder_picture picture = {room->drawing, side, side, side, .is_dark_on_light = true};
     const int before = room->codes_count;
     room->decodes_left--;
     grid_draw(grid, GRID_PICTURE_MODULE_PX, room->drawing);
@@ -236,13 +238,16 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
         const float finders = grid_finder_match(&room->grid);
         if (i == 0)
             sighting_offer(sighting, fit, &room->grid, finders);
-        if (finders < finders_min || grid_format_distance(&room->grid) > FORMAT_BITS_MAX)
+        if (finders < finders_min || finders + fit->timing < match_min ||
+            grid_format_distance(&room->grid) > FORMAT_BITS_MAX)
             continue;
         if (!is_first(grid_hash(&room->grid), tried, &tried_count))
             continue;
         const int result = decode_grid(room, fit, way->how);
         if (result != 0)
             return result;
+        if (finders + fit->timing < match_usual) /* one try is enough for what is hardly a code */
+            return 0;
     }
     return 0;
 }
@@ -260,7 +265,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         const struct triple *triple = &triples[i];
         if (used[triple->corner] || used[triple->right] || used[triple->below])
             continue;
-        if (triple->fault > way->fault_max || now_us(room) >= room->deadline_us)
+        if (triple->fault > fault_max || now_us(room) >= room->deadline_us)
             break;
         left--;
         struct fit fit;
@@ -273,7 +278,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         if (!fits)
             continue;
         result = try_grid(room, way, &fit, sighting);
-        if (result == 0 && fit.timing >= bend_min && room->bends_left > 0) {
+        if (result == 0 && fit.timing >= bend_min && grid_finder_match(&room->grid) >= bend_finders_min && room->bends_left > 0) {
             room->bends_left--;
             fit_bend(&room->pyramid, room->grid.fixed, &fit);
             grid_sample(&room->pyramid, &fit, &room->grid);
@@ -326,7 +331,8 @@ static int try_whole(struct look_room *room, const struct look_way *way, const s
     const int64_t begun_us = now_us(room);
     binarise(&image, way->whole_reach_px, 3, inverted, room->scratch, room->drawing);
     room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
-    const struct decoder_picture drawn = {room->drawing, image.width_px, image.height_px, image.width_px};
+    const struct decoder_picture drawn = {room->drawing, image.width_px, image.height_px, image.width_px,
+                                          .is_dark_on_light = sighting->has_code};
     return decode(room, room->settings->decoders[0], &drawn, &placing, way->how);
 }
 
@@ -338,7 +344,7 @@ static int try_second(struct look_room *room, const struct sighting *sighting)
     const struct image image = region_of(room, sighting, &placing);
     if (!decoder || image.width_px < QR_SIDE_MIN || image.height_px < QR_SIDE_MIN || now_us(room) >= room->deadline_us)
         return 0;
-    const struct decoder_picture part = {image.luma, image.width_px, image.height_px, (int)image.stride_bytes};
+    const struct decoder_picture part = {image.luma, image.width_px, image.height_px, (int)image.stride_bytes, false};
     return decode(room, decoder, &part, &placing, "second decoder");
 }
 

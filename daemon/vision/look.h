@@ -15,7 +15,6 @@ struct look_way {
     const char *how; /* for people */
     struct search_settings search;
     int triples;     /* that may fail before the look gives up */
-    float fault_max; /* of a triple */
     int whole_level; /* besides: a level of the pyramid, binarised, to the decoder. -1: no */
     int whole_reach_px;
     bool whole_is_region; /* only where a code seems to be */

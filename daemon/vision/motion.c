@@ -25,8 +25,8 @@ void motion_measure(const uint8_t *luma, int width_px, int height_px, int stride
             lines[i] = luma + (size_t)((2 * (row * ROWS_PER_CELL + i) + 1) * height_px / (2 * ROWS)) * (size_t)stride_bytes;
         for (int column = 0; column < MOTION_GRID_SIDE; column++) {
             const int left = column * width_px / MOTION_GRID_SIDE, wide = (column + 1) * width_px / MOTION_GRID_SIDE - left;
-            const int count = wide < COLUMNS_MAX ? wide : COLUMNS_MAX, from = left + (wide - count) / 2;
-            const uint32_t sum = sum_of(lines[0] + from, lines[1] + from, lines[2] + from, count);
+            const int count = wide < COLUMNS_MAX ? wide : COLUMNS_MAX, spare = wide - count; /* left, middle, right part */
+            const uint32_t sum = sum_of(lines[0] + left, lines[1] + left + spare / 2, lines[2] + left + spare, count);
             ret_grid->mean[row * MOTION_GRID_SIDE + column] =
                 count > 0 ? (uint16_t)(sum * MOTION_STEPS_PER_LEVEL / (uint32_t)(count * ROWS_PER_CELL)) : 0;
         }

@@ -30,7 +30,7 @@ struct search {
     int count;
     int pixels_left; /* for confirming */
     uint8_t *dark;   /* scratch of search_scratch_bytes() */
-    uint8_t *levels;
+    uint8_t *levels, *refused;
     uint16_t *edges;
 };
 

@@ -20,7 +20,8 @@ void threshold_measure(const struct image *image, const struct image *means, uin
 
 static inline int threshold_at(const struct threshold *threshold, int x, int y)
 {
-    return threshold->mean[y / THRESHOLD_BLOCK_PX * threshold->columns + x / THRESHOLD_BLOCK_PX];
+    const unsigned row = (unsigned)y / THRESHOLD_BLOCK_PX, column = (unsigned)x / THRESHOLD_BLOCK_PX; /* shifts */
+    return threshold->mean[row * (unsigned)threshold->columns + column];
 }
 
 #endif

@@ -165,7 +165,9 @@ int triples_rank(const struct finder_mark *marks, int count, const struct pyrami
     for (int i = 0; i < found_count; i++) {
         int changes = 0;
         const float fault = timing_fault(marks, &found[i], pyramid, thresholds, &changes);
-        found[i].fault = found[i].fault / 2 + 2 * fault - 0.01f * (float)(changes < 60 ? changes : 60);
+        /* Marks come the surest first; noise makes many small ones, some of which fit together by chance. */
+        const float behind = 0.01f * (float)(found[i].corner + found[i].right + found[i].below);
+        found[i].fault = found[i].fault / 2 + 2 * fault - 0.01f * (float)(changes < 60 ? changes : 60) + behind;
         keep(ret_triples, &ranked, found[i]);
     }
     return ranked;

@@ -9,7 +9,7 @@
 #include "tests/bench/peers.h"
 #include "tests/bench/render.h"
 
-enum { PEERS_MAX = 16, ROUNDS_MAX = 64, AT_CURRENT_FOLDER = AT_FDCWD };
+enum { PEERS_MAX = 16, ROUNDS_MAX = 64, AT_CURRENT_FOLDER = AT_FDCWD, BENCH_JPEG_BYTES = 1 << 20 };
 #define BENCH_PIXELS ((size_t)RENDER_WIDTH_PX * RENDER_HEIGHT_PX)
 
 struct bench {
@@ -35,6 +35,9 @@ int64_t bench_read(struct bench *bench, int which, const struct decoder_picture 
 int64_t bench_median(int64_t *values, int count);                                          /* sorts them */
 /* Frame `number` of somebody who holds a card: another place each time. */
 void bench_code_frame(struct bench *bench, int number);
+
+/* The frame as a webcam's JPEG, of at most BENCH_JPEG_BYTES; how many bytes. */
+unsigned long bench_compress(const uint8_t *luma, uint8_t *jpeg);
 
 int bench_curves(struct bench *bench);
 int bench_speed(struct bench *bench);

@@ -10,8 +10,11 @@
 #include "hw/luma.h"
 #include "tests/bench/bench_vision.h"
 
-enum { TRIALS_QUICK = 2, VALUES_MAX = 16, SPEED_FRAMES = 8, JPEG_QUALITY = 85, JPEG_BYTES = 1 << 20 };
+enum { TRIALS_QUICK = 2, VALUES_MAX = 16, SPEED_FRAMES = 8, JPEG_QUALITY = 85, PAYLOAD_BYTES = 256, TOKEN_CHARS = 178, ECC_M = 1 };
 
+/* Made up. */
+static const char CITIZEN[] = "022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Tổ 3, Khu 2, Phường Hà An, Quảng Yên, "
+                              "Quảng Ninh|0108";
 static const char CARD[] = "022199012345|100200300|Nguyen Thi Bich Phuong|15081999|Nu|Quang Yen, Quang Ninh|01082022";
 
 /* ---- readers ----------------------------------------------------------------------------------------------------- */
@@ -67,7 +70,7 @@ struct bench *bench_new(bool quick, int rounds, bool alone)
     bench->darker = malloc(BENCH_PIXELS);
     if (!bench->room || !bench->luma || !bench->darker)
         abort();
-    bench->frame = (struct decoder_picture){bench->luma, RENDER_WIDTH_PX, RENDER_HEIGHT_PX, RENDER_WIDTH_PX};
+    bench->frame = (struct decoder_picture){bench->luma, RENDER_WIDTH_PX, RENDER_HEIGHT_PX, RENDER_WIDTH_PX, false};
     for (int i = 0; !alone && i < peers_count() && i < PEERS_MAX; i++)
         take_peer(bench, i);
     return bench;
@@ -143,7 +146,7 @@ struct knob {
     int quick[2]; /* the values of the quick run, by their places: an easy one first */
 };
 static const struct knob KNOBS[] = {
-    {"module, px", set_module, 4, 10, {1.25, 1.4, 1.5, 1.6, 1.75, 2, 2.25, 2.5, 3, 4}, {9, 5}},
+    {"module, px", set_module, 4, 10, {1.25, 1.4, 1.5, 1.6, 1.75, 2, 2.25, 2.5, 3, 4}, {9, 6}},
     {"rotation, degrees", set_rotation, 4, 13, {0, 7.5, 15, 22.5, 30, 37.5, 45, 60, 90, 135, 180, 225, 300}, {0, 6}},
     {"tilt, degrees", set_tilt, 5, 13, {0, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65}, {1, 7}},
     {"blur, sigma px", set_blur, 4, 11, {0, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3}, {1, 5}},
@@ -171,18 +174,25 @@ static struct render_scene trial_scene(const struct knob *knob, int trial)
     scene.glare_y = uniform(key + 6, -0.15, 0.15);
     scene.motion_deg = uniform(key + 7, 0, 180);
     scene.moire_pitch_px = uniform(key + 8, 1.02, 1.4);
+    scene.blur_sigma_px = 0.5; /* no lens is perfect */
     scene.noise_sigma = 2;
     scene.seed = key + 9;
     return scene;
 }
 
-/* A short code, a card and something between; another text each time. */
-static size_t trial_payload(int trial, char payload[128])
+/* What a gate is shown: an address, a citizen's card (150 bytes, 49 modules), a site's token (178 letters, 45 modules); another
+ * text each time. */
+static size_t trial_payload(int trial, char payload[PAYLOAD_BYTES])
 {
-    const int chars = trial % 3 == 0   ? snprintf(payload, 128, "QG TRIAL %05d", trial)
-                      : trial % 3 == 1 ? snprintf(payload, 128, "https://gate.example/declaration/%08d", trial)
-                                       : snprintf(payload, 128, "%.100s", CARD);
-    return (size_t)chars;
+    static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$%*+-./:";
+    if (trial % 3 == 0)
+        return (size_t)snprintf(payload, PAYLOAD_BYTES, "https://gate.example/declaration/%08d", trial);
+    if (trial % 3 == 1)
+        return (size_t)snprintf(payload, PAYLOAD_BYTES, "%s%04d", CITIZEN, trial);
+    size_t length = (size_t)snprintf(payload, PAYLOAD_BYTES, "QG1:");
+    for (; length < TOKEN_CHARS; length++)
+        payload[length] = letters[render_hash((uint64_t)trial * 1000 + length) % (sizeof letters - 1)];
+    return length;
 }
 
 /* zbarimg reads what ZBar's default reads. */
@@ -193,16 +203,15 @@ static bool is_repeated(const struct bench *bench, int which)
 
 static void curve_point(struct bench *bench, const struct knob *knob, double value, int trials)
 {
-    static const int ecc[] = {1, 1, 0};
     int read[PEERS_MAX] = {0}, wrong[PEERS_MAX] = {0};
     int64_t took[PEERS_MAX][ROUNDS_MAX];
     for (int trial = 0; trial < trials; trial++) {
-        char payload[128];
+        char payload[PAYLOAD_BYTES];
         struct render_matrix matrix;
         struct render_scene scene = trial_scene(knob, trial);
         const size_t length = trial_payload(trial, payload);
         knob->set(&scene, value);
-        if (render_encode(payload, length, 0, ecc[trial % 3], &matrix) < 0)
+        if (render_encode(payload, length, 0, ECC_M, &matrix) < 0)
             abort();
         render_frame(&scene, &matrix, bench->room, bench->luma, NULL, NULL);
         for (int i = 0; i < bench->count; i++) {
@@ -259,12 +268,12 @@ void bench_code_frame(struct bench *bench, int number)
 }
 
 /* As a webcam sends it: YCbCr 4:2:2, though all gray. */
-static unsigned long compress(const uint8_t *luma, uint8_t *jpeg)
+unsigned long bench_compress(const uint8_t *luma, uint8_t *jpeg)
 {
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr errors;
     static const uint8_t gray = 128;
-    unsigned long bytes = JPEG_BYTES;
+    unsigned long bytes = BENCH_JPEG_BYTES;
     uint8_t row[3 * RENDER_WIDTH_PX];
     c.err = jpeg_std_error(&errors); /* ends the program on failure */
     jpeg_create_compress(&c);
@@ -313,7 +322,7 @@ int bench_speed(struct bench *bench)
 {
     static const char *const cases[] = {"moving", "still", "code"};
     struct luma_jpeg *decoder = luma_jpeg_new();
-    uint8_t *jpeg = malloc((size_t)SPEED_FRAMES * JPEG_BYTES);
+    uint8_t *jpeg = malloc((size_t)SPEED_FRAMES * BENCH_JPEG_BYTES);
     unsigned long bytes[SPEED_FRAMES];
     if (!decoder || !jpeg)
         abort();
@@ -327,12 +336,12 @@ int bench_speed(struct bench *bench)
                 bench_code_frame(bench, f);
             else
                 render_frame(&scene, NULL, bench->room, bench->luma, NULL, NULL);
-            bytes[f] = compress(bench->luma, jpeg + (size_t)f * JPEG_BYTES);
+            bytes[f] = bench_compress(bench->luma, jpeg + (size_t)f * BENCH_JPEG_BYTES);
         }
         for (int round = 0; round <= bench->rounds; round++)
             for (int f = 0; f < SPEED_FRAMES; f++)
                 for (int i = 0; i < bench->count; i++) {
-                    const int64_t took = one_frame_ns(bench, i, decoder, jpeg + (size_t)f * JPEG_BYTES, bytes[f]);
+                    const int64_t took = one_frame_ns(bench, i, decoder, jpeg + (size_t)f * BENCH_JPEG_BYTES, bytes[f]);
                     if (round == 0)
                         continue; /* warm */
                     spent[i] += took;

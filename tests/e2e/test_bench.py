@@ -98,6 +98,24 @@ def test_an_unchanged_frame_costs_next_to_nothing(results):
         assert found.value("empty", ground, "lane, eight looks", "read") == 0
 
 
+EMPTY_MILLION = 11  # of a frame in which nothing is, on any ground; of one like the last a 200th
+
+
+@pytest.mark.unsanitized
+@pytest.mark.parametrize("ground,kind,most", [("flat", "moving", EMPTY_MILLION), ("scene", "moving", EMPTY_MILLION),
+                                              ("texture", "moving", EMPTY_MILLION), ("scene", "still", EMPTY_MILLION / 200)])
+def test_an_empty_view_costs_few_instructions(tmp_path, ground, kind, most):
+    """Counted by callgrind, which is the same on a busy machine."""
+    build = ROOT / os.environ.get("QRG_BUILD", "build")
+    shutil.copy(build / "bench_vision", tmp_path)
+    bench = bench_vision.Bench(tmp_path, False, 1, 1)
+    frames = tmp_path / "frames"
+    with open(frames, "wb") as file:
+        subprocess.run([bench.binary, "frames", "1", ground], stdout=file, check=True, timeout=60)
+    bench.instructions_of("lane, living view", ground, kind, frames)
+    assert 0 < bench.rows[0].value <= most
+
+
 @pytest.mark.unsanitized
 def test_the_page_stands_alone(results):
     found, page = results

@@ -118,6 +118,7 @@ def test_bad_lines_are_told_and_hide_nobody(desk, tmp_path):
     staff = tmp_path / "staff.txt"
     staff.write_bytes(b"cccd:12\n" + b"badge:" + b"x" * 5000 + b"\n" + STAFF[0][0].encode() + b",\x1b[31mred\x07\n"
                       b"\xff\xfe\n" + b"bad\n" * 40)
+    staff.chmod(0o640)
     done = desk.inside("--subjects", staff, check=False)
     assert done.returncode == 3
     told = done.stderr.splitlines()
@@ -125,6 +126,15 @@ def test_bad_lines_are_told_and_hide_nobody(desk, tmp_path):
     assert len(told) == 21 and told[-1] == f"{staff}: more bad lines follow"
     assert len(rows_of(done.stdout)) == 3 and f"{STAFF[0][0]}  ?[31mred?" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_list_that_everybody_may_read_is_told(desk, tmp_path):
+    staff = tmp_path / "staff.txt"
+    staff.write_text(",".join(STAFF[0]) + "\n")
+    staff.chmod(0o644)
+    assert f"{staff}: everybody on this machine may read this list of people" in desk.inside("--subjects", staff).stderr
+    staff.chmod(0o640)
+    assert "everybody" not in desk.inside("--subjects", staff).stderr
 
 
 def test_another_site_key_is_suspected(desk, tmp_path):

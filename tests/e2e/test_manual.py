@@ -339,7 +339,7 @@ def test_every_signal():
             continue
         tone = f"{times} x {on_ms} ms" if times != "0" else f"{on_ms} ms each {int(on_ms) + int(off_ms)} ms" if on_ms != "0" else "silent"
         if tone == "silent" and lamp == "NONE":
-            assert f"{name} T{{ as unreadable T}} T{{ " in page, name
+            assert f"{name} as unreadable " in page, name
             continue
         row = f"{name} T{{ {tone}, {lamp.lower()} {lamp_ms + ' ms' if lamp_ms != '0' else 'while it lasts'} T}} T{{ "
         assert row in page, row

@@ -283,4 +283,6 @@ def test_the_samples_in_config_are_what_is_made(desk):
     assert "12 cards" in made
     shown, fresh = (pages(desk.folder, path)[0].cards(desk.folder) for path in (folder / "cards.pdf", desk.folder / "cards.pdf"))
     assert len(shown) == 12 and shown == fresh
+    explained = desk.run("code", "explain", input="\n".join(shown) + "\n").stdout
+    assert explained.count("personal_code_1405, readable") == 12  # a gate takes them
     assert sum(path.stat().st_size for path in folder.iterdir()) < 200_000

@@ -18,6 +18,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import gate  # noqa: E402
+from test_catalogue import closed, paths, said  # noqa: E402
 import sample_site  # noqa: E402
 from journals import UTC, Journal, ctl, person, us  # noqa: E402
 
@@ -369,7 +370,8 @@ def test_published(tmp_path, build, sample, broker, subscriber):
     printed = json.loads(ctl(build, *publishing(tmp_path, sample, broker.port)).stdout)
     got = gate.wait_for(lambda: subscriber.last("qrgate/thu-nghiem/cong-vao/report"), 20, "the report")
     assert got == printed
-    jsonschema.validate(got, SCHEMA)
+    jsonschema.Draft202012Validator(closed(SCHEMA)).validate(got)
+    assert set(said(got)) == set(paths(SCHEMA)), "the writer and the catalogue have the same fields"
 
 
 def test_a_broker_that_is_away_is_a_failure(tmp_path, build, sample):

@@ -15,6 +15,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import gate  # noqa: E402
+from test_inbound import Sender  # noqa: E402
+from test_outbox import mosquitto  # noqa: E402,F401
 
 SCHEMA = {name: json.loads((gate.ROOT / "config" / "schemas" / f"{name}.json").read_text()) for name in ("state", "passage", "alarm", "info")}
 PLAIN = {**os.environ, "LC_ALL": "C", "TZ": "<+07>-7"}
@@ -68,6 +70,21 @@ def test_the_lanes_of_a_site(make_lane, second_lane, subscriber, broker):
     assert said[0].split("  ")[0] == "LÀN" and "trực tuyến" in said[1] and "mất kết nối" in said[2]
     # Columns stand below each other, whatever a letter's bytes.
     assert said[0].index("CHẾ ĐỘ") == said[1].index("bình thường") == said[2].index("bình thường")
+
+
+def test_thousands_of_lanes_at_a_broker_as_it_is_installed(mosquitto, make_lane):  # noqa: F811
+    """Its queue for a subscriber holds 1000 messages of QoS 1."""
+    mosquitto("user root", "max_queued_messages 1000")
+    lane = make_lane(port=mosquitto.port)
+    state = json.dumps({"schema": "qrgate/state/1", "mode": "normal", "camera": "ok", "journal": "ok", "clock_trusted": True,
+                        "outbox_unsent": 0, "version": "0.1.0", "out_of_order": False, "camera_detail": "x" * 100})
+    sender = Sender(mosquitto.port, "filler")
+    for number in range(2500):
+        for leaf, payload in (("availability", "online"), ("state", state)):
+            sender.send(f"qrgate/demo/lane{number:04}/{leaf}", payload, retain=True, wait=False)
+    sender.close()
+    lines = status(lane).stdout.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [[f"lane{number:04}", "online", "normal"] for number in range(2500)]
 
 
 def test_what_a_stranger_keeps_at_the_broker_is_harmless(make_lane, subscriber, broker):

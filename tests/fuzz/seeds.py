@@ -43,7 +43,19 @@ def samples(name):
     return [p.read_bytes() for p in sorted((ROOT / "tests/fuzz/seeds" / name).glob("*")) if p.is_file()]
 
 
+def pictures():
+    """Heads of fuzz_vision, each before a little of everything."""
+    rest = bytes(range(256)) + b"\xfe\x82\xba\xba\xba\x82\xfe" * 40
+    for kind in range(3):
+        for module in range(6):
+            for looks in (0, 7, 15):
+                yield bytes([96, 64, kind, module, looks, 3 * module, 96, kind]) + rest
+    for width, high, tall in ((1, 0, 0), (255, 15, 1), (255, 255, 255), (20, 64, 200), (0, 64, 255)):
+        yield bytes([width, high, 0, 0, 7, 0, tall, 8]) + rest
+
+
 SEEDS = {
+    "fuzz_vision": lambda: list(pictures()),
     "fuzz_credential": lambda: [*payloads(), *(b"\0" + m for m in messages())],
     "fuzz_base45": lambda: [p[4:] for p in payloads() if p[:4] in (b"QG1:", b"HC1:")],
     "fuzz_cose": lambda: list(messages()),

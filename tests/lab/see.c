@@ -41,7 +41,7 @@ int main(int argc, char **argv)
         if (result != 1)
             continue;
         frames++;
-        const struct decoder_picture picture = {frame.luma, frame.width_px, frame.height_px, frame.stride_bytes};
+        const struct decoder_picture picture = {frame.luma, frame.width_px, frame.height_px, frame.stride_bytes, false};
         int count = decoder_scan(decoder, &picture, codes);
         if (count <= 0) {
             last[0] = '\0';

@@ -49,7 +49,6 @@ given_the_unit_at_work() { # $1: the relay's pulse
     configure_the_gate "$@"
     echo > $tracing/trace
     watch_the_kernel
-    since=$(date +%s.%N)
     cursor=$(journalctl -q -n 1 -o export | sed -n 's/^__CURSOR=//p')
     systemctl reset-failed $unit
     systemctl start $unit

@@ -69,7 +69,7 @@ static void check_group(const struct catalogue_group *group)
         if (field->kind == FIELD_WORD)
             check_words(&field->words);
         if (field->kind == FIELD_INTEGER || field->kind == FIELD_NUMBER || field->kind == FIELD_LIST)
-            assert_true(field->least < field->most);
+            assert_true(field->least <= field->most && field->most > 0);
         if (field->kind == FIELD_LIST)
             assert_int_equal(field->inside->count, 1);
         if (field->inside != NULL)

@@ -28,7 +28,7 @@ static int teardown(void **state)
 
 static int scan(struct decoder *decoder, const struct qr_picture *picture, struct decoder_code codes[DECODER_CODES_MAX])
 {
-    const struct decoder_picture view = {picture->luma, picture->width_px, picture->height_px, picture->stride_bytes};
+    const struct decoder_picture view = {picture->luma, picture->width_px, picture->height_px, picture->stride_bytes, false};
     return decoder_scan(decoder, &view, codes);
 }
 
@@ -230,8 +230,8 @@ static void bad_pictures_are_refused(void **state)
 {
     uint8_t pixel[4] = {0};
     struct decoder_code codes[DECODER_CODES_MAX];
-    const struct decoder_picture bad[] = {{NULL, 2, 2, 2},   {pixel, 0, 2, 2},    {pixel, 2, 0, 2},
-                                          {pixel, 2, 2, 1},  {pixel, 5000, 1, 5000}, {pixel, -1, 2, 2}};
+    const struct decoder_picture bad[] = {{NULL, 2, 2, 2, false}, {pixel, 0, 2, 2, false},       {pixel, 2, 0, 2, false},
+                                          {pixel, 2, 2, 1, false}, {pixel, 5000, 1, 5000, false}, {pixel, -1, 2, 2, false}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_true(decoder_scan(*state, &bad[i], codes) < 0);
 }

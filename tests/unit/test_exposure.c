@@ -109,7 +109,7 @@ static const int corner_y[4] = {CODE_TOP, CODE_TOP + CODE_PX, CODE_TOP + CODE_PX
 
 static struct decoder_picture view_of(const struct sim_camera *sim)
 {
-    return (struct decoder_picture){sim->picture.luma, WIDTH, HEIGHT, WIDTH};
+    return (struct decoder_picture){sim->picture.luma, WIDTH, HEIGHT, WIDTH, false};
 }
 
 /* As the eye does it. */
@@ -342,7 +342,7 @@ static void only_the_code_is_read(void **state)
     memset(luma, 255, sizeof luma);
     for (int y = 10; y < 20; y++)
         memset(luma + y * 64 + 10, 100, 10);
-    const struct decoder_picture picture = {luma, 48, 40, 64};
+    const struct decoder_picture picture = {luma, 48, 40, 64, false};
     struct exposure_reading reading = {0};
     const int x[4] = {10, 10, 20, 20}, y[4] = {10, 20, 20, 10};
     assert_true(exposure_read(&picture, x, y, &reading));

@@ -83,6 +83,25 @@ static void one_cell_is_enough(void **state)
     }
 }
 
+/* Of a wide picture only a part of each cell's width is added up. */
+static void a_card_in_a_wide_picture_is_met(void **state)
+{
+    (void)state;
+    enum { WIDE = 4096, HIGH = 1024, CARD = 120 };
+    uint8_t *luma = malloc((size_t)WIDE * HIGH);
+    assert_non_null(luma);
+    for (int x = 0; x + CARD <= WIDE; x += 61) {
+        struct motion_grid before, after;
+        memset(luma, 100, (size_t)WIDE * HIGH);
+        motion_measure(luma, WIDE, HIGH, WIDE, &before);
+        for (int row = 0; row < CARD; row++)
+            memset(luma + (size_t)(300 + row) * WIDE + x, row % 2 == 0 ? 230 : 90, CARD);
+        motion_measure(luma, WIDE, HIGH, WIDE, &after);
+        assert_true(motion_moved(&before, &after));
+    }
+    free(luma);
+}
+
 static void padding_is_not_looked_at(void **state)
 {
     (void)state;
@@ -120,6 +139,7 @@ int main(void)
         cmocka_unit_test(same_picture_is_still), cmocka_unit_test(three_levels_are_the_border),
         cmocka_unit_test(sensor_noise_is_still), cmocka_unit_test(one_cell_is_enough),
         cmocka_unit_test(padding_is_not_looked_at), cmocka_unit_test(extreme_sizes_are_safe),
+        cmocka_unit_test(a_card_in_a_wide_picture_is_met),
     };
     return cmocka_run_group_tests_name("motion", tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ static void what_is_drawn_is_read(void **state)
         uint8_t *picture = malloc((size_t)side * (size_t)side);
         assert_non_null(picture);
         grid_draw(grid, GRID_PICTURE_MODULE_PX, picture);
-        const struct decoder_picture view = {picture, side, side, side};
+        const struct decoder_picture view = {picture, side, side, side, false};
         assert_int_equal(decoder_scan(decoder, &view, found), 1);
         assert_int_equal(found[0].length_bytes, 5);
         assert_memory_equal(found[0].bytes, "MADE?", 5);

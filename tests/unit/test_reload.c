@@ -193,6 +193,8 @@ static const struct class classes[] = {
     RESTART("site", "\"t\"", "\"s\""),
     RESTART("lane", "\"lane2\"", "\"lane1\""),
     RESTART("direction", "\"out\"", "\"none\""),
+    LIVE("place.kind", "\"factory\""), LIVE("place.name", "\"n\""), LIVE("place.address", "\"a\""),
+    LIVE("place.zone", "\"Asia/Ho_Chi_Minh\""), LIVE("place.language", "\"vi\""),
     RESTART_BESIDE("camera.driver", "\"replay\"", "\"v4l2\"", "replay = { folder = \"/p\"; }; "),
     RESTART("camera.device", "\"/dev/video2\"", "\"/dev/video0\""),
     RESTART("camera.width_px", "640", "1280"),

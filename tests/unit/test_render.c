@@ -47,7 +47,7 @@ static void shoot(struct studio *studio, const struct render_scene *scene)
 
 static bool zbar_reads(struct studio *studio)
 {
-    const struct decoder_picture view = {studio->luma, RENDER_WIDTH_PX, RENDER_HEIGHT_PX, RENDER_WIDTH_PX};
+    const struct decoder_picture view = {studio->luma, RENDER_WIDTH_PX, RENDER_HEIGHT_PX, RENDER_WIDTH_PX, false};
     struct decoder_code codes[DECODER_CODES_MAX];
     const int count = decoder_scan(studio->decoder, &view, codes);
     return count == 1 && codes[0].length_bytes == sizeof TEXT - 1 && memcmp(codes[0].bytes, TEXT, sizeof TEXT - 1) == 0;

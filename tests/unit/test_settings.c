@@ -157,6 +157,21 @@ struct taken {
 #define FLAGS_OF_LINE(name, line) FLAGS("lines." name ".active_low", lines.out[line].active_low)
 
 static const struct taken takes[] = {
+    STORED("place.kind", "\"other\"", place.kind, SETTINGS_PLACE_OTHER),
+    STORED("place.kind", "\"office\"", place.kind, SETTINGS_PLACE_OFFICE),
+    STORED("place.kind", "\"industrial_park\"", place.kind, SETTINGS_PLACE_INDUSTRIAL_PARK),
+    STORED("place.kind", "\"factory\"", place.kind, SETTINGS_PLACE_FACTORY),
+    STORED("place.kind", "\"school\"", place.kind, SETTINGS_PLACE_SCHOOL),
+    STORED("place.kind", "\"hospital\"", place.kind, SETTINGS_PLACE_HOSPITAL),
+    STORED("place.kind", "\"station\"", place.kind, SETTINGS_PLACE_STATION),
+    STORED("place.kind", "\"shop\"", place.kind, SETTINGS_PLACE_SHOP),
+    STORED("place.kind", "\"market\"", place.kind, SETTINGS_PLACE_MARKET),
+    STORED("place.kind", "\"restaurant\"", place.kind, SETTINGS_PLACE_RESTAURANT),
+    STORED("place.kind", "\"lodging\"", place.kind, SETTINGS_PLACE_LODGING),
+    STORED("place.kind", "\"culture_sports\"", place.kind, SETTINGS_PLACE_CULTURE_SPORTS),
+    STORED("place.kind", "\"meeting\"", place.kind, SETTINGS_PLACE_MEETING),
+    STORED("place.kind", "\"wedding\"", place.kind, SETTINGS_PLACE_WEDDING),
+    STORED("place.kind", "\"funeral\"", place.kind, SETTINGS_PLACE_FUNERAL),
     STORED("direction", "\"none\"", journal.policy.direction, DIRECTION_NONE),
     STORED("direction", "\"in\"", journal.policy.direction, DIRECTION_IN),
     STORED("direction", "\"out\"", journal.policy.direction, DIRECTION_OUT),
@@ -392,6 +407,7 @@ struct refusal {
 
 static const struct refusal refusals[] = {
     WORDS("direction", "none|in|out"),
+    WORDS("place.kind", "other|office|industrial_park|factory|school|hospital|station|shop|market|restaurant|lodging|culture_sports|meeting|wedding|funeral"),
     WORDS("camera.driver", "v4l2|replay"),
     WORDS("camera.exposure", "off|code"),
     WHOLE("camera.width_px", "159", "1921", "160 to 1920"),
@@ -557,6 +573,10 @@ static const struct text_key {
 #define TEXT_KEY(path, member, is_name) {path, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), is_name, ""}
     TEXT_KEY("site", site, true),
     TEXT_KEY("lane", lane, true),
+    TEXT_KEY("place.name", place.name, false),
+    TEXT_KEY("place.address", place.address, false),
+    TEXT_KEY("place.zone", place.zone, false),
+    TEXT_KEY("place.language", place.language, false),
     TEXT_KEY("camera.device", eye.v4l2.device, false),
     TEXT_KEY("camera.replay.folder", eye.replay.folder, false),
     TEXT_KEY("lines.panel_input", lines.panel_input, false),

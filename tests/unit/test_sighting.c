@@ -35,7 +35,7 @@ static bool sees(const struct qr_picture *picture)
     assert_non_null(decoder);
     const struct reader_settings settings = {
         .width_max_px = 4096, .height_max_px = 4096, .decoders = {decoder}, .clock_us = no_time};
-    const struct decoder_picture view = {picture->luma, picture->width_px, picture->height_px, picture->stride_bytes};
+    const struct decoder_picture view = {picture->luma, picture->width_px, picture->height_px, picture->stride_bytes, false};
     struct reader *reader = NULL;
     struct reader_result result;
     assert_int_equal(reader_new(&settings, &reader), 0);
@@ -50,7 +50,7 @@ static bool sees(const struct qr_picture *picture)
 static bool reads(struct decoder *decoder, const struct qr_picture *picture)
 {
     struct decoder_code codes[DECODER_CODES_MAX];
-    const struct decoder_picture view = {picture->luma, picture->width_px, picture->height_px, picture->stride_bytes};
+    const struct decoder_picture view = {picture->luma, picture->width_px, picture->height_px, picture->stride_bytes, false};
     return decoder_scan(decoder, &view, codes) > 0;
 }
 

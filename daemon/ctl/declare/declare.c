@@ -125,16 +125,16 @@ static enum ctl_exit take_flags(struct ctl *ctl, struct declared *ret)
     struct flags flags = { .ctl = ctl, .declared = ret };
     char buffer[80];
     if (!ctl->values[SUBJECT])
-        return ctl_fail(ctl, CTL_USAGE, "--subject cccd:NUMBER is missing; see: qrgatectl declare --help");
+        return ctl_complain(ctl, CTL_USAGE, "declare.subject_missing", NULL);
     for (int i = 0; i < OPTION_COUNT; i++) {
         const char *allowed = ctl->values[i] ? takers[i](&flags, ctl->values[i]) : NULL;
         if (allowed)
-            return ctl_fail(ctl, CTL_USAGE, "--%s '%s': %s", OPTIONS[i].name,
-                            printable(ctl->values[i], buffer, sizeof(buffer)), allowed);
+            return ctl_complain(ctl, CTL_USAGE, "option.wrong", "option", OPTIONS[i].name,
+                                "value", printable(ctl->values[i], buffer, sizeof(buffer)), "allowed", allowed, NULL);
     }
     const bool answered = ctl->values[SYMPTOMS] || ctl->values[CONTACTS] || ctl->values[TRAVELLED];
     const char *wrong = inbound_declaration_check(ret, answered);
-    return wrong ? ctl_fail(ctl, CTL_USAGE, "%s; see: qrgatectl declare --help", wrong) : CTL_OK;
+    return wrong ? ctl_complain(ctl, CTL_USAGE, "declare.wrong", "why", wrong, NULL) : CTL_OK;
 }
 
 /* ---- on a terminal ----------------------------------------------------------------------------------------------- */
@@ -165,7 +165,7 @@ static enum ctl_exit read_policy(struct policy_of_site *site)
     if (!ctl->config && access(path, R_OK) < 0)
         return CTL_OK;
     if (settings_load(path, &settings, stderr) != 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above); name another with --config", path);
+        return ctl_complain(ctl, CTL_FAILED, "declare.config_bad", "file", path, NULL);
     site->policy = settings.journal.policy.declaration;
     site->known = true;
     return CTL_OK;
@@ -181,10 +181,10 @@ static enum ctl_exit ask(struct ctl *ctl, struct declared *ret)
     case FORM_WRITE: break;
     case FORM_NOT_WRITTEN: return ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "form.not_written"));
     case FORM_ENDED: return ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "form.not_finished"));
-    case FORM_FAILED: return ctl_fail(ctl, CTL_FAILED, "this terminal can't be read key by key; give --subject and the answers");
+    case FORM_FAILED: return ctl_complain(ctl, CTL_FAILED, "declare.terminal", NULL);
     }
     const char *wrong = inbound_declaration_check(ret, true);
-    return wrong ? ctl_fail(ctl, CTL_FAILED, "%s; nothing was written", wrong) : CTL_OK;
+    return wrong ? ctl_complain(ctl, CTL_FAILED, "declare.not_written", "why", wrong, NULL) : CTL_OK;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -192,10 +192,9 @@ static enum ctl_exit ask(struct ctl *ctl, struct declared *ret)
 static enum ctl_exit fail_write(struct ctl *ctl, int error)
 {
     if (error == -EEXIST)
-        return ctl_fail(ctl, CTL_FAILED, "--subject: these numbers belong to different people in the register; allowed are "
-                                         "numbers of one person; nothing was changed");
-    return ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s%s", strerror(-error),
-                    error == -EBUSY ? "; another program holds it: try again" : "");
+        return ctl_complain(ctl, CTL_FAILED, "declare.conflict", NULL);
+    return ctl_complain(ctl, CTL_FAILED, "register.unwritable_now", "why", strerror(-error),
+                        "remedy", error == -EBUSY ? say(ctl->lang, "fix.busy") : "", NULL);
 }
 
 static enum ctl_exit write_declaration(struct ctl *ctl, const struct declared *declared)
@@ -220,8 +219,7 @@ static enum ctl_exit write_declaration(struct ctl *ctl, const struct declared *d
         if (error < 0)
             result = fail_write(ctl, error);
         else if (!taken)
-            result = ctl_fail(ctl, CTL_FAILED,
-                              "the register has a newer declaration of this person; nothing was changed");
+            result = ctl_complain(ctl, CTL_FAILED, "declare.newer", NULL);
         if (!sqlite3_get_autocommit(db))
             (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
     }

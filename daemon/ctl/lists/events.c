@@ -179,8 +179,9 @@ static enum ctl_exit take_time(struct ctl *ctl, int option, int64_t *ret_us)
     int64_t at_s = 0;
     char buffer[80];
     if (ctl->values[option] && !parse_time(ctl->values[option], &at_s))
-        return ctl_fail(ctl, CTL_USAGE, "--%s '%s': %s", OPTIONS[option].name,
-                        printable(ctl->values[option], buffer, sizeof(buffer)), ALLOWED_TIME);
+        return ctl_complain(ctl, CTL_USAGE, "option.wrong", "option", OPTIONS[option].name,
+                            "value", printable(ctl->values[option], buffer, sizeof(buffer)), "allowed", ALLOWED_TIME,
+                            NULL);
     *ret_us = at_s * 1000000;
     return CTL_OK;
 }
@@ -194,8 +195,7 @@ static enum ctl_exit take_limit(struct ctl *ctl, int64_t *ret)
         return CTL_OK;
     const size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 12 || text[digits] != '\0')
-        return ctl_fail(ctl, CTL_USAGE, "--limit '%s': allowed is a number from 0 (all) on",
-                        printable(text, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "events.limit", "value", printable(text, buffer, sizeof(buffer)), NULL);
     *ret = strtoll(text, NULL, 10);
     return CTL_OK;
 }
@@ -209,12 +209,11 @@ static enum ctl_exit take_names(struct ctl *ctl, struct reading_filter *filter)
     filter->reason = ctl->values[REASON];
     filter->kind = ctl->values[KIND];
     if (filter->reason && !reason_from_name(filter->reason, &reason))
-        return ctl_fail(ctl, CTL_USAGE, "--reason '%s': allowed are the reasons of qrgate-rules(7), such as status_red",
-                        printable(filter->reason, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "events.reason",
+                            "value", printable(filter->reason, buffer, sizeof(buffer)), NULL);
     if (filter->kind && !event_kind_from_name(filter->kind, &kind))
-        return ctl_fail(ctl, CTL_USAGE, "--kind '%s': allowed are granted, held, denied, override, completed, not_used, "
-                        "interrupted, alarm_begin, alarm_end, start, stop, command",
-                        printable(filter->kind, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "events.kind", "value", printable(filter->kind, buffer, sizeof(buffer)),
+                            NULL);
     return CTL_OK;
 }
 
@@ -227,8 +226,9 @@ static enum ctl_exit check_lane(const struct list *list)
     while (i < list->reading->count && strcmp(list->reading->sources[i].lane, list->filter.lane) != 0)
         i++;
     return i < list->reading->count ? CTL_OK
-                                    : ctl_complain(list->reading->ctl, CTL_FAILED, "reading.lane_unknown", "word",
-                                                   printable(list->filter.lane, buffer, sizeof(buffer)), NULL);
+                                    : ctl_complain(list->reading->ctl, CTL_FAILED, "events.lane",
+                                                   "value", printable(list->filter.lane, buffer, sizeof(buffer)),
+                                                   NULL);
 }
 
 static enum ctl_exit print_list(struct list *list)

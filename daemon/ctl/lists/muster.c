@@ -108,7 +108,7 @@ static enum ctl_exit run(struct ctl *ctl)
     char buffer[80];
     const char *format = ctl->values[FORMAT];
     if (format && strcmp(format, "text") != 0 && strcmp(format, "html") != 0)
-        return ctl_fail(ctl, CTL_USAGE, "--format '%s': allowed are text, html", printable(format, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "muster.format", "value", printable(format, buffer, sizeof(buffer)), NULL);
     enum ctl_exit result = inside_read(ctl, ctl->values[MESSAGES], ctl->values[SUBJECTS], &inside);
     if (result == CTL_OK && format && strcmp(format, "html") == 0) {
         print_page(&inside);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/ctl/lists/lists.h"
+#include "daemon/ctl/privacy/people_list.h"
 #include "daemon/settings/site_key.h"
 
 enum { LINE_BYTES = 512, BAD_LINES_SHOWN = 20, ENTRIES_MAX = 4000000 };
@@ -105,7 +106,8 @@ static enum ctl_exit read_file(struct list *list, const char *path)
     char line[LINE_BYTES];
     enum ctl_exit result = CTL_OK;
     if (!file)
-        return ctl_fail(ctl, CTL_FAILED, "--subjects %s: can't be read: %s", path, strerror(errno));
+        return ctl_complain(ctl, CTL_FAILED, "subjects.unreadable", "file", path, "why", strerror(errno), NULL);
+    people_list_note(ctl, file, path);
     for (int64_t number = 1; result == CTL_OK && fgets(line, sizeof(line), file); number++) {
         const bool mark = number == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0; /* spreadsheets write it */
         const bool fits = end_line(file, line);
@@ -113,11 +115,11 @@ static enum ctl_exit read_file(struct list *list, const char *path)
         if (error == -EINVAL)
             tell_bad(list, from_stdin ? "stdin" : path, number, line, !fits);
         else if (error < 0)
-            result = ctl_fail(ctl, CTL_FAILED, "--subjects %s: %s", path,
-                              error == -ENOMEM ? "no memory" : "the register can't be read");
+            result = ctl_complain(ctl, CTL_FAILED, "subjects.failed", "file", path,
+                                  "why", say(ctl->lang, error == -ENOMEM ? "words.no_memory" : "why.register"), NULL);
     }
     if (result == CTL_OK && ferror(file))
-        result = ctl_fail(ctl, CTL_FAILED, "--subjects %s: can't be read: %s", path, strerror(errno));
+        result = ctl_complain(ctl, CTL_FAILED, "subjects.unreadable", "file", path, "why", strerror(errno), NULL);
     if (!from_stdin)
         (void)fclose(file); /* only read */
     sodium_memzero(line, sizeof(line));

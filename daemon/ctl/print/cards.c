@@ -3,7 +3,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "daemon/credential/token.h"
@@ -12,6 +11,7 @@
 #include "daemon/ctl/pass.h"
 #include "daemon/ctl/print/card.h"
 #include "daemon/ctl/print/file.h"
+#include "daemon/ctl/privacy/people_list.h"
 #include "daemon/settings/key_file.h"
 
 enum { COLUMNS = 3, ROWS = 4, PER_SHEET = COLUMNS * ROWS, CARDS_MAX = 20000, BAD_ROWS_SHOWN = 20, NOTE_MAX_BYTES = 181 };
@@ -65,15 +65,14 @@ static enum ctl_exit read_head(struct cards *cards, const struct csv_row *row)
         while (column < CARD_COLUMN_COUNT && strcmp(row->fields[i], COLUMN_NAMES[column]) != 0)
             column++;
         if (column == CARD_COLUMN_COUNT || cards->place[column] >= 0)
-            return ctl_fail(cards->ctl, CTL_FAILED, "line 1: column '%s': allowed are code, subject, name, note, status, group, each once",
-                            printable(row->fields[i], buffer, sizeof(buffer)));
+            return ctl_complain(cards->ctl, CTL_FAILED, "cards.column", "name",
+                                printable(row->fields[i], buffer, sizeof(buffer)), NULL);
         cards->place[column] = i;
     }
     const enum column needed = cards->signs ? COLUMN_SUBJECT : COLUMN_CODE;
     return cards->place[needed] >= 0
                ? CTL_OK
-               : ctl_fail(cards->ctl, CTL_FAILED, "line 1: the column %s is missing%s", COLUMN_NAMES[needed],
-                          cards->signs ? "" : "; or name the issuer's --key, to sign a pass for each subject");
+               : ctl_complain(cards->ctl, CTL_FAILED, cards->signs ? "cards.no_subject" : "cards.no_code", NULL);
 }
 
 static bool is_plain(const char *text, size_t room)
@@ -81,7 +80,7 @@ static bool is_plain(const char *text, size_t room)
     return strlen(text) < room && utf8_plain((const uint8_t *)text, strlen(text));
 }
 
-/* NULL, or what is wrong with the row. */
+/* NULL, or the key of what is wrong with the row. */
 static const char *sign(const struct cards *cards, const struct csv_row *row, struct card *ret)
 {
     const struct ctl *ctl = cards->ctl;
@@ -91,16 +90,16 @@ static const char *sign(const struct cards *cards, const struct csv_row *row, st
     if (status[0] == '\0')
         status = ctl->values[STATUS] ? ctl->values[STATUS] : "";
     if (!subject_read(subject, strlen(subject), claims.subject))
-        return "subject: " SUBJECT_ALLOWED;
+        return "cards.bad_subject";
     if (!parse_status(status, &claims.status))
-        return "status: " ALLOWED_STATUS ", or name one for all with --status";
+        return "cards.bad_status";
     if (!is_plain(group, sizeof(claims.group)))
-        return "group: allowed is UTF-8 text of up to 32 bytes";
+        return "cards.bad_group";
     (void)strcpy(claims.group, group); /* length checked */
     (void)snprintf(claims.issuer, sizeof(claims.issuer), "%s", cards->key.issuer[0] ? cards->key.issuer : cards->key.kid);
     const int length = token_write(&claims, (const uint8_t *)cards->key.kid, strlen(cards->key.kid), cards->signing_key,
                                    ret->code, sizeof(ret->code));
-    return length < 0 ? "the pass can't be written" : NULL;
+    return length < 0 ? "cards.unwritable" : NULL;
 }
 
 /* Below the name: the list's note, and of a pass signed here its last day. */
@@ -118,22 +117,23 @@ static void write_note(const struct cards *cards, const char *note, struct card 
 
 static const char *take_row(const struct cards *cards, const struct csv_row *row, struct card *ret)
 {
-    const char *code = field(cards, row, COLUMN_CODE), *name = field(cards, row, COLUMN_NAME), *note = field(cards, row, COLUMN_NOTE);
+    const char *code = field(cards, row, COLUMN_CODE), *name = field(cards, row, COLUMN_NAME);
+    const char *note = field(cards, row, COLUMN_NOTE);
     struct qr qr;
     *ret = (struct card){ .code = "" };
     if (!is_plain(name, sizeof(ret->name)) || !is_plain(note, NOTE_MAX_BYTES))
-        return "name, note: allowed is UTF-8 text on one line, a note of up to 180 bytes";
+        return "cards.bad_text";
     (void)strcpy(ret->name, name);
     write_note(cards, note, ret);
     const char *wrong = cards->signs ? sign(cards, row, ret) : NULL;
     if (wrong)
         return wrong;
     if (!cards->signs && (code[0] == '\0' || strlen(code) >= sizeof(ret->code)))
-        return "code: allowed are 1 to 255 bytes";
+        return "cards.bad_code";
     if (!cards->signs)
         (void)strcpy(ret->code, code); /* length checked */
     if (qr_encode(ret->code, QR_LEVEL_M, CARD_LEAST_VERSION, &qr) < 0)
-        return "code: too long for a QR code";
+        return "cards.long_code";
     qr_free(&qr);
     return NULL;
 }
@@ -155,7 +155,7 @@ static int keep(struct cards *cards, const struct card *card)
 static void tell_bad(struct cards *cards, int64_t line, const char *wrong)
 {
     if (cards->bad++ < BAD_ROWS_SHOWN)
-        (void)fprintf(stderr, "%s:%lld: %s\n", cards->ctl->operand, (long long)line, wrong);
+        (void)fprintf(stderr, "%s:%lld: %s\n", cards->ctl->operand, (long long)line, say(cards->ctl->lang, wrong));
 }
 
 static enum ctl_exit read_rows(struct cards *cards, struct csv *csv, struct csv_row *row)
@@ -163,7 +163,7 @@ static enum ctl_exit read_rows(struct cards *cards, struct csv *csv, struct csv_
     enum csv_result got = csv_read(csv, row);
     struct card card;
     if (got != CSV_ROW)
-        return ctl_fail(cards->ctl, CTL_FAILED, "%s: the first line must name the columns: code,name,note", cards->ctl->operand);
+        return ctl_complain(cards->ctl, CTL_FAILED, "cards.no_head", "file", cards->ctl->operand, NULL);
     const enum ctl_exit result = read_head(cards, row);
     if (result != CTL_OK)
         return result;
@@ -172,13 +172,13 @@ static enum ctl_exit read_rows(struct cards *cards, struct csv *csv, struct csv_
         if (wrong)
             tell_bad(cards, row->line, wrong);
         else if (cards->count == CARDS_MAX || keep(cards, &card) < 0)
-            return ctl_fail(cards->ctl, CTL_FAILED, "%s: more cards than this tool prints at once (%d): split the list",
-                            cards->ctl->operand, CARDS_MAX);
+            return ctl_complain(cards->ctl, CTL_FAILED, "cards.too_many", "file", cards->ctl->operand, "most",
+                                LANG_N(CARDS_MAX), NULL);
     }
     sodium_memzero(&card, sizeof(card));
     if (got == CSV_FAILED)
-        return ctl_fail(cards->ctl, CTL_FAILED, "%s: can't be read", cards->ctl->operand);
-    return cards->count > 0 ? CTL_OK : ctl_fail(cards->ctl, CTL_FAILED, "%s: no card in it", cards->ctl->operand);
+        return ctl_complain(cards->ctl, CTL_FAILED, "file.unreadable", "file", cards->ctl->operand, "why", strerror(EIO), NULL);
+    return cards->count > 0 ? CTL_OK : ctl_complain(cards->ctl, CTL_FAILED, "cards.none", "file", cards->ctl->operand, NULL);
 }
 
 static enum ctl_exit read_list(struct cards *cards)
@@ -187,18 +187,14 @@ static enum ctl_exit read_list(struct cards *cards)
     const bool from_stdin = strcmp(path, "-") == 0;
     FILE *file = from_stdin ? stdin : fopen(path, "re");
     struct csv_row *row = malloc(sizeof(*row));
-    struct stat status;
     struct csv csv;
     enum ctl_exit result = CTL_FAILED;
     if (!file) {
-        (void)ctl_fail(cards->ctl, CTL_FAILED, "%s: %s", path, strerror(errno));
+        (void)ctl_complain(cards->ctl, CTL_FAILED, "file.unreadable", "file", path, "why", strerror(errno), NULL);
     } else if (!row) {
-        (void)ctl_fail(cards->ctl, CTL_FAILED, "no memory");
+        (void)ctl_complain(cards->ctl, CTL_FAILED, "words.no_memory", NULL);
     } else {
-        if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 07) != 0) {
-            lang_print(stderr, cards->ctl->lang, "print.list_open", "file", path, NULL);
-            (void)fputc('\n', stderr);
-        }
+        people_list_note(cards->ctl, file, path);
         csv_init(&csv, file);
         result = read_rows(cards, &csv, row);
     }
@@ -254,19 +250,18 @@ static enum ctl_exit take_values(struct cards *cards)
     uint8_t public_key[crypto_sign_PUBLICKEYBYTES];
     char buffer[80];
     if (!dot || (strcmp(dot, ".pdf") != 0 && strcmp(dot, ".svg") != 0))
-        return ctl_fail(ctl, CTL_USAGE, "--out '%s': allowed is a file that ends in .pdf or .svg",
-                        printable(ctl->values[OUT], buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "print.out", "value", printable(ctl->values[OUT], buffer, sizeof(buffer)), NULL);
     cards->format = strcmp(dot, ".pdf") == 0 ? SHEET_PDF : SHEET_SVG;
     cards->signs = ctl->values[KEY] != NULL;
     if (!cards->signs)
-        return ctl->values[VALID] || ctl->values[STATUS] ? ctl_fail(ctl, CTL_USAGE, "--valid and --status go with --key") : CTL_OK;
+        return ctl->values[VALID] || ctl->values[STATUS] ? ctl_complain(ctl, CTL_USAGE, "cards.key_missing", NULL) : CTL_OK;
     if (!ctl->values[VALID])
-        return ctl_fail(ctl, CTL_USAGE, "--valid TIME is missing: a printed pass can be photographed, so it must end");
+        return ctl_complain(ctl, CTL_USAGE, "cards.valid_missing", NULL);
     const enum ctl_exit result = pass_valid(ctl, ctl->values[VALID], &cards->valid_s);
     if (result != CTL_OK)
         return result;
     if (key_file_read(ctl->values[KEY], true, &cards->key, stderr) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the secret key can't be used (see above)");
+        return ctl_complain(ctl, CTL_FAILED, "key.secret_bad", NULL);
     (void)crypto_sign_seed_keypair(public_key, cards->signing_key, cards->key.key); /* can't fail */
     return CTL_OK;
 }
@@ -294,11 +289,12 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result == CTL_OK)
         result = read_list(&cards);
     if (result == CTL_OK && cards.format == SHEET_SVG && cards.count > PER_SHEET)
-        result = ctl_fail(ctl, CTL_USAGE, "--out: an SVG holds one sheet of %d cards, and these are %zu: take a .pdf", PER_SHEET,
-                          cards.count);
+        result = ctl_complain(ctl, CTL_USAGE, "cards.one_sheet", "most", LANG_N(PER_SHEET), "cards", LANG_N(cards.count), NULL);
     if (result == CTL_OK) {
         const int error = print_file(ctl->values[OUT], write_sheets, &cards);
-        result = error < 0 ? ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", ctl->values[OUT], strerror(-error)) : tell(&cards);
+        result = error == 0 ? tell(&cards)
+                            : ctl_complain(ctl, CTL_FAILED, "file.unwritable", "file", ctl->values[OUT], "why", strerror(-error),
+                                           NULL);
     }
     sodium_memzero(&cards.key, sizeof(cards.key));
     sodium_memzero(cards.signing_key, sizeof(cards.signing_key));

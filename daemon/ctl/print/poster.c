@@ -119,22 +119,20 @@ static enum ctl_exit take_values(const struct ctl *ctl, struct poster *ret, char
     const char *dot = strrchr(ctl->values[OUT], '.');
     char buffer[80];
     if (strlen(id) != ID_DIGITS || strspn(id, "0123456789abcdefABCDEF") != ID_DIGITS)
-        return ctl_fail(ctl, CTL_USAGE, "--group-id '%s': allowed are the 24 hex digits that the registration of the place gave",
-                        printable(id, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "poster.group_id", "value", printable(id, buffer, sizeof(buffer)), NULL);
     for (int i = 0; i <= ID_DIGITS; i++) /* the platform writes them small */
         ret_id[i] = (char)(id[i] >= 'A' && id[i] <= 'F' ? id[i] - 'A' + 'a' : id[i]);
     ret->group_id = ret_id;
     ret->place = ctl->values[PLACE];
     ret->address = ctl->values[ADDRESS] ? ctl->values[ADDRESS] : "";
     if (!is_plain(ret->place) || (ret->address[0] != '\0' && !is_plain(ret->address)))
-        return ctl_fail(ctl, CTL_USAGE, "--place, --address: allowed is UTF-8 text of 1 to %d bytes", TEXT_MAX_BYTES);
+        return ctl_complain(ctl, CTL_USAGE, "poster.text", "most", LANG_N(TEXT_MAX_BYTES), NULL);
     for (int i = 0; i < PAPER_COUNT && !ret->paper; i++)
         ret->paper = strcmp(paper, PAPERS[i].name) == 0 ? &PAPERS[i] : NULL;
     if (!ret->paper)
-        return ctl_fail(ctl, CTL_USAGE, "--paper '%s': allowed are A4, A5", printable(paper, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "poster.paper", "value", printable(paper, buffer, sizeof(buffer)), NULL);
     if (!dot || (strcmp(dot, ".pdf") != 0 && strcmp(dot, ".svg") != 0))
-        return ctl_fail(ctl, CTL_USAGE, "--out '%s': allowed is a file that ends in .pdf or .svg",
-                        printable(ctl->values[OUT], buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "print.out", "value", printable(ctl->values[OUT], buffer, sizeof(buffer)), NULL);
     ret->format = strcmp(dot, ".pdf") == 0 ? SHEET_PDF : SHEET_SVG;
     return CTL_OK;
 }
@@ -171,7 +169,8 @@ static enum ctl_exit run(struct ctl *ctl)
     if (error == 0)
         error = print_file(ctl->values[OUT], write_poster, &poster);
     result = error == 0 ? tell(ctl, &poster)
-                        : ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", ctl->values[OUT], strerror(-error));
+                        : ctl_complain(ctl, CTL_FAILED, "file.unwritable", "file", ctl->values[OUT], "why", strerror(-error),
+                                       NULL);
     qr_free(&poster.qr);
     lang_close(lang);
     return result;
@@ -181,8 +180,8 @@ const struct ctl_command CTL_POSTER = {
     .name = "poster",
     .summary = "Make the place code for the door, to be printed",
     .details = "A place registers with the platform and is given a number; people scan its code when they come in and go out.\n"
-               "The code is 15 x 15 cm on A4, as is asked. Print at 100 % (\"actual size\"). An A5 sheet is 14.8 cm wide: it takes a code\n"
-               "of 12 cm, good for a table, and a warning says so.\n"
+               "The code is 15 x 15 cm on A4, as is asked. Print at 100 % (\"actual size\"). An A5 sheet is 14.8 cm wide:\n"
+               "it takes a code of 12 cm, good for a table, and a warning says so.\n"
                "Example: qrgatectl poster --group-id 0123456789abcdef01234567 --place \"Nhà máy Thử Nghiệm\" --out poster.pdf\n",
     .options = OPTIONS,
     .run = run,

@@ -5,6 +5,7 @@
 #include <cairo-svg.h>
 #include <cairo.h>
 #include <errno.h>
+#include <fontconfig/fontconfig.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -61,6 +62,8 @@ int sheet_close(struct sheet *sheet)
         error = error_of(cairo_surface_status(sheet->surface));
     cairo_surface_destroy(sheet->surface);
     sheet->context = sheet->surface = NULL;
+    cairo_debug_reset_static_data(); /* both keep fonts for the next drawing: tools that look for leaks would find them */
+    FcFini();
     return sheet->write_error < 0 ? sheet->write_error : error;
 }
 

@@ -224,7 +224,7 @@ static void print_plain(const struct check *check)
     }
     (void)printf("\n%s\n", say(lang, "privacy.never"));
     for (int i = 0; i < NEVER_COUNT; i++)
-        (void)printf("  - %s: %s\n", say_word(check->ctl->lang, "privacy_what", NEVER[i]), say_word(check->ctl->lang, "privacy_why", NEVER[i]));
+        (void)printf("  - %s: %s\n", say_word(lang, "privacy_what", NEVER[i]), say_word(lang, "privacy_why", NEVER[i]));
     (void)printf("\n%s\n", say(lang, "privacy.rights"));
     for (int i = 0; i < check->warning_count; i++)
         (void)printf("\n%s %s\n", say(lang, "privacy.warning"), check->warnings[i]);
@@ -284,7 +284,7 @@ static enum ctl_exit read_database(struct check *check)
         check->counts[i] = ask(check, STORES[i].count);
         check->oldest_s[i] = ask(check, STORES[i].oldest);
         if (check->counts[i] < 0 || check->oldest_s[i] < 0)
-            return ctl_fail(check->ctl, CTL_FAILED, "the database can't be read: %s", sqlite3_errmsg(check->db));
+            return ctl_complain(check->ctl, CTL_FAILED, "database.unreadable", "why", sqlite3_errmsg(check->db), NULL);
     }
     return result;
 }
@@ -302,9 +302,9 @@ static enum ctl_exit run(struct ctl *ctl)
     struct settings *settings = calloc(1, sizeof(*settings));
     struct check check = { .ctl = ctl, .settings = settings };
     const char *path = ctl->config ? ctl->config : CTL_DEFAULT_CONFIG;
-    enum ctl_exit result = settings ? CTL_OK : ctl_fail(ctl, CTL_FAILED, "no memory");
+    enum ctl_exit result = settings ? CTL_OK : ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     if (result == CTL_OK && settings_load(path, settings, stderr) != 0)
-        result = ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above); name the lane's with --config", path);
+        result = ctl_complain(ctl, CTL_FAILED, "privacy.config_bad", "file", path, NULL);
     if (result == CTL_OK && ctl->database)
         (void)snprintf(settings->journal.path, sizeof(settings->journal.path), "%s", ctl->database);
     if (result == CTL_OK)
@@ -327,7 +327,8 @@ static enum ctl_exit run(struct ctl *ctl)
 const struct ctl_command CTL_PRIVACY_CHECK = {
     .name = "privacy-check",
     .summary = "Say what personal data this lane stores, why, and for how long",
-    .details = "From the lane's own configuration and database, for the record that Law 91/2025/QH15 and Decree 356/2025 ask for.\n"
+    .details = "From the lane's own configuration and database, for the record that Law 91/2025/QH15 and Decree\n"
+               "356/2025 ask for.\n"
                "Exit status 3: there are warnings, where the lane keeps more or for longer than its purpose needs.\n",
     .options = OPTIONS,
     .run = run,

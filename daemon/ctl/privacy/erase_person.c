@@ -54,9 +54,9 @@ static enum ctl_exit confirm(const struct ctl *ctl, sqlite3 *db, const struct pr
     if (ctl->values[YES])
         return CTL_OK;
     if (isatty(STDIN_FILENO) != 1)
-        return ctl_fail(ctl, CTL_USAGE, "--yes is needed where nobody can be asked");
+        return ctl_complain(ctl, CTL_USAGE, "privacy.yes_needed", NULL);
     if (count_all(db, person, false, &rows) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the database can't be read: %s", sqlite3_errmsg(db));
+        return ctl_complain(ctl, CTL_FAILED, "database.unreadable", "why", sqlite3_errmsg(db), NULL);
     print_rows(ctl, "privacy.erase.found", &rows);
     (void)printf("%s ", say(ctl->lang, "privacy.erase.confirm"));
     if (fflush(stdout) != 0 || !fgets(answer, sizeof(answer), stdin))
@@ -106,8 +106,9 @@ static enum ctl_exit erase(struct ctl *ctl, sqlite3 *db)
         return result;
     const int error = count_all(db, &person, true, &rows);
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "nothing was erased: %s%s", error == -EINVAL ? "no person" : sqlite3_errmsg(db),
-                        error == -EBUSY ? "; another program holds the database: try again" : "");
+        return ctl_complain(ctl, CTL_FAILED, "privacy.not_erased", "why", error == -EINVAL ? say(ctl->lang,
+                            "privacy.no_person") : sqlite3_errmsg(db), "remedy", error == -EBUSY ? say(ctl->lang,
+                            "fix.busy") : "", NULL);
     return tell(ctl, &rows, wipe_log(db));
 }
 

@@ -151,7 +151,8 @@ static int read_all(sqlite3 *db, const struct privacy_person *person, struct exp
 static struct json_object *make(const struct ctl *ctl, struct export *export)
 {
     struct json_object *whole = json_object_new_object();
-    struct json_object **lists[] = { &export->hashes, &export->declarations, &export->presence, &export->tokens, &export->events };
+    struct json_object **lists[] = { &export->hashes, &export->declarations, &export->presence, &export->tokens,
+                                     &export->events };
     static const char *const names[] = { "hashes", "declarations", "presence", "rotating_tokens", "events" };
     add_text(export, whole, "schema", "qrgate/person/1");
     add_time_s(export, whole, "made_at", ctl->now_s);
@@ -175,10 +176,12 @@ static enum ctl_exit print(struct ctl *ctl, sqlite3 *db, const struct privacy_pe
     if (text)
         (void)puts(text);
     else
-        result = ctl_fail(ctl, CTL_FAILED, "the export can't be made: %s",
-                          error == -EILSEQ                       ? "a row holds a value that qrgate never wrote"
-                          : error == -ENOMEM || export.failed ? "no memory"
-                                                                 : sqlite3_errmsg(db));
+        result = ctl_complain(ctl, CTL_FAILED, "privacy.export_failed",
+                              "why", error == -EILSEQ                       ? say(ctl->lang, "why.foreign_row")
+                          : error == -ENOMEM || export.failed ? say(ctl->lang,
+                              "words.no_memory")
+                                                                 : sqlite3_errmsg(db),
+                              NULL);
     (void)json_object_put(whole); /* the last reference: frees it */
     return result;
 }
@@ -189,7 +192,7 @@ static enum ctl_exit run(struct ctl *ctl)
     sqlite3 *db = NULL;
     enum ctl_exit result = ctl_open_database(ctl, true, &db);
     if (result == CTL_OK && database_run(db, "BEGIN") < 0) /* one moment */
-        result = ctl_fail(ctl, CTL_FAILED, "the database can't be read: %s", sqlite3_errmsg(db));
+        result = ctl_complain(ctl, CTL_FAILED, "database.unreadable", "why", sqlite3_errmsg(db), NULL);
     if (result == CTL_OK)
         result = privacy_person(ctl, db, &person);
     if (result == CTL_OK)

@@ -30,10 +30,11 @@ static enum ctl_exit begin(struct ctl *ctl, const char *path, struct site_keys *
     char id[SITE_KEY_ID_BYTES], old_id[SITE_KEY_ID_BYTES], when[TIME_TEXT_BYTES], why[512] = "", buffer[80];
     int64_t overlap_s;
     if (keys->has_old)
-        return ctl_fail(ctl, CTL_FAILED, "%s: a change is under way, until %s; end it first: qrgatectl key rotate --finish", path,
-                        time_text_write(keys->old_until_s, when));
+        return ctl_complain(ctl, CTL_FAILED, "rotate.under_way", "file", path,
+                            "time", time_text_write(keys->old_until_s, when), NULL);
     if (!parse_duration(overlap, &overlap_s))
-        return ctl_fail(ctl, CTL_USAGE, "--overlap '%s': " ALLOWED_VALID, printable(overlap, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "rotate.overlap", "value", printable(overlap, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.valid"), NULL);
     memcpy(keys->old, keys->current, sizeof(keys->old));
     randombytes_buf(keys->current, sizeof(keys->current));
     keys->has_old = true;
@@ -59,11 +60,9 @@ static enum ctl_exit check_adopted(const struct ctl *ctl, sqlite3 *db, const str
     (void)snprintf(sql, sizeof(sql), "SELECT EXISTS (SELECT 1 FROM site_key WHERE key_id = '%s')", id);
     const int64_t adopted = database_number(db, sql, &error);
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the database can't be read: %s", sqlite3_errmsg(db));
+        return ctl_complain(ctl, CTL_FAILED, "database.unreadable", "why", sqlite3_errmsg(db), NULL);
     return adopted == 1 ? CTL_OK
-                        : ctl_fail(ctl, CTL_FAILED, "this lane has not been restarted since the new key was made, and everybody in its "
-                                                    "register is known by the old one: systemctl restart qrgated@LANE, and give it "
-                                                    "the overlap's time");
+                        : ctl_complain(ctl, CTL_FAILED, "rotate.not_adopted", NULL);
 }
 
 static enum ctl_exit finish_database(struct ctl *ctl, const struct site_keys *keys, int64_t *ret_rows)
@@ -75,8 +74,8 @@ static enum ctl_exit finish_database(struct ctl *ctl, const struct site_keys *ke
     if (result == CTL_OK) {
         const int error = site_key_finish(db, ret_rows);
         if (error < 0)
-            result = ctl_fail(ctl, CTL_FAILED, "the database can't be written: %s%s", sqlite3_errmsg(db),
-                              error == -EBUSY ? "; another program holds it: try again" : "");
+            result = ctl_complain(ctl, CTL_FAILED, "database.unwritable", "why", sqlite3_errmsg(db),
+                                  "remedy", error == -EBUSY ? say(ctl->lang, "fix.busy") : "", NULL);
         else if (database_wipe_log(db, true) < 0)
             (void)fprintf(stderr, "%s\n", say(ctl->lang, "rotate.log_kept"));
     }
@@ -91,11 +90,10 @@ static enum ctl_exit finish(struct ctl *ctl, const char *path, struct site_keys 
     if (ctl->values[DUE] && (!keys->has_old || keys->old_until_s > ctl->now_s))
         return CTL_OK;
     if (!keys->has_old)
-        return ctl_fail(ctl, CTL_FAILED, "%s: no change of the key is under way", path);
+        return ctl_complain(ctl, CTL_FAILED, "rotate.none", "file", path, NULL);
     if (keys->old_until_s > ctl->now_s && !ctl->values[EARLY])
-        return ctl_fail(ctl, CTL_FAILED, "the overlap lasts until %s: who shows no number until it ends will have to declare again, and "
-                                         "phones with a rotating pass need a new one; --early ends it now",
-                        time_text_write(keys->old_until_s, when));
+        return ctl_complain(ctl, CTL_FAILED, "rotate.too_early", "time", time_text_write(keys->old_until_s, when),
+                            NULL);
     const enum ctl_exit result = finish_database(ctl, keys, &rows);
     if (result != CTL_OK)
         return result;
@@ -116,7 +114,7 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result != CTL_OK)
         return result;
     if (!ctl->values[FINISH] && (ctl->values[DUE] || ctl->values[EARLY]))
-        return ctl_fail(ctl, CTL_USAGE, "--due and --early go with --finish");
+        return ctl_complain(ctl, CTL_USAGE, "rotate.with_finish", NULL);
     if (site_keys_load(path, &keys, why, sizeof(why)) < 0)
         return ctl_fail(ctl, CTL_FAILED, "%s", why);
     result = ctl->values[FINISH] ? finish(ctl, path, &keys) : begin(ctl, path, &keys);

@@ -19,7 +19,7 @@ static enum ctl_exit read_operand(const struct ctl *ctl, char ret_text[OPERAND_B
         return CTL_OK;
     }
     if (!fgets(ret_text, OPERAND_BYTES, stdin))
-        return ctl_fail(ctl, CTL_FAILED, "no person on standard input");
+        return ctl_complain(ctl, CTL_FAILED, "privacy.no_input", NULL);
     ret_text[strcspn(ret_text, "\r\n")] = '\0';
     return CTL_OK;
 }
@@ -49,7 +49,7 @@ enum ctl_exit privacy_person(struct ctl *ctl, sqlite3 *db, struct privacy_person
         return result;
     if (!parse_person(text, ret->hashes[0])) {
         if (!subject_read(text, strlen(text), subject))
-            return ctl_fail(ctl, CTL_USAGE, "PERSON: %s; or the 32 hex digits of a person's hash", ALLOWED_SUBJECT);
+            return ctl_complain(ctl, CTL_USAGE, "privacy.person", "allowed", ALLOWED_SUBJECT, NULL);
         result = ctl_load_site_keys(ctl, &keys);
         if (result != CTL_OK)
             return result;
@@ -60,7 +60,8 @@ enum ctl_exit privacy_person(struct ctl *ctl, sqlite3 *db, struct privacy_person
     }
     sodium_memzero(text, sizeof(text));
     sodium_memzero(subject, sizeof(subject));
-    return keep_known(db, ret) < 0 ? ctl_fail(ctl, CTL_FAILED, "the database can't be read: %s", sqlite3_errmsg(db)) : CTL_OK;
+    return keep_known(db, ret) < 0 ? ctl_complain(ctl, CTL_FAILED, "database.unreadable", "why", sqlite3_errmsg(db),
+                                                  NULL) : CTL_OK;
 }
 
 enum ctl_exit privacy_nobody(const struct ctl *ctl)

@@ -5,8 +5,8 @@
 #include "daemon/ctl/ctl.h"
 
 #define PRIVACY_PERSON_HELP \
-    "PERSON is a number (cccd:022199012345, bhyt:, badge:, …), or the hash that lists print (32 hex digits), or - to read it from\n" \
-    "standard input, so that it stands in no history.\n"
+    "PERSON is a number (cccd:022199012345, bhyt:, badge:, …), or the hash that lists print (32 hex digits), or - to read\n" \
+    "it from standard input, so that it stands in no history.\n"
 
 /* A person's hashes: under the present key, and, while that is being replaced and nobody showed the number since, under the
  * old one. */

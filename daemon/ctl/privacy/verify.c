@@ -89,7 +89,7 @@ static enum ctl_exit read_file(const struct ctl *ctl, struct heads *heads)
     char line[LINE_BYTES];
     int error = 0;
     if (!file)
-        return ctl_fail(ctl, CTL_FAILED, "%s: %s; name a file of recorded chain_head messages", path, strerror(errno));
+        return ctl_complain(ctl, CTL_FAILED, "verify.heads_unreadable", "file", path, "why", strerror(errno), NULL);
     while (error == 0 && fgets(line, sizeof(line), file)) {
         if (read_line(line, &head))
             error = add(heads, &head);
@@ -101,10 +101,10 @@ static enum ctl_exit read_file(const struct ctl *ctl, struct heads *heads)
     if (!from_stdin)
         (void)fclose(file); /* only read */
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: %s", path, error == -E2BIG ? "more heads than this tool compares" : strerror(-error));
+        return ctl_complain(ctl, CTL_FAILED, "verify.heads_failed", "file", path,
+                            "why", error == -E2BIG ? say(ctl->lang, "verify.too_many_heads") : strerror(-error), NULL);
     if (heads->count == 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: no chain_head message in %lld lines; record them with: mosquitto_sub -v -t "
-                        "'qrgate/SITE/LANE/chain_head' >> FILE", path, (long long)heads->others);
+        return ctl_complain(ctl, CTL_FAILED, "verify.no_heads", "file", path, "lines", LANG_N(heads->others), NULL);
     return CTL_OK;
 }
 
@@ -120,10 +120,10 @@ static enum ctl_exit read_heads(const struct ctl *ctl, struct heads *heads)
     char buffer[96];
     if (ctl->values[HEAD]) {
         if (!read_word(ctl->values[HEAD], &head))
-            return ctl_fail(ctl, CTL_USAGE, "--head '%s': allowed is a hash of 64 hex digits, @ and the row's number",
-                            printable(ctl->values[HEAD], buffer, sizeof(buffer)));
+            return ctl_complain(ctl, CTL_USAGE, "verify.head",
+                                "value", printable(ctl->values[HEAD], buffer, sizeof(buffer)), NULL);
         if (add(heads, &head) < 0)
-            return ctl_fail(ctl, CTL_FAILED, "no memory");
+            return ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     }
     const enum ctl_exit result = ctl->values[HEADS] ? read_file(ctl, heads) : CTL_OK;
     if (heads->count > 1)
@@ -196,7 +196,7 @@ static enum ctl_exit check(struct ctl *ctl, sqlite3 *db, const struct heads *hea
         error = chain_verify_heads(db, keys.old, heads->all, heads->count, &report);
     sodium_memzero(&keys, sizeof(keys));
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the journal can't be read: %s", sqlite3_errmsg(db));
+        return ctl_complain(ctl, CTL_FAILED, "verify.unreadable", "why", sqlite3_errmsg(db), NULL);
     if (report.broken_seq > 0) {
         print_broken(ctl, &report);
         return CTL_FAILED;

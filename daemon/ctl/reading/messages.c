@@ -192,7 +192,8 @@ enum ctl_exit reading_open_messages(struct reading *reading, const char *path)
     struct file file = { .reading = reading, .path = from_stdin ? "stdin" : path };
     FILE *in = from_stdin ? stdin : fopen(path, "re");
     if (!in)
-        return ctl_fail(reading->ctl, CTL_FAILED, "--messages %s: can't be read: %s", path, strerror(errno));
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.messages_unreadable", "file", path,
+                            "why", strerror(errno), NULL);
     int error = read_lines(&file, in);
     if (!from_stdin)
         (void)fclose(in); /* only read */
@@ -203,11 +204,13 @@ enum ctl_exit reading_open_messages(struct reading *reading, const char *path)
     for (int i = 0; i < reading->count && error == 0; i++)
         error = complete(&reading->sources[i]);
     if (error == -E2BIG)
-        return ctl_fail(reading->ctl, CTL_FAILED, "--messages %s: of more lanes than %d", path, READING_SOURCES_MAX);
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.too_many_lanes", "file", path,
+                            "most", LANG_N(READING_SOURCES_MAX), NULL);
     if (error < 0)
-        return ctl_fail(reading->ctl, CTL_FAILED, "--messages %s: can't be read: %s", path, strerror(-error));
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.messages_unreadable", "file", path,
+                            "why", strerror(-error), NULL);
     if (reading->count == 0 && (file.line > 0 || reading->bad_lines > 0))
-        return ctl_fail(reading->ctl, CTL_FAILED, "--messages %s: not one passage or alarm message in %lld lines", path,
-                        (long long)file.line);
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.no_messages", "file", path,
+                            "lines", LANG_N(file.line), NULL);
     return CTL_OK;
 }

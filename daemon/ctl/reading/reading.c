@@ -75,8 +75,8 @@ static enum ctl_exit open_journal(struct reading *reading, const char *path, con
         name_by_file(source);
     for (int i = 0; i < reading->count - 1; i++)
         if (strcmp(reading->sources[i].lane, source->lane) == 0)
-            return ctl_complain(reading->ctl, CTL_USAGE, "reading.lane_twice", "first", reading->sources[i].path, "second", path,
-                                "lane", source->lane, NULL);
+            return ctl_complain(reading->ctl, CTL_USAGE, "reading.same_lane", "one", reading->sources[i].path,
+                                "other", path, "lane", source->lane, NULL);
     return CTL_OK;
 }
 
@@ -92,7 +92,7 @@ static enum ctl_exit open_own(struct reading *reading)
     }
     const enum ctl_exit result = open_journal(reading, path, lane);
     if (result != CTL_OK && reading->count == 0)
-        (void)fprintf(stderr, "%s\n", say(reading->ctl->lang, "reading.name_it"));
+        (void)fprintf(stderr, "name the journal with --database or the right --config\n");
     return result;
 }
 
@@ -101,7 +101,7 @@ enum ctl_exit reading_open(struct ctl *ctl, const char *messages, struct reading
     enum ctl_exit result = CTL_OK;
     *ret = (struct reading){ .ctl = ctl };
     if (messages && ctl->journals_count > 0)
-        return ctl_complain(ctl, CTL_USAGE, "reading.both", NULL);
+        return ctl_complain(ctl, CTL_USAGE, "reading.not_together", NULL);
     if (messages)
         result = reading_open_messages(ret, messages);
     else if (ctl->journals_count == 0)
@@ -133,16 +133,16 @@ enum ctl_exit reading_fail(const struct reading *reading, const struct reading_s
 {
     const char *path = source ? source->path : "the journal";
     if (error == -EILSEQ)
-        return ctl_fail(reading->ctl, CTL_FAILED, "%s: a row holds a value that qrgate never wrote; see: qrgatectl verify", path);
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.foreign_row", "file", path, NULL);
     if (error == -ENOMEM)
-        return ctl_fail(reading->ctl, CTL_FAILED, "%s: no memory", path);
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.no_memory", "file", path, NULL);
     if (ferror(stdout))
-        return ctl_fail(reading->ctl, CTL_FAILED, "the output can't be written");
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.output_failed", NULL);
     if (error == -EBADMSG)
-        return ctl_fail(reading->ctl, CTL_FAILED, "%s: is damaged (%s); take another copy", path,
-                        source ? sqlite3_errmsg(source->db) : "");
-    return ctl_fail(reading->ctl, CTL_FAILED, "%s: can't be read: %s", path,
-                    source && source->db ? sqlite3_errmsg(source->db) : strerror(-error));
+        return ctl_complain(reading->ctl, CTL_FAILED, "reading.damaged", "file", path,
+                            "why", source ? sqlite3_errmsg(source->db) : "", NULL);
+    return ctl_complain(reading->ctl, CTL_FAILED, "file.unreadable", "file", path,
+                        "why", source && source->db ? sqlite3_errmsg(source->db) : strerror(-error), NULL);
 }
 
 bool reading_is_behind(const struct reading *reading, const struct reading_source *source)
@@ -293,7 +293,8 @@ enum ctl_exit reading_find_person(struct reading *reading, const char *text, str
     } else if (length >= PREFIX_MIN_CHARS && length < sizeof(from) && strspn(text, "0123456789abcdef") == length) {
         (void)strcpy(from, text);
     } else {
-        return ctl_complain(ctl, CTL_USAGE, "reading.person_bad", "word", printable(text, buffer, sizeof(buffer)), NULL);
+        return ctl_complain(ctl, CTL_USAGE, "reading.person", "value", printable(text, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.person"), NULL);
     }
     (void)snprintf(to, sizeof(to), "%sg", from); /* after every hash that begins so, before any other */
     int error = 0;
@@ -303,10 +304,13 @@ enum ctl_exit reading_find_person(struct reading *reading, const char *text, str
             return reading_fail(reading, &reading->sources[i], error);
     }
     if (ret->count > 1)
-        return ctl_complain(ctl, CTL_USAGE, error == -E2BIG ? "reading.person_many" : "reading.person_several", "word", text, "count",
-                            LANG_N(ret->count), NULL);
+        return ctl_complain(ctl, CTL_USAGE, error == -E2BIG ? "reading.more_persons" : "reading.many_persons", "value", text,
+                            "count", LANG_N(ret->count), NULL);
     if (ret->count == 0)
-        return ctl_complain(ctl, CTL_FAILED, "reading.person_unknown", "word", printable(text, buffer, sizeof(buffer)), NULL);
+        return ctl_complain(ctl, CTL_FAILED, "reading.nobody", "value", printable(text, buffer, sizeof(buffer)),
+                            "hint", from == text || parse_subject(text) ? say(ctl->lang, "reading.right_number")
+                                                            : say(ctl->lang,
+                            "reading.right_journal"), NULL);
     error = find_others(reading, ret);
     return error < 0 ? reading_fail(reading, &reading->sources[0], error) : CTL_OK;
 }

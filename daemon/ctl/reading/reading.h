@@ -53,6 +53,8 @@ struct reading_person {
     char hashes[READING_HASHES_MAX][JOURNAL_ID_BYTES];
     int count;
 };
+#define READING_PERSON_ALLOWED                                                                                           \
+    "allowed is a number (cccd:022199012345, bhyt:, badge: …), or a person's hash, its first 4 hex digits at least"
 /* By number (hashed with the site's key) or by the beginning of a hash. Printed: nobody or several begin so. */
 enum ctl_exit reading_find_person(struct reading *reading, const char *text, struct reading_person *ret);
 /* The person that a hash leads to: itself, unless a register knows it as a number of somebody. */

@@ -41,8 +41,8 @@ static enum ctl_exit take_format(struct ctl *ctl, enum format *ret)
         }
     }
     return !format ? CTL_OK
-                   : ctl_fail(ctl, CTL_USAGE, "--format '%s': allowed are md, csv, html, json",
-                              printable(format, buffer, sizeof(buffer)));
+                   : ctl_complain(ctl, CTL_USAGE, "report.format",
+                                  "value", printable(format, buffer, sizeof(buffer)), NULL);
 }
 
 static enum ctl_exit take_week(struct ctl *ctl, struct week_report *report)
@@ -52,10 +52,11 @@ static enum ctl_exit take_week(struct ctl *ctl, struct week_report *report)
     week_of(ctl->now_s, &present);
     week_before(&present, &report->week);
     if (ctl->values[ISO] && !week_from_text(ctl->values[ISO], &report->week))
-        return ctl_complain(ctl, CTL_USAGE, "report.week_bad", "word", printable(ctl->values[ISO], buffer, sizeof(buffer)), NULL);
+        return ctl_complain(ctl, CTL_USAGE, "report.iso",
+                            "value", printable(ctl->values[ISO], buffer, sizeof(buffer)), NULL);
     if (report->week.days_s[0] > ctl->now_s)
-        return ctl_complain(ctl, CTL_USAGE, "report.week_to_come", "word", ctl->values[ISO], "time",
-                            site_minute(&report->site, report->week.days_s[0], when), NULL);
+        return ctl_complain(ctl, CTL_USAGE, "report.to_come", "week", ctl->values[ISO],
+                            "time", site_time(report->week.days_s[0] * 1000000, true, when), NULL);
     report->ended = report->week.days_s[WEEK_DAYS] <= ctl->now_s;
     report->until_s = report->ended ? report->week.days_s[WEEK_DAYS] : ctl->now_s;
     week_before(&report->week, &report->week_before);
@@ -73,18 +74,19 @@ static enum ctl_exit write_file(const struct week_report *report, enum format fo
                                 report->site.site[0] ? report->site.site : "week", report->week.year, report->week.number,
                                 FORMATS[format]);
     if (length >= (int)sizeof(path))
-        return ctl_fail(ctl, CTL_FAILED, "--folder: the path is too long");
+        return ctl_complain(ctl, CTL_FAILED, "report.folder_too_long", NULL);
     (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
     FILE *out = fopen(fresh, "we");
     if (!out)
-        return ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", fresh, strerror(errno));
+        return ctl_complain(ctl, CTL_FAILED, "file.unwritable", "file", fresh, "why", strerror(errno), NULL);
     WRITERS[format](out, report);
     const bool written = fflush(out) == 0 && !ferror(out) && fsync(fileno(out)) == 0;
     const int error = errno;
     if (fclose(out) == 0 && written && rename(fresh, path) == 0)
         return CTL_OK;
     (void)unlink(fresh); /* whatever is left of it is no use */
-    return ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", path, strerror(written ? errno : error));
+    return ctl_complain(ctl, CTL_FAILED, "file.unwritable", "file", path, "why", strerror(written ? errno : error),
+                        NULL);
 }
 
 static enum ctl_exit write_out(const struct week_report *report, enum format format)
@@ -116,11 +118,11 @@ static enum ctl_exit publish(const struct week_report *report)
         return result;
     FILE *out = open_memstream(&text, &bytes);
     if (!out)
-        return ctl_fail(&ctl, CTL_FAILED, "no memory");
+        return ctl_complain(&ctl, CTL_FAILED, "words.no_memory", NULL);
     report_json(out, report);
     if (fclose(out) != 0 || bytes < 2) {
         free(text);
-        return ctl_fail(&ctl, CTL_FAILED, "no memory");
+        return ctl_complain(&ctl, CTL_FAILED, "words.no_memory", NULL);
     }
     broker_topic(&broker, broker.mqtt.lane, "report", topic);
     enum broker_result sent = broker_open(&broker, -1, PUBLISH_TIMEOUT_MS, &link, why);
@@ -143,7 +145,7 @@ static enum ctl_exit run_with(struct ctl *ctl, struct week_report *report)
     if (result == CTL_OK)
         result = site_read(ctl, ctl->journals_count > 0 || ctl->values[MESSAGES], true, &report->site);
     if (result == CTL_OK && ctl->values[PUBLISH] && report->site.site[0] == '\0')
-        result = ctl_complain(ctl, CTL_USAGE, "report.publish_needs", NULL);
+        result = ctl_complain(ctl, CTL_USAGE, "report.publish_config", NULL);
     if (result == CTL_OK)
         result = take_week(ctl, report);
     if (result == CTL_OK)
@@ -163,7 +165,7 @@ static enum ctl_exit run(struct ctl *ctl)
 {
     struct week_report *report = calloc(1, sizeof(*report));
     if (!report)
-        return ctl_fail(ctl, CTL_FAILED, "no memory");
+        return ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     report->ctl = ctl;
     const enum ctl_exit result = run_with(ctl, report);
     week_free(report);

@@ -1,5 +1,6 @@
 /* The report as the message on PREFIX/SITE/LANE/report: figures alone, no person and no operator. */
 #include "daemon/ctl/report/report.h"
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/messages.h"
 
 static const char *const DIRECTION_NAMES[DIRECTION_COUNT] = { "undirected", "entries", "exits" };
@@ -97,7 +98,8 @@ static void put_lanes(FILE *out, const struct week_report *report)
 void report_json(FILE *out, const struct week_report *report)
 {
     char offset[SITE_DATE_BYTES];
-    (void)fprintf(out, "{\"schema\":\"qrgate/report/1\",\"week\":\"%04d-W%02d\"", report->week.year, report->week.number);
+    (void)fprintf(out, "{\"schema\":\"%s\",\"week\":\"%04d-W%02d\"", catalogue_message(MESSAGE_REPORT)->schema, report->week.year,
+                  report->week.number);
     put_time(out, "from", report->week.days_s[0]);
     put_time(out, "until", report->until_s);
     lists_json_text(out, "utc_offset", site_offset(report->week.days_s[0], offset));

@@ -44,8 +44,9 @@ static enum ctl_exit take_duration(struct ctl *ctl, int option, int64_t default_
     int64_t s = default_s;
     char buffer[80];
     if (ctl->values[option] && (!parse_duration(ctl->values[option], &s) || s > most_s))
-        return ctl_fail(ctl, CTL_USAGE, "--%s '%s': allowed is a number with m, h or d, from 1m to %lldh", OPTIONS[option].name,
-                        printable(ctl->values[option], buffer, sizeof(buffer)), (long long)(most_s / 3600));
+        return ctl_complain(ctl, CTL_USAGE, "trace.duration", "option", OPTIONS[option].name,
+                            "value", printable(ctl->values[option], buffer, sizeof(buffer)),
+                            "most", LANG_N((most_s / 3600)), NULL);
     *ret_us = s * 1000000;
     return CTL_OK;
 }
@@ -55,8 +56,9 @@ static enum ctl_exit take_time(struct ctl *ctl, int option, int64_t default_s, i
     int64_t s = default_s;
     char buffer[80];
     if (ctl->values[option] && !parse_time(ctl->values[option], &s))
-        return ctl_fail(ctl, CTL_USAGE, "--%s '%s': %s", OPTIONS[option].name,
-                        printable(ctl->values[option], buffer, sizeof(buffer)), ALLOWED_TIME);
+        return ctl_complain(ctl, CTL_USAGE, "option.wrong", "option", OPTIONS[option].name,
+                            "value", printable(ctl->values[option], buffer, sizeof(buffer)), "allowed", ALLOWED_TIME,
+                            NULL);
     *ret_us = s * 1000000;
     return CTL_OK;
 }
@@ -75,7 +77,7 @@ static enum ctl_exit take_bounds(struct ctl *ctl, struct sweep_bounds *ret)
     if (result == CTL_OK && ret->from_us >= ret->until_us)
         return ctl_complain(ctl, CTL_USAGE, "trace.no_time", NULL);
     if (result == CTL_OK && degree && strcmp(degree, "1") != 0 && strcmp(degree, "2") != 0)
-        return ctl_fail(ctl, CTL_USAGE, "--degree '%s': allowed are 1, 2", printable(degree, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "trace.degree", "value", printable(degree, buffer, sizeof(buffer)), NULL);
     ret->degrees = degree && degree[0] == '1' ? 1 : 2;
     return result;
 }
@@ -92,8 +94,8 @@ static enum ctl_exit take_format(struct ctl *ctl, enum format *ret)
         }
     }
     return !format ? CTL_OK
-                   : ctl_fail(ctl, CTL_USAGE, "--format '%s': allowed are text, csv, json, html",
-                              printable(format, buffer, sizeof(buffer)));
+                   : ctl_complain(ctl, CTL_USAGE, "trace.format", "value", printable(format, buffer, sizeof(buffer)),
+                                  NULL);
 }
 
 /* ---- the work ------------------------------------------------------------------------------------------------------ */

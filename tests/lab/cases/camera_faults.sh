@@ -4,8 +4,7 @@
 # the guard's button works all the time.
 . tests/lab/steps.sh
 
-card='022199012345|100200300|Nguyễn Thị Bích Phượng|15081999|Nữ|Khu 2, Phường Hà An, Quảng Yên, Quảng Ninh|01082022'
-pulses=0
+pulses=0 person=0
 a_pulse_comes() {
     pulses=$((pulses + 1))
     wait_for 60 "the relay's pulse ($1)" pulses_are $pulses
@@ -17,10 +16,10 @@ the_button_opens() {
     a_pulse_comes "button: $1"
 }
 a_card_opens() {
-    show "$card"
+    person=$((person + 1)) # somebody else each time, who needn't wait until the card before has left the view
+    show "$(card $person)"
     a_pulse_comes "card: $1"
     show_nothing
-    sleep 2 # the card leaves the view, the pause between two pulses ends
 }
 opened() { grep -c 'camera: opened' $run/qrgated.log || true; }
 opened_again() { [ "$(opened)" -gt "$1" ]; }
@@ -39,11 +38,11 @@ say "given a gate at work"
 given_wires
 watch_the_wires
 given_a_camera
-camera_settings=$(settings_of_camera "$camera" 1280 720 "leave_ms = 500;")
+camera_settings=$(settings_of_camera "$camera" 1280 720 "leave_ms = 20000;")
 given_a_broker
 v4l2-ctl -d "$camera" --list-ctrls > $run/controls.log
 given_a_gate
-ctl declare --subject cccd:022199012345 --status green
+given_people 12
 a_card_opens "no fault"
 
 say "when half of the pictures are dropped, then a card opens all the same"

@@ -10,7 +10,7 @@ hold_a_card() { # before the camera, which takes pictures as they come
     shown=$((${shown:-0} + 1))
     qrencode -8 -s 6 -o $lane_files/new.png "$card"
     chmod 644 $lane_files/new.png
-    mv $lane_files/new.png $lane_files/wall/$(printf '%03d' $shown).png
+    mv $lane_files/new.png "$lane_files/wall/$(printf '%03d' $shown).png"
 }
 granted() { [ "$(unit_ctl events --limit 0 | grep -c ' granted ')" -ge "$1" ]; }
 fill_the_disk() {

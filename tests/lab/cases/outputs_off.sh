@@ -72,7 +72,7 @@ row "what, in mid-pulse" "to off" "end to off" "relay on" "switched off by"
 gate_ends "kill_-9" qrgate-safe kill_main KILL
 gate_ends "crash_(SIGABRT)" qrgate-safe kill_main ABRT
 gate_ends "out_of_memory" qrgate-safe run_out_of_memory
-wait_for 5 "systemd to know of the lack of memory" log_says 'oom-kill'
+wait_for 5 "systemd to know of the lack of memory" log_says 'killed by the OOM killer'
 # The signal that ends it lets it go on as well: its own guard of the pulse may be quicker.
 gate_ends "stopped_(watchdog)" qrgate-safe,relay-guard stop_until_the_watchdog_acts
 wait_for 5 "word of the watchdog" log_says 'Watchdog timeout'
