@@ -15,7 +15,8 @@ BARS = [("photos", "rate", "photographs read"), ("photos", "ms_per_megapixel", "
 
 
 def colour(bench, reader):
-    return COLOURS[bench.readers.index(reader) % len(COLOURS)]
+    """Gray: what is beside the readers, as the camera's JPEG."""
+    return COLOURS[bench.readers.index(reader) % len(COLOURS)] if reader in bench.readers else "#bbbbbb"
 
 
 def legend(bench):
