@@ -67,6 +67,7 @@ def main():
             folder = (arguments.folder or scratch) / str(events)
             if not (folder / "out.db").exists():
                 folder.mkdir(parents=True, exist_ok=True)
+                print(f"writing {events:,} events: a minute for each million, more on a busy machine", flush=True)
                 subprocess.run([ctl.parent / "fill_site", folder, str(events), str(PEOPLE)], check=True)
             journals = ["--journal", folder / "in.db", "--journal", folder / "out.db"]
             size = sum(path.stat().st_size for path in folder.glob("*.db"))
