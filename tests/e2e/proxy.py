@@ -4,6 +4,8 @@
         proxy.withhold(5)                 the next 5 PUBACKs of rows never arrive
         proxy.delay(5, seconds=0.3)       … come later, and all behind them too
         proxy.refuse(5, code=0x97)        … say "refused" (MQTT 5); the broker has taken the message all the same
+        proxy.acknowledge_when(has)       a row's PUBACK goes on when has(event_id) is true, as from a broker that keeps what it
+                                          acknowledges; mosquitto says it first and keeps it later. The connection's end ends the wait
         proxy.freeze()                    half-open: the connections of now carry nothing more and stay open
         proxy.slow(2000)                  so many bytes a second in each direction of a connection; None: as fast as it goes
         proxy.cut(100)                    a connection ends after exactly so many more bytes from the client
@@ -14,6 +16,7 @@
 Rows are QoS 1 publishes whose topic ends with one of `rows`. With framed=False (TLS) only what needs no packets works.
 Used by test_faults.py; test_proxy.py holds it to this text."""
 import collections
+import re
 import socket
 import struct
 import threading
@@ -71,6 +74,7 @@ class Connection:
         self.proxy, self.client, self.server = proxy, client, server
         self.frozen = self.closed = False
         self.topics = {}  # packet id -> topic, of what the client published
+        self.event_ids = {}  # likewise
         self.threads = [threading.Thread(target=self._pump, args=pair, daemon=True)
                         for pair in ((client, server, self._up), (server, client, self._down))]
         for thread in self.threads:
@@ -123,6 +127,8 @@ class Connection:
             body = body_of(packet)
             length = struct.unpack(">H", body[:2])[0]
             self.topics[body[2 + length:4 + length]] = body[2:2 + length].decode("utf-8", "replace")
+            found = re.search(rb'"event_id":"([0-9a-f]{32})"', body)
+            self.event_ids[body[2 + length:4 + length]] = found[1].decode() if found else None
         left = self.proxy.take_cut(len(packet))
         if left is None:
             self._send(sink, packet)
@@ -135,8 +141,12 @@ class Connection:
     def _down(self, packet, sink):
         if self.proxy.framed and packet[0] >> 4 == PUBACK:
             body = body_of(packet)
-            topic = self.topics.pop(body[:2], "")
+            topic, event_id = self.topics.pop(body[:2], ""), self.event_ids.pop(body[:2], None)
             if topic.endswith(self.proxy.rows):
+                while event_id and self.proxy.has and not self.proxy.has(event_id):
+                    if self.closed:
+                        return
+                    time.sleep(0.001)
                 what, value = self.proxy.next_fate()
                 if what == "withheld":
                     self.proxy.count(what)
@@ -157,6 +167,7 @@ class Proxy:
         self.rate = None
         self.counts = collections.Counter()
         self.changed = threading.Condition()
+        self.has = None
         self._fates = collections.deque()  # (what, value, how often)
         self._cut = None
         self._connections = []
@@ -193,6 +204,9 @@ class Proxy:
 
     def refuse(self, times, code=0x97):
         self._plan("refused", code, times)
+
+    def acknowledge_when(self, has):
+        self.has = has
 
     def _plan(self, what, value, times):
         with self.changed:
