@@ -42,29 +42,40 @@ ALL_CFLAGS  = -std=c17 $(DEFINES) -DQRGATE_VERSION='"$(VERSION)"' -I. $(WARN) \
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3as -lpthread -lm
 
+# What draws pages: qrgatectl alone.
+CTL_PKGS   := cairo cairo-pdf cairo-svg fontconfig
+CTL_LIBS    = $(shell $(PKG_CONFIG) --libs $(CTL_PKGS))
+$(BUILD)/obj/daemon/ctl/print/%.o: CTL_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(CTL_PKGS))
+
 LIB_SRC  := $(filter-out daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c,$(wildcard hw/*.c daemon/*.c)) \
             $(wildcard daemon/settings/*.c daemon/vision/*.c daemon/credential/*.c daemon/decision/*.c \
             daemon/lane/*.c daemon/journal/*.c daemon/mqtt/*.c daemon/health/*.c)
-CTL_SRC  := $(wildcard daemon/ctl/*.c)
+CTL_SRC  := $(wildcard daemon/ctl/*.c daemon/ctl/*/*.c)
 DAE_SRC  := daemon/main.c daemon/operator.c daemon/passage.c daemon/upkeep.c
 SAFE_SRC := daemon/safe.c
 LIB_SRC  := $(filter-out $(SAFE_SRC) $(if $(WITH_ZXING),,hw/decoder_zxing.c),$(LIB_SRC))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_FILES := $(notdir $(wildcard systemd/*.service systemd/*.timer))
+LANGS    := $(wildcard config/lang/*.lang)
 OBJ       = $(1:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: unitfile units everything all help deps demo check unit e2e lab lint includes cppcheck clang bench load broker-example fuzz install uninstall clean sanitize
-all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe ## build the daemon, the admin's tool and the stop helper
+.PHONY: units everything $(shell sed -n 's/^\([a-z0-9-]*\):.*##.*/\1/p' Makefile) # all that `make help` lists
+all: $(BUILD)/qrgated $(BUILD)/qrgatectl $(BUILD)/qrgate-safe $(LANGS:config/%=$(BUILD)/%) ## build the daemon, the admin's tool and the stop helper
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 deps: ## install by apt what is missing (root or sudo)
 	$(Q)tests/install-deps.sh
 
 $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CTL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/obj/daemon/ctl/lang_english.o $(BUILD)/obj/tests/unit/test_lang.o: config/lang/en.lang
+$(BUILD)/obj/daemon/ctl/completion.o: $(wildcard config/completion/*)
+$(BUILD)/lang/%: config/lang/%
+	$(Q)mkdir -p $(@D) && cp $< $@
 # Loops over all pixels of all frames: -O3 lets the compiler work on sixteen at a time (half the instructions of an empty view).
 FAST       := pyramid threshold search binarise motion
 $(FAST:%=$(BUILD)/obj/daemon/vision/%.o): ALL_CFLAGS += -O3
@@ -76,7 +87,7 @@ $(BUILD)/qrgated: $(call OBJ,$(DAE_SRC)) $(BUILD)/libqrgate.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/qrgatectl: $(call OBJ,$(CTL_SRC)) $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lqrencode $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lqrencode $(CTL_LIBS) $(LIBS)
 $(BUILD)/qrgate-safe: $(call OBJ,$(SAFE_SRC)) $(BUILD)/libqrgate.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -135,24 +146,34 @@ e2e: everything ## end-to-end tests: the real binary, a real broker (pytest)
 	$(Q)QRG_BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -x tests/e2e
 lab: all ## the emulated machine with real kernel drivers (CASE=name for one)
 	$(Q)tests/lab/run.sh $(CASE)
+soak: all ## a night's worth of passages with faults, in the lab (SOAK_PASSAGES=100000)
+	$(Q)LAB_SOAK_PASSAGES=$(or $(SOAK_PASSAGES),100000) LAB_SOAK_FAULT_S=60 LAB_TIMEOUT_S=172800 tests/lab/run.sh soak
+check-trixie: ## the whole of `make check` in a Debian 13 root, its lab with Debian 13's kernel (root; makes the root once)
+	$(Q)tests/platforms/trixie.sh
+check-arm64: ## for the Pi's processor: cross-built, unit and end-to-end tests under an emulator (root; makes the root once)
+	$(Q)tests/platforms/arm64.sh
 includes: ## the include order of the rooms
 	$(Q)/usr/bin/python3 tests/includes.py
+words: ## the words of qrgatectl against the tables of each language
+	$(Q)/usr/bin/python3 tests/lang.py
 cppcheck: ## static analysis
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. $(DEFINES) hw daemon
+	  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=varFuncNullUB -I. $(DEFINES) hw daemon
 unitfile: all ## systemd's own check of an installed unit
 	$(Q)rm -rf $(BUILD)/stage && $(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(BUILD)/stage >/dev/null
-	$(Q)install -d $(BUILD)/stage/etc/systemd/system && sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \
-	  $(BUILD)/stage/usr/local/lib/systemd/system/qrgated@.service > $(BUILD)/stage/qrgated@lane1.service
-	$(Q)systemd-analyze verify --man=no $(BUILD)/stage/qrgated@lane1.service
+	$(Q)set -e; for unit in $(UNIT_FILES); do sed 's|/usr/local|$(CURDIR)/$(BUILD)/stage/usr/local|g' \
+	  $(BUILD)/stage/usr/local/lib/systemd/system/$$unit > $(BUILD)/stage/$$(echo $$unit | sed 's|@|@lane1|'); done; \
+	  systemd-analyze verify --man=no $(foreach u,$(UNIT_FILES),$(BUILD)/stage/$(subst @,@lane1,$u))
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/clang everything
 FUZZ_SECONDS ?= 600
 fuzz: ## libFuzzer with ASan and UBSan on every parser (FUZZ_SECONDS=600, shared by the targets)
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz SANITIZER=address,undefined,fuzzer-no-link build/fuzz/libqrgate.a
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) build/fuzz $(ALL_CFLAGS) build/fuzz/libqrgate.a $(LIBS)
+EVENTS ?= 1000000 10000000
 bench: all $(BENCHES) ## codes, register and journal, sizes, start-up, frame to relay; the vision beside other readers (QRG_PHOTOS=folder)
 	$(Q)/usr/bin/python3 tests/bench/bench.py --build $(BUILD)
+	$(Q)/usr/bin/python3 tests/bench/reading.py --build $(BUILD) --events $(EVENTS)
 	$(Q)/usr/bin/python3 tests/bench/bench_vision.py --build $(BUILD)
 
 broker-example: all ## config/mosquitto proved by a broker of its own: who may write and read what, the bridge
@@ -162,24 +183,33 @@ SECONDS ?= 60
 load: $(BUILD)/load_lane ## LANES=200 lanes with a passage a second for SECONDS=60 against one broker of this machine
 	$(Q)/usr/bin/python3 tests/bench/load.py --build $(BUILD) --lanes $(LANES) --seconds $(SECONDS)
 
+schemas: $(BUILD)/qrgatectl ## config/schemas and qrgate-messages(7) from the table of topics and fields, daemon/mqtt/catalogue*.c
+	$(Q)for name in $$($(BUILD)/qrgatectl schema | tail -n +2 | cut -f1 | grep -v '^-'); do \
+	  $(BUILD)/qrgatectl schema $$name > config/schemas/$$name.json || exit 1; done
+	$(Q)/usr/bin/python3 config/man/qrgate-messages.py $(BUILD)/qrgatectl > config/man/qrgate-messages.7
+
 install: all ## into DESTDIR$(prefix); systemd unit, sysusers, tmpfiles, an example configuration
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/libexec $(DESTDIR)$(sysconfdir)/qrgate/trust $(DESTDIR)$(sysconfdir)/qrgate/operators \
 	  $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/lib/sysusers.d $(DESTDIR)$(prefix)/lib/tmpfiles.d \
-	  $(DESTDIR)$(prefix)/share/qrgate/schemas $(addprefix $(DESTDIR)$(prefix)/share/man/man,5 7 8)
+	  $(DESTDIR)$(prefix)/share/qrgate/schemas $(DESTDIR)$(prefix)/share/qrgate/lang $(addprefix $(DESTDIR)$(prefix)/share/man/man,5 7 8)
 	install -m 0755 $(BUILD)/qrgated $(DESTDIR)$(prefix)/sbin/
 	install -m 0755 $(BUILD)/qrgatectl $(DESTDIR)$(prefix)/bin/
 	install -m 0755 $(BUILD)/qrgate-safe $(DESTDIR)$(prefix)/libexec/
-	sed 's|@prefix@|$(prefix)|g' systemd/qrgated@.service > $(BUILD)/qrgated@.service
-	install -m 0644 $(BUILD)/qrgated@.service $(DESTDIR)$(prefix)/lib/systemd/system/
+	for unit in $(UNIT_FILES); do sed 's|@prefix@|$(prefix)|g' systemd/$$unit > $(BUILD)/$$unit && \
+	  install -m 0644 $(BUILD)/$$unit $(DESTDIR)$(prefix)/lib/systemd/system/ || exit 1; done
 	install -m 0644 systemd/qrgate.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf
 	install -m 0644 systemd/qrgate.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf
 	install -m 0644 config/schemas/*.json $(DESTDIR)$(prefix)/share/qrgate/schemas/
+	install -m 0644 config/lang/*.lang $(DESTDIR)$(prefix)/share/qrgate/lang/
+	install -D -m 0644 config/completion/qrgatectl.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.zsh $(DESTDIR)$(prefix)/share/zsh/site-functions/_qrgatectl
+	install -D -m 0644 config/completion/qrgatectl.fish $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/qrgatectl.fish
 	for page in config/man/*.[578]; do install -m 0644 $$page $(DESTDIR)$(prefix)/share/man/man$${page##*.}/ || exit 1; done
 	install -m 0644 config/qrgate.conf $(DESTDIR)$(sysconfdir)/qrgate/qrgate.conf.example
 	$(Q)test -n "$(DESTDIR)" || { systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload || true; }
 uninstall: ## removes the programs and the unit; configuration and journal stay
 	rm -f $(DESTDIR)$(prefix)/sbin/qrgated $(DESTDIR)$(prefix)/bin/qrgatectl $(DESTDIR)$(prefix)/libexec/qrgate-safe \
-	  $(DESTDIR)$(prefix)/lib/systemd/system/qrgated@.service $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
+	  $(addprefix $(DESTDIR)$(prefix)/lib/systemd/system/,$(UNIT_FILES)) $(DESTDIR)$(prefix)/lib/sysusers.d/qrgate.conf \
 	  $(DESTDIR)$(prefix)/lib/tmpfiles.d/qrgate.conf $(foreach p,$(wildcard config/man/*.[578]),$(DESTDIR)$(prefix)/share/man/man$(lastword $(subst ., ,$p))/$(notdir $p))
 clean: ## removes build/
 	rm -rf build

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "daemon/health/clock.h"
+#include "daemon/health/status_socket.h"
 #include "daemon/operator.h"
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
 #include "daemon/passage.h"
 #include "daemon/settings/settings.h"
@@ -36,11 +38,21 @@ struct daemon {
     struct passage passage;
     struct operator operator;
     struct upkeep upkeep;
+    struct status_socket status;
+    char camera_said[LINK_TEXT_BYTES]; /* what the log has about the camera; with none, a new eye says the same each second */
     char reload_said[COMMAND_OUTCOME_BYTES]; /* what an operator's reload had to complain about */
     sd_event *loop;
     int64_t state_due_us;
     int64_t camera_open_us; /* when the camera was last known open; a quick restart of the eye is no alarm */
 };
+
+static void log_camera(struct daemon *d)
+{
+    if (strcmp(d->camera_said, d->eye.camera_text) == 0)
+        return;
+    (void)snprintf(d->camera_said, sizeof d->camera_said, "%s", d->eye.camera_text);
+    (void)fprintf(stderr, "<%d>camera: %s%s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_open ? "opened " : "", d->camera_said);
+}
 
 static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
 {
@@ -54,7 +66,7 @@ static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
         else if (d->eye.message.kind == LINK_UNREADABLE)
             passage_unreadable(&d->passage, &d->eye.message, now_us);
         else if (d->eye.message.kind == LINK_CAMERA)
-            (void)fprintf(stderr, "<%d>camera: %s\n", d->eye.camera_open ? 6 : 4, d->eye.camera_text);
+            log_camera(d);
     }
     return 0;
 }
@@ -85,6 +97,16 @@ static int on_publisher(sd_event_source *source, int fd, uint32_t events, void *
     struct daemon *d = data;
     (void)source, (void)fd, (void)events;
     publisher_dispatch(d->publisher, clock_monotonic_us());
+    return 0;
+}
+
+static int on_status(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct daemon *d = data;
+    char text[MESSAGE_BYTES];
+    int length = publisher_state_text(d->publisher, text);
+    (void)source, (void)fd, (void)events;
+    status_socket_answer(&d->status, text, length > 0 ? (size_t)length : 0);
     return 0;
 }
 
@@ -147,6 +169,7 @@ static void finish_reload(struct daemon *d)
         passage_reconfigure(&d->passage, fresh);
         supervisor_set_hang_ms(&d->eye, fresh->hang_ms);
         publisher_command_rules(d->publisher, &fresh->commands);
+        publisher_home_assistant(d->publisher, fresh->mqtt.home_assistant);
         upkeep_reloaded(&d->upkeep);
         d->settings = fresh;
         settings_free_keys(old);
@@ -167,8 +190,12 @@ static void publish_state(struct daemon *d)
         .journal_ok = !d->passage.alarms[ALARM_JOURNAL_FAILING],
         .out_of_order = d->passage.lane.mode == LANE_OUT_OF_ORDER,
     };
+    for (int i = 0; i < LANE_ALARM_COUNT; i++)
+        state.alarms |= (uint32_t)d->passage.lane.alarms[i] << i;
+    for (int i = 0; i < PASSAGE_ALARM_COUNT; i++)
+        state.alarms |= (uint32_t)d->passage.alarms[i] << (ALARM_FIRST_OF_PASSAGE + i);
     (void)snprintf(state.mode, sizeof state.mode, "%s", lane_mode_name(d->passage.lane.mode));
-    (void)snprintf(state.camera, sizeof state.camera, "%s", d->eye.camera_text);
+    (void)snprintf(state.camera, sizeof state.camera, "%.*s", (int)sizeof state.camera - 1, d->eye.camera_text);
     publisher_state(d->publisher, &state);
 }
 
@@ -178,7 +205,7 @@ static void tick(struct daemon *d)
     int64_t now_us = clock_monotonic_us();
     finish_reload(d);
     supervisor_tick(&d->eye, now_us);
-    if (d->eye.pid == 0 || !d->eye.heard)
+    if (supervisor_in_time(&d->eye, now_us))
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us); /* its keeper is at work, which is what is vouched for */
     if (d->eye.camera_open)
         d->camera_open_us = now_us;
@@ -255,6 +282,23 @@ static int watch_descriptors(struct daemon *d)
     return r >= 0 ? sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) : r;
 }
 
+/* Who only wants to know how the lane is waits behind everything else. A lane works without. */
+static void offer_status(struct daemon *d)
+{
+    sd_event_source *source = NULL;
+    int r = status_socket_open(d->settings->journal.path, &d->status);
+    if (r >= 0)
+        r = sd_event_add_io(d->loop, &source, d->status.fd, EPOLLIN, on_status, d);
+    if (r >= 0)
+        r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE);
+    if (r >= 0)
+        r = sd_event_source_set_floating(source, 1);
+    (void)sd_event_source_unref(source); /* accepts NULL */
+    if (r < 0)
+        (void)fprintf(stderr, "<4>status: no socket beside %s (%s): qrgatectl status --local finds nobody\n",
+                      d->settings->journal.path, strerror(-r));
+}
+
 static int run_loop(struct daemon *d)
 {
     while (sd_event_get_state(d->loop) != SD_EVENT_FINISHED) {
@@ -328,6 +372,7 @@ static int run(struct daemon *d)
         r = watch_descriptors(d);
     if (r < 0)
         goto out;
+    offer_status(d);
     publish_info(d);
     (void)fprintf(stderr, "<6>qrgated %s: %s/%s, %s\n", QRGATE_VERSION, d->settings->site, d->settings->lane,
                   lines_describe(d->lines));
@@ -348,6 +393,7 @@ out:
     publisher_free(d->publisher);
     relay_guard_close(d->guard);
     lines_close(d->lines);
+    status_socket_close(&d->status);
     settings_free_keys(&d->two[0]);
     settings_free_keys(&d->two[1]);
     (void)sd_event_unref(d->loop);
@@ -390,6 +436,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     d.config_path = config;
+    d.status.fd = -1;
     d.settings = &d.two[0];
     if (sodium_init() < 0 || settings_load(config, d.settings, stderr) != 0)
         return 1;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "daemon/health/clock.h"
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/vision/reader.h"
 
 enum { STALE_SEEN_US = 1000000 };
@@ -18,9 +19,11 @@ static const enum line_out wire_of[LANE_OUTPUT_COUNT] = {
     [LANE_RELAY] = LINE_RELAY,           [LANE_RELAY_OUT] = LINE_RELAY_OUT,   [LANE_BUZZER] = LINE_BUZZER,
     [LANE_LAMP_GREEN] = LINE_LAMP_GREEN, [LANE_LAMP_AMBER] = LINE_LAMP_AMBER, [LANE_LAMP_RED] = LINE_LAMP_RED,
 };
-static const char *const alarm_names[PASSAGE_ALARM_COUNT] = {
-    [ALARM_CAMERA_LOST] = "camera_lost", [ALARM_JOURNAL_FAILING] = "journal_failing", [ALARM_JOURNAL_FULL] = "journal_full",
-    [ALARM_CERTIFICATE_EXPIRING] = "certificate_expiring"};
+_Static_assert((int)ALARM_FIRST_OF_PASSAGE + (int)PASSAGE_ALARM_COUNT == (int)ALARM_OF_LANE, "a name for each");
+static const char *alarm_name(enum passage_alarm alarm)
+{
+    return catalogue_alarm_name((int)ALARM_FIRST_OF_PASSAGE + (int)alarm);
+}
 static const enum lane_fault fault_of[PASSAGE_ALARM_COUNT] = { /* LANE_FAULT_COUNT: the lane works on */
     [ALARM_CAMERA_LOST] = LANE_FAULT_CAMERA, [ALARM_JOURNAL_FAILING] = LANE_FAULT_JOURNAL,
     [ALARM_JOURNAL_FULL] = LANE_FAULT_COUNT, [ALARM_CERTIFICATE_EXPIRING] = LANE_FAULT_COUNT};
@@ -187,10 +190,10 @@ void passage_alarm_about(struct passage *p, enum passage_alarm alarm, bool on, c
         return;
     p->alarms[alarm] = on;
     passage_stamp(p, &event, now_us);
-    (void)snprintf(event.alarm, sizeof event.alarm, "%s", alarm_names[alarm]);
+    (void)snprintf(event.alarm, sizeof event.alarm, "%s", alarm_name(alarm));
     (void)snprintf(event.detail, sizeof event.detail, "%s", detail);
     passage_record(p, &event);
-    (void)fprintf(stderr, "<%d>alarm: %s %s%s%s\n", on ? 4 : 5, alarm_names[alarm], on ? "begins" : "ends",
+    (void)fprintf(stderr, "<%d>alarm: %s %s%s%s\n", on ? 4 : 5, alarm_name(alarm), on ? "begins" : "ends",
                   detail[0] != '\0' ? ": " : "", detail);
     if (fault_of[alarm] != LANE_FAULT_COUNT)
         (void)passage_tell(p, &input); /* a fault is never refused */
@@ -316,6 +319,8 @@ void passage_answers(struct passage *p, int64_t now_us)
             p->last_seq = answer.last_seq;
         if (answer.tag == TAG_PING) {
             p->ping_asked = false;
+            if (answer.error == 0)
+                p->head = answer.head;
         } else if (answer.tag == TAG_PURGE) {
             p->purge_asked = false;
             p->purge_more = answer.error == 0 && answer.more;
@@ -339,6 +344,8 @@ void passage_answers(struct passage *p, int64_t now_us)
             decided(p, &answer, now_us);
         }
         publisher_row_committed(p->publisher, answer.last_seq);
+        if (answer.error == 0)
+            publisher_counted(p->publisher, answer.unsent_rows);
     }
 }
 

@@ -50,6 +50,7 @@ struct passage {
     int64_t relay_cause_us;    /* captured_at_us of the grant whose relay edge is still to come, 0: none */
     struct journal_room room;  /* the journal's, at its last answer that told; zeros: not yet */
     int64_t last_seq;
+    struct journal_head head;  /* as of the last ping; seq 0: not known yet, or no row */
     bool purge_asked, purge_more;
     bool publisher_asking, ping_asked, reload_answered, command_answered;
     struct journal_answer command_answer;

@@ -8,7 +8,7 @@
 #include "daemon/mqtt/certificates.h"
 
 /* FULL and RELIEVED: percent of the journal's room, apart so that one row more or less is no news. */
-enum { LOOK_EVERY_S = 1, HEALTH_FIRST_S = 5, HEALTH_EVERY_S = 60, HOUR_S = 3600, PURGE_AGAIN_S = 60, FULL = 90, RELIEVED = 85 };
+enum { LOOK_EVERY_S = 1, HEALTH_FIRST_S = 5, HEALTH_EVERY_S = 60, HOUR_S = 3600, DAY_S = 86400, PURGE_AGAIN_S = 60, FULL = 90, RELIEVED = 85 };
 
 static int64_t s_us(int seconds)
 {
@@ -52,6 +52,17 @@ static void look_at_journal(struct upkeep *u, int64_t now_us)
         passage_purge(p, now_us);
         u->purge_due_us = now_us + s_us(HOUR_S);
     }
+}
+
+/* The journal's head, each day, into other hands. */
+static void look_at_head(struct upkeep *u, int64_t now_us)
+{
+    const struct lane_chain_head head = {.at_us = clock_unix_us(), .clock_trusted = clock_is_trusted(u),
+                                         .head = u->passage->head};
+    if (head.head.seq == 0 || now_us < u->head_due_us)
+        return;
+    u->head_due_us = now_us + s_us(DAY_S);
+    publisher_chain_head(u->publisher, &head);
 }
 
 /* ---- health ---- */
@@ -128,6 +139,7 @@ void upkeep_tick(struct upkeep *u, int64_t now_us)
         u->look_due_us = now_us + s_us(LOOK_EVERY_S);
         look_at_journal(u, now_us);
         look_at_certificates(u, now_us);
+        look_at_head(u, now_us);
     }
     if (now_us >= u->hour_due_us) {
         u->hour_due_us = now_us + s_us(HOUR_S);

@@ -10,7 +10,7 @@ struct upkeep {
     struct passage *passage; /* these three are borrowed */
     struct publisher *publisher;
     const struct supervisor *eye;
-    int64_t started_us, look_due_us, health_due_us, hour_due_us, purge_due_us;
+    int64_t started_us, look_due_us, health_due_us, hour_due_us, purge_due_us, head_due_us;
     int64_t told_us; /* the last health message, */
     uint64_t frames_told; /* and what it said */
 };

@@ -308,6 +308,21 @@ void line_refused(int error, const char *role, const char *name, const struct li
                        place->chip, place->offset, strerror(-error));
 }
 
+/* ---- edges ------------------------------------------------------------------------------------------------------- */
+
+int line_untold_edge(struct lines *lines, enum line_in line, bool *told, struct line_edge *ret_edge)
+{
+    bool active = false;
+    const int error = lines_get(lines, line, &active);
+    if (error < 0)
+        return error;
+    if (active == *told)
+        return 0;
+    *told = active;
+    *ret_edge = (struct line_edge){.line = line, .active = active, .at_us = lines_now_us()};
+    return 1;
+}
+
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
 int64_t lines_now_us(void)

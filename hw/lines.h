@@ -62,7 +62,7 @@ int lines_set(struct lines *lines, enum line_out line, bool active); /* an unwir
 int lines_get(struct lines *lines, enum line_in line, bool *ret_active); /* an unwired line is inactive */
 /* File descriptors that become readable when edges wait; returns how many (<= LINES_FDS_MAX). Fixed after open. */
 int lines_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX]);
-/* 1: an edge was read from `fd`; 0: none waits; negative: the line is lost. */
+/* 1: an edge was read from `fd`; 0: none waits, and the last one told the level that the line has; negative: the line is lost. */
 int lines_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge);
 /* Text for a person at the panel (sim prints it; gpiod has no display and ignores it). */
 void lines_show(struct lines *lines, const char *text);

@@ -15,6 +15,7 @@ struct wire {
     struct gpiod_chip *chip; /* NULL: not wired */
     struct gpiod_line *line; /* belongs to chip; NULL until the kernel gave it to us */
     int event_fd; /* inputs */
+    bool told;    /* the level that the last edge told of */
 };
 
 struct gpiod1 {
@@ -79,7 +80,7 @@ static int gpiod1_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX])
 
 static int gpiod1_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge)
 {
-    const struct wire *inputs = &((struct gpiod1 *)lines)->wires[LINE_OUT_COUNT];
+    struct wire *inputs = &((struct gpiod1 *)lines)->wires[LINE_OUT_COUNT];
     int line = 0;
     while (line < LINE_IN_COUNT && (!inputs[line].line || inputs[line].event_fd != fd))
         line++;
@@ -87,14 +88,18 @@ static int gpiod1_read_edge(struct lines *lines, int fd, struct line_edge *ret_e
         return -EBADF;
 
     struct gpiod_line_event event;
-    if (gpiod_line_event_read_fd(fd, &event) < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    if (gpiod_line_event_read_fd(fd, &event) < 0) {
+        if (errno == EAGAIN)
+            return line_untold_edge(lines, (enum line_in)line, &inputs[line].told, ret_edge);
+        return errno == EINTR ? 0 : -errno;
+    }
     uint64_t kernel_ns = (uint64_t)event.ts.tv_sec * 1000000000u + (uint64_t)event.ts.tv_nsec;
     *ret_edge = (struct line_edge){
         .line = (enum line_in)line,
         .active = event.event_type == GPIOD_LINE_EVENT_RISING_EDGE, /* the kernel has applied active_low */
         .at_us = line_stamp_us(kernel_ns, lines_now_us()),
     };
+    inputs[line].told = ret_edge->active;
     return 1;
 }
 
@@ -174,6 +179,8 @@ static int open_wire(struct wire *wire, size_t index, const struct lines_setting
                      why_bytes);
     else
         wire->line = line;
+    if (wire->line && !is_output) /* an edge meanwhile is waiting to be told */
+        wire->told = gpiod_line_get_value(line) > 0;
     return error;
 }
 

@@ -15,6 +15,7 @@ struct wire {
     struct gpiod_line_request *request; /* NULL: not wired */
     unsigned offset;
     int event_fd; /* inputs */
+    bool told;    /* the level that the last edge told of */
 };
 
 struct gpiod2 {
@@ -120,7 +121,7 @@ static int gpiod2_fds(struct lines *lines, int ret_fds[LINES_FDS_MAX])
 static int gpiod2_read_edge(struct lines *lines, int fd, struct line_edge *ret_edge)
 {
     struct gpiod2 *self = (struct gpiod2 *)lines;
-    const struct wire *inputs = &self->wires[LINE_OUT_COUNT];
+    struct wire *inputs = &self->wires[LINE_OUT_COUNT];
     int line = 0;
     while (line < LINE_IN_COUNT && (!inputs[line].request || inputs[line].event_fd != fd))
         line++;
@@ -129,8 +130,10 @@ static int gpiod2_read_edge(struct lines *lines, int fd, struct line_edge *ret_e
 
     errno = 0;
     int count = gpiod_line_request_read_edge_events(inputs[line].request, self->events, 1);
+    if (count < 0 && errno == EAGAIN)
+        return line_untold_edge(lines, (enum line_in)line, &inputs[line].told, ret_edge);
     if (count < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : failure();
+        return errno == EINTR ? 0 : failure();
     if (count == 0)
         return 0;
     struct gpiod_edge_event *event = gpiod_edge_event_buffer_get_event(self->events, 0); /* the buffer owns it */
@@ -141,6 +144,7 @@ static int gpiod2_read_edge(struct lines *lines, int fd, struct line_edge *ret_e
         .active = gpiod_edge_event_get_event_type(event) == GPIOD_EDGE_EVENT_RISING_EDGE, /* active_low is applied */
         .at_us = line_stamp_us(gpiod_edge_event_get_timestamp_ns(event), lines_now_us()),
     };
+    inputs[line].told = ret_edge->active;
     return 1;
 }
 
@@ -250,6 +254,8 @@ static int open_wire(struct wire *wire, size_t index, const struct lines_setting
     if (error >= 0) {
         wire->offset = place->offset;
         error = is_output ? 0 : make_nonblocking(wire);
+        if (!is_output) /* an edge meanwhile is waiting to be told */
+            wire->told = gpiod_line_request_get_value(wire->request, wire->offset) == GPIOD_LINE_VALUE_ACTIVE;
     }
     if (error < 0)
         explain_refusal(error, chip, index, setting->name, place, why, why_bytes);

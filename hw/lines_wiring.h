@@ -53,6 +53,10 @@ void line_refused(int error, const char *role, const char *name, const struct li
 
 const char *line_role(size_t wired); /* name of entry `wired` of the places */
 
+/* What read_edge() answers when the kernel has no edge: it keeps 16 of them for libgpiod 1.6 and then loses the newest. When the
+ * level isn't the one that was told last, that is an edge, seen now. */
+int line_untold_edge(struct lines *lines, enum line_in line, bool *told, struct line_edge *ret_edge);
+
 int64_t lines_now_us(void); /* CLOCK_MONOTONIC */
 /* A kernel's event time as CLOCK_MONOTONIC: kernels before 5.7 gave the wall clock, for those the time of reading. */
 int64_t line_stamp_us(uint64_t kernel_ns, int64_t now_us);

@@ -17,7 +17,8 @@ import gate
 
 FILES = gate.ROOT / "config" / "mosquitto"
 SITE = "qrgate/quangyen-demo"
-OWN = ("passage", "alarm", "muster", "state", "info", "health", "availability", "result", "response/open")
+DEVICE = "homeassistant/device/qrgate_quangyen-demo"  # of Home Assistant
+OWN = ("passage", "alarm", "muster", "state", "info", "health", "chain_head", "report", "availability", "result", "response/open")
 
 # Who may say what: every leaf of its own for a lane, and nothing else for anybody but what stands here.
 WRITES = [
@@ -26,11 +27,17 @@ WRITES = [
     ("lane1", False, [f"{SITE}/lane1/request/open", f"{SITE}/lane2/request/open", f"{SITE}/declaration", f"{SITE}/revocation",
                       f"{SITE}/lane1", f"{SITE}/lane1/response", f"{SITE}/lane1/response/a/b", f"{SITE}/lane1/other",
                       f"{SITE}/lane1/passage/more", "qrgate/other-site/lane1/passage", "lane1", "other"]),
+    ("lane1", True, [f"{DEVICE}/lane1/config"]),
+    ("lane1", False, [f"{DEVICE}/lane2/config", f"{DEVICE}/lane1", f"{DEVICE}/lane1/state", "homeassistant/device/qrgate_other/lane1/config",
+                      "homeassistant/device/lane1/config", "homeassistant/sensor/lane1/config", "homeassistant/status"]),
     ("lane2", True, [f"{SITE}/lane2/passage"]),
     ("lane3", True, [f"{SITE}/lane3/passage"]),  # by password, on the other listener: the same rights
     ("lane3", False, [f"{SITE}/lane1/passage", f"{SITE}/lane3/request/mode", f"{SITE}/declaration"]),
     ("admin", True, [f"{SITE}/lane1/request/open", f"{SITE}/lane2/request/mode", f"{SITE}/declaration", f"{SITE}/revocation"]),
     ("admin", False, [f"{SITE}/lane1/passage", f"{SITE}/lane1/state", f"{SITE}/lane1/response/open", "qrgate/other-site/declaration"]),
+    ("home-assistant", True, ["homeassistant/status"]),
+    ("home-assistant", False, [f"{SITE}/lane1/request/open", f"{SITE}/declaration", f"{SITE}/lane1/state", f"{DEVICE}/lane1/config"]),
+    ("admin", False, ["homeassistant/status", f"{DEVICE}/lane1/config"]),
     ("office", True, [f"{SITE}/declaration", f"{SITE}/revocation"]),
     ("office", False, [f"{SITE}/lane1/request/open", f"{SITE}/lane1/passage"]),
     ("display", False, [f"{SITE}/lane1/request/open", f"{SITE}/declaration", f"{SITE}/lane1/passage"]),
@@ -41,15 +48,19 @@ WRITES = [
 SAID = [("lane2", f"{SITE}/lane2/passage"), ("lane2", f"{SITE}/lane2/alarm"),
         ("lane2", f"{SITE}/lane2/state"), ("lane2", f"{SITE}/lane2/muster"), ("lane2", f"{SITE}/lane2/result"),
         ("lane2", f"{SITE}/lane2/response/open"), ("admin", f"{SITE}/lane1/request/open"), ("admin", f"{SITE}/lane2/request/open"),
-        ("admin", f"{SITE}/declaration"), ("admin", f"{SITE}/revocation")]
+        ("admin", f"{SITE}/declaration"), ("admin", f"{SITE}/revocation"), ("lane2", f"{SITE}/lane2/health"),
+        ("lane2", f"{DEVICE}/lane2/config"), ("home-assistant", "homeassistant/status")]
 HEARS = {
-    "lane1": {f"{SITE}/lane1/request/open", f"{SITE}/declaration", f"{SITE}/revocation", f"{SITE}/lane2/passage"},
+    "lane1": {f"{SITE}/lane1/request/open", f"{SITE}/declaration", f"{SITE}/revocation", f"{SITE}/lane2/passage",
+              "homeassistant/status"},
     "lane3": set(),  # it has no block in the ACL file yet, so nothing of the site's
-    "admin": {topic for _, topic in SAID},
+    "admin": {topic for _, topic in SAID if topic.startswith(SITE)},
+    "home-assistant": {f"{SITE}/lane2/passage", f"{SITE}/lane2/state", f"{SITE}/lane2/health", f"{DEVICE}/lane2/config",
+                       "homeassistant/status"},
     "office": {f"{SITE}/lane2/result"},
     "display": {f"{SITE}/lane2/passage", f"{SITE}/lane2/alarm", f"{SITE}/lane2/state"},
 }
-PASSWORDS = {"admin": "a-long-one", "office": "another", "display": "a-third", "lane3": "a-lane-without-a-certificate"}
+PASSWORDS = {"admin": "a-long-one", "office": "another", "display": "a-third", "home-assistant": "a-fourth", "lane3": "a-lane-without-a-certificate"}
 
 
 class Counts:
@@ -179,12 +190,19 @@ class Listener:
         except TimeoutError:
             return False
 
+    def hears_of(self, topic, count, seconds=20):
+        try:
+            self.wait(lambda: sum(heard == topic for heard, _ in self.heard) >= count, topic, seconds)
+            return True
+        except TimeoutError:
+            return False
+
     def stop(self):
         gate.end(self.process)
 
 
 def check_writes(counts, site):
-    with_admin = Listener(site, "admin", "#")
+    with_admin, with_home = Listener(site, "admin", "#"), Listener(site, "home-assistant", "homeassistant/#")
     allowed = set()
     for number, (who, may, topics) in enumerate(WRITES):
         for topic in topics:
@@ -195,8 +213,11 @@ def check_writes(counts, site):
                 allowed.add((topic, payload))
     site.publish("admin", f"{SITE}/lane1/request/report", "the last")
     counts.check("all that was allowed arrived", with_admin.hears(f"{SITE}/lane1/request/report", "the last"))
+    site.publish("home-assistant", "homeassistant/status", "the last")
+    with_home.hears("homeassistant/status", "the last")
     with_admin.stop()
-    heard = set(with_admin.heard) - {(f"{SITE}/lane1/request/report", "the last")}
+    with_home.stop()
+    heard = {(topic, payload) for topic, payload in with_admin.heard + with_home.heard if payload != "the last"}
     counts.check("nothing that was refused arrived, and all that was allowed", heard == allowed, heard ^ allowed)
 
 
@@ -206,7 +227,7 @@ def check_reads(counts, site):
         site.publish(who, topic, f"said {number}")
     # One more that each may hear; what didn't come before it doesn't come.
     last = {"lane1": "lane1/request/report", "lane3": "lane3/request/report", "admin": "lane1/request/report",
-            "office": "lane2/result", "display": "lane2/passage"}
+            "office": "lane2/result", "display": "lane2/passage", "home-assistant": "lane2/passage"}
     for topic in sorted(set(last.values())):
         site.publish("admin" if "request" in topic else "lane2", f"{SITE}/{topic}", "the last")
     for who, listener in listeners.items():
@@ -318,11 +339,11 @@ def check_lane(counts, site, build):
     """The real qrgated as lane1, with its certificate: these rights are enough for all that it says and hears."""
     mqtt = "".join(f' {key} = "{site.folder / name}";' for key, name in
                    (("ca_file", "ca.pem"), ("cert_file", "lane1.pem"), ("key_file", "lane1.key")))
-    lane = gate.Lane(site.folder / "lane", build, site.broker.ports[8883], size=(160, 120), rate_fps=1, mqtt=mqtt,
+    lane = gate.Lane(site.folder / "lane", build, site.broker.ports[8883], size=(160, 120), rate_fps=1, mqtt=f"{mqtt} home_assistant = true;",
                      extra='commands = { auth = "acl"; };\nlane_timing = { debounce_ms = 5; };')
     config = lane.config.read_text().replace('site = "demo"', 'site = "quangyen-demo"').replace("127.0.0.1", "localhost")
     lane.config.write_text(config)
-    admin = Listener(site, "admin", f"{SITE}/lane1/#")
+    admin, home = Listener(site, "admin", f"{SITE}/lane1/#"), Listener(site, "home-assistant", "homeassistant/#")
 
     def came(leaf, what=""):
         try:
@@ -332,7 +353,7 @@ def check_lane(counts, site, build):
             return False
     try:
         lane.start()
-        for leaf, what in (("availability", "online"), ("info", "lane1"), ("alarm", '"start"'), ("state", '"presence_shared":true')):
+        for leaf, what in (("availability", "online"), ("info", "lane1"), ("alarm", '"start"'), ("state", '"presence":"shared"')):
             counts.check(f"qrgated's {leaf} arrives", came(leaf, what), lane.log()[-500:])
         lane.press()
         counts.check("qrgated's passage arrives", came("passage", "override"))
@@ -343,12 +364,16 @@ def check_lane(counts, site, build):
             "schema": "qrgate/declaration/1", "subject": "cccd:022199012345", "status": "green", "transaction_id": "from-the-office",
             "declared_at": "2026-01-15T08:00:00+07:00"}))
         counts.check("qrgated hears a declaration and its result arrives", came("result", "from-the-office"))
+        counts.check("qrgated's device for Home Assistant arrives", home.hears_of(f"{DEVICE}/lane1/config", 1))
+        site.publish("home-assistant", "homeassistant/status", "online")
+        counts.check("… and again when it has started", home.hears_of(f"{DEVICE}/lane1/config", 2))
         counts.check("qrgated ends well", lane.stop() == 0 and came("availability", "offline"))
         complaints = [line for line in lane.log().splitlines() if "mqtt" in line and line[:3] in ("<0>", "<1>", "<2>", "<3>", "<4>")]
         counts.check("qrgated has nothing to complain about", not complaints, complaints)
     finally:
         lane.stop()
         admin.stop()
+        home.stop()
 
 
 def prepare(folder):

@@ -282,6 +282,10 @@ mqtt = {{ host = "127.0.0.1"; port = {port}; {mqtt} }};
                 state = line.endswith(" on")
         return state
 
+    def pulses(self):
+        """How often the relay went on since the start: unlike relay_on(), a look that comes late still sees it."""
+        return sum(" relay on" in line for line in self.panel.all)
+
     def eye_pid(self):
         out = subprocess.run(["pgrep", "-P", str(self.process.pid)], stdout=subprocess.PIPE, text=True).stdout.split()
         return int(out[0]) if out else None

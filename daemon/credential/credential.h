@@ -128,8 +128,9 @@ struct credential_trust {
     struct credential_trust_key keys[CREDENTIAL_TRUST_KEYS_MAX];
     size_t count;
     const struct certificate_trust *certificates; /* borrowed; NULL = none */
-    bool has_rotation_key;
-    uint8_t rotation_key[32]; /* rotating.h; derived from the site key */
+    bool has_rotation_key, has_old_rotation_key;
+    uint8_t rotation_key[32];     /* rotating.h; derived from the site key */
+    uint8_t old_rotation_key[32]; /* … from the one before, while that is still there */
     /* qrgatectl explain only: after a key or signature fault the fields read so far stay. Never set in a daemon. */
     bool explain;
 };

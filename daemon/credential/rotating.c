@@ -195,9 +195,13 @@ static void verify(const struct credential_trust *trust, const struct cose_messa
         return;
     }
     ret->checks[CHECK_KEY] = CHECK_PASSED;
-    rotating_derive(trust->rotation_key, holder);
     int length = cose_to_be_signed(message, to_be_signed, sizeof to_be_signed);
-    bool holds = length >= 0 && cose_verify_hmac(to_be_signed, (size_t)length, message, holder->secret);
+    const uint8_t *const keys[] = {trust->rotation_key, trust->has_old_rotation_key ? trust->old_rotation_key : NULL};
+    bool holds = false;
+    for (int i = 0; i < 2 && keys[i] != NULL && !holds; i++) {
+        rotating_derive(keys[i], holder);
+        holds = length >= 0 && cose_verify_hmac(to_be_signed, (size_t)length, message, holder->secret);
+    }
     sodium_memzero(holder->secret, sizeof holder->secret);
     if (!holds) {
         credential_mark_fault(ret, CHECK_SIGNATURE, CREDENTIAL_FAULT_SIGNATURE,

@@ -8,12 +8,14 @@
 #include <stdio.h>
 
 #include "daemon/credential/subject.h"
+#include "daemon/ctl/lang.h"
 #include "daemon/journal/journal.h"
 
 struct sqlite3;
+struct settings;
 
-enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_SOME_BAD = 3 };
-enum { CTL_OPTIONS_MAX = 24 };
+enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_SOME_BAD = 3, CTL_REFUSED = 4, CTL_NO_ANSWER = 5 };
+enum { CTL_OPTIONS_MAX = 24, CTL_JOURNALS_MAX = 64 };
 #define CTL_DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 struct ctl_option {
@@ -26,10 +28,14 @@ struct ctl_option {
 struct ctl {
     const struct ctl_command *command;
     const char *config, *database, *site_key; /* global options */
+    const char *lang_wanted;                  /* --lang, or NULL */
+    const struct lang *lang;                  /* the words of --lang, or of the environment; never NULL */
     const char *values[CTL_OPTIONS_MAX];      /* by the place in command->options; a switch: "" */
     const char *operand;                      /* the first; NULL when the command has none */
     char **operands;                          /* all of them; more than one only of a command whose operand ends in "..." */
     int operands_count;
+    const char *journals[CTL_JOURNALS_MAX];   /* of the option "journal", which may come again and again */
+    int journals_count;
     int64_t now_s;
 };
 
@@ -42,18 +48,41 @@ struct ctl_command {
     enum ctl_exit (*run)(struct ctl *ctl);
 };
 
-extern const struct ctl_command CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE, CTL_CODE_EXPLAIN, CTL_KEY_NEW,
-    CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION,
-    CTL_TOKEN_ROTATE_DEMO, CTL_EVENTS, CTL_INSIDE, CTL_VERIFY, CTL_LOOK;
+/* A row each in qrgatectl.c. */
+extern const struct ctl_command
+    CTL_DECLARE, CTL_IMPORT, CTL_EXPORT, CTL_REVOKE,
+    CTL_CODE_EXPLAIN,
+    CTL_KEY_NEW, CTL_KEY_OPERATOR, CTL_KEY_SITE, CTL_KEY_LIST, CTL_KEY_TRUST, CTL_KEY_RETIRE, CTL_KEY_ROTATE,
+    CTL_TOKEN_ISSUE, CTL_TOKEN_SHOW, CTL_TOKEN_PROVISION, CTL_TOKEN_ROTATE_DEMO,
+    CTL_EVENTS, CTL_INSIDE, CTL_MUSTER, CTL_TRACE, CTL_REPORT_WEEK, CTL_VERIFY,
+    CTL_EXPORT_PERSON, CTL_ERASE_PERSON, CTL_PRIVACY_CHECK,
+    CTL_POSTER, CTL_CARDS,
+    CTL_SEND, CTL_STATUS, CTL_WATCH,
+    CTL_LOOK,
+    CTL_SCHEMA, CTL_COMPLETION;
+/* All of them, ended by NULL, and the options that each has: what the command line, --help and the shells' completion go by. */
+extern const struct ctl_command *const CTL_COMMANDS[];
+extern const struct ctl_option CTL_GLOBAL_OPTIONS[];
 
 /* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
 enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same in the user's language: ctl_complain(ctl, CTL_FAILED, "key", "name", value, NULL), filled in as by lang_format(). */
+#define ctl_complain(ctl, code, key, ...) ctl_complain_fills(ctl, code, key, LANG_FILLS(__VA_ARGS__))
+enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[]);
+
 /* By --database, else by the configuration. With `must_exist` a missing file is an error instead of a new database. On
  * failure the message is printed and *ret_db NULL. */
 enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
+/* The configuration; what is wrong with it is printed. */
+enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret);
+/* With the one before it, while the key is being replaced: for look-ups. */
+struct site_keys;
+enum ctl_exit ctl_load_site_keys(struct ctl *ctl, struct site_keys *ret);
+/* Where it is: --site-key, else the configuration's. */
+enum ctl_exit ctl_site_key_path(struct ctl *ctl, char *ret_path, size_t path_bytes);
 
 /* Values from command lines and CSV fields; false: not allowed (the texts say what is). Pure but for the time zone. */
 #define ALLOWED_SUBJECT SUBJECT_ALLOWED
@@ -90,5 +119,7 @@ const char *format_future(int64_t now_s, char *buffer, size_t buffer_bytes);
 const char *printable(const char *text, char *buffer, size_t buffer_bytes);
 /* "2026-01-31T08:30:00Z"; needs 32 bytes. */
 const char *format_time(int64_t at_s, char buffer[32]);
+/* "2026-01-31 08:30:00 +0700", by the zone of this machine (TZ); needs 48 bytes. */
+const char *format_local(int64_t at_s, char buffer[48]);
 
 #endif

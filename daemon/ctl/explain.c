@@ -19,6 +19,8 @@
 /* Where there is no configuration: the least that one must say, so that all its defaults hold. */
 static const char DEFAULTS[] = "site = \"none\"; lane = \"none\"; lines = { driver = \"sim\"; };";
 
+enum { LABEL_COLUMNS = 13 };
+
 enum { TRUST, AT, JSON, NUL_SEPARATED };
 static const struct ctl_option OPTIONS[] = {
     [TRUST] = { "trust", "DIR", false, "keys and certificates that are trusted (default: the configuration's)" },
@@ -201,117 +203,148 @@ static int print_json(const struct explain *explain)
 
 /* ---- for a person ------------------------------------------------------------------------------------------------ */
 
-static void line_text(const char *label, const char *text)
+/* "  label         ", in columns of a screen; a longer label pushes its text on. */
+static void print_label(const struct lang *lang, const char *key)
+{
+    const char *label = say(lang, key);
+    const int columns = lang_columns(label);
+    (void)printf("  %s%*s", label, columns < LABEL_COLUMNS ? LABEL_COLUMNS - columns + 1 : 1, "");
+}
+
+static void line_text(const struct lang *lang, const char *key, const char *text)
 {
     char buffer[160];
-    if (text[0] != '\0')
-        (void)printf("  %-13s %s\n", label, printable(text, buffer, sizeof(buffer)));
+    if (text[0] == '\0')
+        return;
+    print_label(lang, key);
+    (void)printf("%s\n", printable(text, buffer, sizeof(buffer)));
 }
 
-static void line_time(const char *label, int64_t at_s)
+static void line_time(const struct lang *lang, const char *key, int64_t at_s)
 {
     char when[32];
     if (at_s != 0)
-        (void)printf("  %-13s %s\n", label, format_time(at_s, when));
+        line_text(lang, key, format_time(at_s, when));
 }
 
-static void line_date(const char *label, int64_t at_s)
+static void line_date(const struct lang *lang, const char *key, int64_t at_s)
 {
     char when[32];
-    if (at_s != 0)
-        (void)printf("  %-13s %.10s\n", label, format_time(at_s, when));
+    if (at_s == 0)
+        return;
+    print_label(lang, key);
+    (void)printf("%.10s\n", format_time(at_s, when));
 }
 
-static void print_health(const struct health_certificate *h)
+static void print_health(const struct lang *lang, const struct health_certificate *h)
 {
+    char text[80];
     switch (h->type) {
     case HEALTH_NONE: return;
     case HEALTH_VACCINATION:
-        (void)printf("  %-13s dose %d of %d\n", "vaccination", h->dose, h->doses);
-        line_text("product", h->product);
-        line_date("on", h->vaccinated_on_s);
+        line_text(lang, "explain.vaccination",
+                  lang_format(lang, text, sizeof(text), "explain.dose", "dose", LANG_N(h->dose), "doses", LANG_N(h->doses), NULL));
+        line_text(lang, "explain.product", h->product);
+        line_date(lang, "explain.on", h->vaccinated_on_s);
         break;
     case HEALTH_TEST:
-        (void)printf("  %-13s %s\n", "test", h->detected ? "positive" : "negative");
-        line_text("type", h->test_type);
-        line_time("sampled", h->sampled_at_s);
+        line_text(lang, "explain.test", say(lang, h->detected ? "explain.positive" : "explain.negative"));
+        line_text(lang, "explain.type", h->test_type);
+        line_time(lang, "explain.sampled", h->sampled_at_s);
         break;
     case HEALTH_RECOVERY:
-        (void)puts("  recovery");
-        line_date("positive on", h->first_positive_s);
-        line_date("from", h->from_s);
-        line_date("until", h->until_s);
+        (void)printf("  %s\n", say(lang, "explain.recovery"));
+        line_date(lang, "explain.positive_on", h->first_positive_s);
+        line_date(lang, "explain.from", h->from_s);
+        line_date(lang, "explain.until", h->until_s);
         break;
     }
-    line_text("born", h->birth_date);
-    line_text("country", h->country);
-    line_text("certificate", h->certificate_id);
+    line_text(lang, "explain.born", h->birth_date);
+    line_text(lang, "explain.country", h->country);
+    line_text(lang, "explain.certificate", h->certificate_id);
 }
 
-static void print_checks(const struct explained *one)
+/* Checks are named as --json names them. */
+static void print_check(const struct lang *lang, const char *name, enum check_result result)
+{
+    if (result != CHECK_NOT_REACHED)
+        (void)printf("  %-*s %s\n", LABEL_COLUMNS, name, say_word(lang, "check", result_names[result]));
+}
+
+static void print_checks(const struct lang *lang, const struct explained *one)
 {
     for (int i = 0; i < CREDENTIAL_CHECK_COUNT; i++)
-        if (one->credential.checks[i] != CHECK_NOT_REACHED)
-            (void)printf("  %-13s %s\n", credential_check_name((enum credential_check)i),
-                         result_names[one->credential.checks[i]]);
+        print_check(lang, credential_check_name((enum credential_check)i), one->credential.checks[i]);
     for (int i = 0; i < TIME_CHECK_COUNT; i++)
-        if (one->times[i] != CHECK_NOT_REACHED)
-            (void)printf("  %-13s %s\n", time_check_names[i], result_names[one->times[i]]);
+        print_check(lang, time_check_names[i], one->times[i]);
+}
+
+/* A stable name as it is in English, for it is looked up in the manual; in another language its words. */
+static const char *word_of(const struct lang *lang, const char *family, const char *name, const char *english)
+{
+    char key[LANG_KEY_MAX_BYTES + 1];
+    (void)snprintf(key, sizeof(key), "%s.%s", family, name); /* our own names are short */
+    return say_or(lang, key, english);
 }
 
 /* The register isn't asked, so that what it would say for a person unknown there is no answer for one who is known. */
-static void print_verdict(const struct explained *one)
+static void print_verdict(const struct lang *lang, const struct explained *one)
 {
     const struct credential *c = &one->credential;
     const struct verdict *verdict = &one->verdict;
-    const char *action = verdict_action_name(verdict->action), *reason = reason_name(verdict->reason);
+    const char *name = verdict_action_name(verdict->action), *reason = reason_name(verdict->reason);
+    const char *action = word_of(lang, "verdict", name, name);
     if (c->fault != CREDENTIAL_OK && c->subject[0] != '\0')
-        (void)printf("  %-13s nothing above is proven\n", "note");
+        line_text(lang, "explain.note", say(lang, "explain.unproven"));
+    print_label(lang, "explain.gate");
     if (c->fault == CREDENTIAL_OK && verdict->reason == REASON_NO_DECLARATION) {
-        (void)printf("  %-13s asks the register; nothing declared there means %s (%s)\n",
-                     "the gate", action, reason);
+        lang_print(stdout, lang, "explain.asks_register", "verdict", action, "reason", reason, NULL);
         return;
     }
-    (void)printf("  %-13s %s (%s): %s\n", "the gate", action, reason, reason_meaning(verdict->reason));
-    if (verdict->action != VERDICT_OPEN)
-        (void)printf("  %-13s %s\n", "what to do", reason_remedy(verdict->reason));
+    (void)printf("%s (%s): %s\n", action, reason, word_of(lang, "reason", reason, reason_meaning(verdict->reason)));
+    if (verdict->action != VERDICT_OPEN) {
+        print_label(lang, "explain.what_to_do");
+        (void)printf("%s\n", say_word(lang, "remedy", reason));
+    }
 }
 
-static void print_heading(int64_t number, const struct credential *c)
+static void print_heading(const struct lang *lang, int64_t number, const struct credential *c)
 {
-    (void)printf("%s%lld: %s, ", number > 1 ? "\n" : "", (long long)number, credential_kind_name(c->kind));
+    const char *kind = credential_kind_name(c->kind);
+    (void)printf("%s%lld: %s, ", number > 1 ? "\n" : "", (long long)number, word_of(lang, "credential", kind, kind));
     if (c->fault == CREDENTIAL_OK)
-        (void)puts("readable");
+        (void)puts(say(lang, "explain.readable"));
     else
-        (void)printf("refused (%s): %s\n", credential_fault_name(c->fault), c->detail);
+        lang_print(stdout, lang, "explain.refused", "fault", credential_fault_name(c->fault), "why", c->detail, NULL);
 }
 
 static void print_plain(const struct explain *explain)
 {
+    const struct lang *lang = explain->ctl->lang;
     const struct explained *one = &explain->one;
     const struct credential *c = &one->credential;
     char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1];
-    print_heading(explain->number, c);
-    line_text("subject", c->subject);
+    print_heading(lang, explain->number, c);
+    line_text(lang, "explain.subject", c->subject);
     for (int i = 0; i < CREDENTIAL_ALIASES_MAX; i++)
-        line_text("also", c->aliases[i]);
-    line_text("name", c->name);
-    line_text("compared as", c->name_compare);
-    line_text("group", c->group);
+        line_text(lang, "explain.also", c->aliases[i]);
+    line_text(lang, "explain.name", c->name);
+    line_text(lang, "explain.compared_as", c->name_compare);
+    line_text(lang, "explain.group", c->group);
     if (c->has_status)
-        line_text("status", declaration_status_name(c->status));
-    print_health(&c->health);
-    line_time("issued", c->issued_at_s);
-    line_time("expires", c->expires_at_s);
+        line_text(lang, "explain.status", say_word(lang, "status", declaration_status_name(c->status)));
+    print_health(lang, &c->health);
+    line_time(lang, "explain.issued", c->issued_at_s);
+    line_time(lang, "explain.expires", c->expires_at_s);
     if (c->kind == CREDENTIAL_ROTATING_TOKEN)
-        line_time("made for", c->rotation_step * ROTATING_STEP_S);
+        line_time(lang, "explain.made_for", c->rotation_step * ROTATING_STEP_S);
     if (has_token_id(c))
-        line_text("token id", sodium_bin2hex(hex, sizeof(hex), c->token_id, sizeof(c->token_id)));
+        line_text(lang, "explain.token_id", sodium_bin2hex(hex, sizeof(hex), c->token_id, sizeof(c->token_id)));
     for (size_t i = 0; i < sizeof(warnings) / sizeof(warnings[0]); i++)
         if (c->warnings & warnings[i].bit)
-            line_text("warning", warnings[i].name);
-    print_checks(one);
-    print_verdict(one);
+            line_text(lang, "explain.warning", warnings[i].name);
+    print_checks(lang, one);
+    print_verdict(lang, one);
 }
 
 /* ---- all codes --------------------------------------------------------------------------------------------------- */
@@ -332,18 +365,18 @@ static enum ctl_exit explain_all(struct explain *explain, const char *name, FILE
         if (length > 0 && !(length == 1 && payload[0] == '\r')) {
             judge(explain, payload, (size_t)length);
             if (as_json && print_json(explain) < 0)
-                return ctl_fail(explain->ctl, CTL_FAILED, "no memory");
+                return ctl_complain(explain->ctl, CTL_FAILED, "words.no_memory", NULL);
             if (!as_json)
                 print_plain(explain);
         }
         length = 0;
     } while (c != EOF);
     if (ferror(in))
-        return ctl_fail(explain->ctl, CTL_FAILED, "%s: can't be read: %s", name, strerror(errno));
+        return ctl_complain(explain->ctl, CTL_FAILED, "file.unreadable", "file", name, "why", strerror(errno), NULL);
     if (explain->number == 0)
-        return ctl_fail(explain->ctl, CTL_FAILED, "no code was given; try: echo 'QG1:…' | qrgatectl code explain");
+        return ctl_complain(explain->ctl, CTL_FAILED, "explain.no_code", NULL);
     if (fflush(stdout) != 0 || ferror(stdout)) /* here, for a refused code must not hide it */
-        return ctl_fail(explain->ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
+        return ctl_complain(explain->ctl, CTL_FAILED, "main.output_failed", "why", strerror(errno), NULL);
     return explain->refused > 0 ? CTL_SOME_BAD : CTL_OK;
 }
 
@@ -354,27 +387,30 @@ static enum ctl_exit load(struct explain *explain)
     struct ctl *ctl = explain->ctl;
     const char *config = ctl->config ? ctl->config : DEFAULT_CONFIG;
     struct credential_trust *trust = &explain->settings.journal.trust;
-    uint8_t site_key[32];
+    struct site_keys keys;
 
     explain->at_s = ctl->now_s;
     if (ctl->values[AT] && !parse_time(ctl->values[AT], &explain->at_s))
-        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, ctl->values[AT]);
+        return ctl_complain(ctl, CTL_USAGE, "option.at", "value", ctl->values[AT], "allowed", say(ctl->lang,
+                            "allowed.time"), NULL);
     const bool has_config = ctl->config || access(config, R_OK) == 0;
     if (has_config ? settings_load(config, &explain->settings, stderr) != 0
                    : settings_read("defaults", DEFAULTS, sizeof(DEFAULTS) - 1, &explain->settings, stderr) != 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s can't be used (see above)", config);
+        return ctl_complain(ctl, CTL_FAILED, "explain.config_bad", "file", config, NULL);
     const char *folder = ctl->values[TRUST] ? ctl->values[TRUST] : explain->settings.trust_folder;
     if ((ctl->values[TRUST] || access(folder, R_OK) == 0) && trust_folder_load(folder, trust, stderr) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: the trusted keys can't be used (see above)", folder);
+        return ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
     /* by path, for without a configuration ctl_load_site_key() would ask for one */
     const char *key_file = ctl->site_key ? ctl->site_key : explain->settings.site_key_file;
     if (ctl->site_key || access(key_file, R_OK) == 0) {
         char why[512] = "";
-        if (site_key_load(key_file, site_key, why, sizeof(why)) < 0)
+        if (site_keys_load(key_file, &keys, why, sizeof(why)) < 0)
             return ctl_fail(ctl, CTL_FAILED, "%s", why);
-        rotating_key_from_site_key(site_key, trust->rotation_key);
+        rotating_key_from_site_key(keys.current, trust->rotation_key);
+        rotating_key_from_site_key(keys.old, trust->old_rotation_key);
         trust->has_rotation_key = true;
-        sodium_memzero(site_key, sizeof(site_key));
+        trust->has_old_rotation_key = keys.has_old;
+        sodium_memzero(&keys, sizeof(keys));
     }
     trust->explain = true;
     return CTL_OK;
@@ -385,14 +421,14 @@ static enum ctl_exit run(struct ctl *ctl)
     struct explain *explain = calloc(1, sizeof(*explain));
     const bool from_stdin = !ctl->operand || strcmp(ctl->operand, "-") == 0;
     if (!explain)
-        return ctl_fail(ctl, CTL_FAILED, "no memory");
+        return ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     explain->ctl = ctl;
     enum ctl_exit result = load(explain);
     FILE *in = result == CTL_OK && !from_stdin ? fopen(ctl->operand, "re") : stdin;
     if (!in)
-        result = ctl_fail(ctl, CTL_FAILED, "%s: can't be read: %s", ctl->operand, strerror(errno));
+        result = ctl_complain(ctl, CTL_FAILED, "file.unreadable", "file", ctl->operand, "why", strerror(errno), NULL);
     if (result == CTL_OK && from_stdin && isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
-        (void)fprintf(stderr, "Paste or scan codes, one a line; Ctrl-D ends.\n");
+        lang_print(stderr, ctl->lang, "explain.paste", NULL);
     if (result == CTL_OK)
         result = explain_all(explain, from_stdin ? "standard input" : ctl->operand, in);
     if (in && in != stdin)

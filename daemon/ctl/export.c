@@ -146,7 +146,7 @@ static enum ctl_exit open_out(struct export *export)
         (void)close(fd);
     else
         export->temporary[0] = '\0'; /* nothing was made */
-    return ctl_fail(export->ctl, CTL_FAILED, "--out %s: can't be made: %s", path, strerror(error));
+    return ctl_complain(export->ctl, CTL_FAILED, "out.not_made", "file", path, "why", strerror(error), NULL);
 }
 
 /* So that the new name survives a power cut. */
@@ -168,7 +168,7 @@ static enum ctl_exit finish_out(struct export *export)
     const char *path = export->ctl->values[OUT];
     int error = fflush(export->out) != 0 ? -errno : 0;
     if (!path)
-        return error < 0 ? ctl_fail(export->ctl, CTL_FAILED, "the output can't be written: %s", strerror(-error)) : CTL_OK;
+        return error < 0 ? ctl_complain(export->ctl, CTL_FAILED, "main.output_failed", "why", strerror(-error), NULL) : CTL_OK;
     if (error == 0 && fsync(fileno(export->out)) < 0)
         error = -errno;
     if (fclose(export->out) != 0 && error == 0)
@@ -180,7 +180,8 @@ static enum ctl_exit finish_out(struct export *export)
         export->temporary[0] = '\0';
         error = sync_folder(path);
     }
-    return error < 0 ? ctl_fail(export->ctl, CTL_FAILED, "--out %s: can't be written: %s", path, strerror(-error)) : CTL_OK;
+    return error < 0 ? ctl_complain(export->ctl, CTL_FAILED, "out.not_written", "file", path,
+                                    "why", strerror(-error), NULL) : CTL_OK;
 }
 
 static void drop_out(struct export *export)
@@ -211,9 +212,10 @@ static enum ctl_exit write_rows(struct export *export, sqlite3 *db)
     if (error == 0)
         return CTL_OK;
     if (ferror(export->out))
-        return ctl_fail(export->ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
-    return ctl_fail(export->ctl, CTL_FAILED, "the register can't be read: %s",
-                    error == -EILSEQ ? "a row holds a value that qrgate never wrote" : sqlite3_errmsg(db));
+        return ctl_complain(export->ctl, CTL_FAILED, "main.output_failed", "why", strerror(errno), NULL);
+    return ctl_complain(export->ctl, CTL_FAILED, "register.unreadable",
+                        "why", error == -EILSEQ ? say(export->ctl->lang, "why.foreign_row") : sqlite3_errmsg(db),
+                        NULL);
 }
 
 static enum ctl_exit run(struct ctl *ctl)
@@ -223,8 +225,7 @@ static enum ctl_exit run(struct ctl *ctl)
     sqlite3 *db = NULL;
     char buffer[80];
     if (strcmp(format, "csv") != 0 && strcmp(format, "jsonl") != 0)
-        return ctl_fail(ctl, CTL_USAGE, "--format '%s': allowed are csv, jsonl",
-                        printable(format, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "option.format", "value", printable(format, buffer, sizeof(buffer)), NULL);
     export.jsonl = strcmp(format, "jsonl") == 0;
     enum ctl_exit result = ctl_open_database(ctl, true, &db);
     if (result == CTL_OK)
@@ -236,7 +237,7 @@ static enum ctl_exit run(struct ctl *ctl)
     drop_out(&export);
     (void)sqlite3_close(db); /* accepts NULL; no statement is left */
     if (result == CTL_OK && ctl->values[OUT])
-        (void)printf("%lld rows written\n", (long long)export.rows);
+        lang_print(stdout, ctl->lang, "export.done", "rows", LANG_N(export.rows), NULL);
     return result;
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/ctl/rows.h"
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
+#include "daemon/settings/site_key.h"
 
 enum { BATCH_ROWS = 10000, YIELD_MS = 10 };
 
@@ -122,10 +123,9 @@ static enum ctl_exit write_batch(struct import *import)
         if (!sqlite3_get_autocommit(import->db))
             (void)database_run(import->db, "ROLLBACK"); /* the first error is the one to tell */
         progress_clear(&import->progress);
-        return ctl_fail(import->ctl, CTL_FAILED,
-                        "the register can't be written: %s; %lld rows before stay: mend the cause and import "
-                        "the file again",
-                        error == -EBUSY ? "another program holds it" : strerror(-error), (long long)import->taken);
+        return ctl_complain(import->ctl, CTL_FAILED, "import.failed",
+                            "why", error == -EBUSY ? say(import->ctl->lang, "why.busy") : strerror(-error),
+                            "rows", LANG_N(import->taken), NULL);
     }
     import->taken += taken;
     import->older += older;
@@ -153,7 +153,8 @@ static enum ctl_exit import_rows(struct import *import)
         }
     }
     if (failed)
-        result = ctl_fail(import->ctl, CTL_FAILED, "%s: can't be read: %s", import->name, strerror(errno));
+        result = ctl_complain(import->ctl, CTL_FAILED, "file.unreadable", "file", import->name,
+                              "why", strerror(errno), NULL);
     if (result == CTL_OK && import->batch_rows > 0)
         result = write_batch(import);
     progress_clear(&import->progress);
@@ -167,17 +168,11 @@ static enum ctl_exit fail_header(struct import *import, const char *name)
     char buffer[80];
     (void)printable(name, buffer, sizeof(buffer));
     if (strchr(name, ';') || strchr(name, '\t'))
-        return ctl_fail(import->ctl, CTL_FAILED,
-                        "%s:1: '%s': fields must be separated by commas; save it as CSV with commas", import->name,
-                        buffer);
+        return ctl_complain(import->ctl, CTL_FAILED, "import.no_commas", "file", import->name, "value", buffer, NULL);
     if (import->kind == ROW_REVOCATION)
-        return ctl_fail(import->ctl, CTL_FAILED,
-                        "%s:1: '%s': the first line must be token_id,revoked_at or these and lifted", import->name,
-                        buffer);
-    return ctl_fail(import->ctl, CTL_FAILED,
-                    "%s:1: '%s': the first line must be subject,status,declared_at or more of the columns that "
-                    "`qrgatectl import --help` lists, each once (names are never kept: take such columns out)",
-                    import->name, buffer);
+        return ctl_complain(import->ctl, CTL_FAILED, "import.head_revocations", "file", import->name,
+                            "value", buffer, NULL);
+    return ctl_complain(import->ctl, CTL_FAILED, "import.head", "file", import->name, "value", buffer, NULL);
 }
 
 static enum ctl_exit begin_reading(struct import *import)
@@ -190,7 +185,8 @@ static enum ctl_exit begin_reading(struct import *import)
     csv_init(&import->csv, import->file);
     const enum csv_result got = csv_read(&import->csv, &import->row);
     if (got == CSV_FAILED)
-        return ctl_fail(import->ctl, CTL_FAILED, "%s: can't be read: %s", import->name, strerror(errno));
+        return ctl_complain(import->ctl, CTL_FAILED, "file.unreadable", "file", import->name, "why", strerror(errno),
+                            NULL);
     if (got != CSV_ROW || !columns_read(&import->row, import->kind, &import->columns, &name))
         return fail_header(import, name);
     return CTL_OK;
@@ -207,8 +203,8 @@ static enum ctl_exit choose_format(struct import *import)
     const char *format = import->ctl->values[FORMAT];
     char buffer[80];
     if (format && strcmp(format, "csv") != 0 && strcmp(format, "jsonl") != 0)
-        return ctl_fail(import->ctl, CTL_USAGE, "--format '%s': allowed are csv, jsonl",
-                        printable(format, buffer, sizeof(buffer)));
+        return ctl_complain(import->ctl, CTL_USAGE, "option.format",
+                            "value", printable(format, buffer, sizeof(buffer)), NULL);
     import->jsonl = format ? strcmp(format, "jsonl") == 0
                            : ends_with(import->ctl->operand, ".jsonl") || ends_with(import->ctl->operand, ".ndjson");
     return CTL_OK;
@@ -221,7 +217,7 @@ static enum ctl_exit open_file(struct import *import)
     const bool from_stdin = strcmp(ctl->operand, "-") == 0;
     import->file = from_stdin ? stdin : fopen(ctl->operand, "re");
     if (!import->file)
-        return ctl_fail(ctl, CTL_FAILED, "%s: can't be read: %s", ctl->operand, strerror(errno));
+        return ctl_complain(ctl, CTL_FAILED, "file.unreadable", "file", ctl->operand, "why", strerror(errno), NULL);
     import->name = from_stdin ? "stdin" : ctl->operand;
     const bool sized = fstat(fileno(import->file), &status) == 0 && S_ISREG(status.st_mode);
     progress_init(&import->progress, sized ? (int64_t)status.st_size : 0);
@@ -231,33 +227,35 @@ static enum ctl_exit open_file(struct import *import)
 static enum ctl_exit open_register(struct import *import)
 {
     struct ctl *ctl = import->ctl;
-    uint8_t site_key[32] = { 0 }; /* revocations need none */
-    enum ctl_exit result = import->kind == ROW_DECLARATION ? ctl_load_site_key(ctl, site_key) : CTL_OK;
+    struct site_keys keys = { .has_old = false }; /* revocations need none */
+    enum ctl_exit result = import->kind == ROW_DECLARATION ? ctl_load_site_keys(ctl, &keys) : CTL_OK;
     if (result == CTL_OK)
         result = ctl_open_database(ctl, false, &import->db);
     int error = result == CTL_OK ? database_tune_import(import->db) : 0;
     if (result == CTL_OK && error == 0)
-        error = register_writer_open(import->db, site_key, &import->writer);
-    sodium_memzero(site_key, sizeof(site_key));
+        error = register_writer_open(import->db, keys.current, &import->writer);
+    if (error == 0)
+        register_writer_old_key(&import->writer, keys.has_old ? keys.old : NULL);
+    sodium_memzero(&keys, sizeof(keys));
     if (result != CTL_OK)
         return result;
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s", sqlite3_errmsg(import->db));
+        return ctl_complain(ctl, CTL_FAILED, "register.unwritable", "why", sqlite3_errmsg(import->db), NULL);
     import->batch = calloc(BATCH_ROWS, sizeof(*import->batch));
     if (!import->batch)
-        return ctl_fail(ctl, CTL_FAILED, "no memory for %d rows", BATCH_ROWS);
+        return ctl_complain(ctl, CTL_FAILED, "import.no_memory", "rows", LANG_N(BATCH_ROWS), NULL);
     return CTL_OK;
 }
 
 static enum ctl_exit tell(const struct import *import)
 {
     const bool declarations = import->kind == ROW_DECLARATION;
-    (void)printf("%lld %s taken", (long long)import->taken, declarations ? "rows" : "revocations");
+    const struct lang *lang = import->ctl->lang;
+    lang_print(stdout, lang, declarations ? "import.rows_taken" : "import.revocations_taken", "rows", LANG_N(import->taken), NULL);
     if (import->older > 0)
-        (void)printf(", %lld left out because the register has a newer %s", (long long)import->older,
-                     declarations ? "declaration" : "entry");
+        lang_print(stdout, lang, declarations ? "import.rows_older" : "import.revocations_older", "rows", LANG_N(import->older), NULL);
     if (import->bad > 0)
-        (void)printf(", %lld bad", (long long)import->bad);
+        lang_print(stdout, lang, "import.bad", "rows", LANG_N(import->bad), NULL);
     (void)printf("\n");
     return import->bad > 0 ? CTL_SOME_BAD : CTL_OK;
 }

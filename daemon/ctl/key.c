@@ -26,25 +26,24 @@ static const struct ctl_option NEW_OPTIONS[] = {
 
 enum ctl_exit pass_fail_write(const struct ctl *ctl, const char *path, int error)
 {
-    return ctl_fail(ctl, CTL_FAILED, "%s: can't be made: %s%s", path, strerror(-error),
-                    error == -EEXIST ? "; keys are never overwritten: take another name, or move the file away" : "");
+    return ctl_complain(ctl, CTL_FAILED, "key.not_made", "file", path, "why", strerror(-error),
+                        "remedy", error == -EEXIST ? say(ctl->lang, "fix.key_exists") : "",
+                        NULL);
 }
 
-/* Where the two files go. */
-static enum ctl_exit new_paths(const struct ctl *ctl, char secret[PASS_PATH_BYTES], char public[PASS_PATH_BYTES])
+enum ctl_exit pass_pair_paths(const struct ctl *ctl, const char *kid, const char *out, const char *pub,
+                              char secret[PASS_PATH_BYTES], char public[PASS_PATH_BYTES])
 {
-    const char *out = ctl->values[NEW_OUT], *pub = ctl->values[NEW_PUBLIC];
     struct stat status;
     const bool is_folder = stat(out, &status) == 0 && S_ISDIR(status.st_mode);
     if (!is_folder && !pub)
-        return ctl_fail(ctl, CTL_USAGE,
-                        "--public PUB_FILE is missing, for '%s' isn't a folder that could take both files", out);
-    int error = is_folder ? pass_join(out, ctl->values[NEW_KID], ".key", secret)
+        return ctl_complain(ctl, CTL_USAGE, "key.public_missing", "file", out, NULL);
+    int error = is_folder ? pass_join(out, kid, ".key", secret)
                           : -(snprintf(secret, PASS_PATH_BYTES, "%s", out) >= PASS_PATH_BYTES);
     if (error == 0)
         error = pub ? -(snprintf(public, PASS_PATH_BYTES, "%s", pub) >= PASS_PATH_BYTES)
-                    : pass_join(out, ctl->values[NEW_KID], ".pub", public);
-    return error == 0 ? CTL_OK : ctl_fail(ctl, CTL_USAGE, "--out, --public: the path is too long");
+                    : pass_join(out, kid, ".pub", public);
+    return error == 0 ? CTL_OK : ctl_complain(ctl, CTL_USAGE, "key.path_too_long", NULL);
 }
 
 static enum ctl_exit new_names(const struct ctl *ctl, struct key_file *ret)
@@ -53,11 +52,9 @@ static enum ctl_exit new_names(const struct ctl *ctl, struct key_file *ret)
     int64_t valid_s;
     char buffer[80];
     if (!key_file_kid_valid(kid))
-        return ctl_fail(ctl, CTL_USAGE, "--kid '%s': allowed are 1 to 16 of A-Z a-z 0-9 . _ -",
-                        printable(kid, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "key.kid", "value", printable(kid, buffer, sizeof(buffer)), NULL);
     if (!key_file_issuer_valid(issuer))
-        return ctl_fail(ctl, CTL_USAGE, "--issuer '%s': allowed is UTF-8 text of up to 63 bytes",
-                        printable(issuer, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "key.issuer", "value", printable(issuer, buffer, sizeof(buffer)), NULL);
     const enum ctl_exit result =
         pass_valid(ctl, ctl->values[NEW_VALID] ? ctl->values[NEW_VALID] : DEFAULT_KEY_VALID, &valid_s);
     if (result != CTL_OK)
@@ -69,8 +66,8 @@ static enum ctl_exit new_names(const struct ctl *ctl, struct key_file *ret)
     return CTL_OK;
 }
 
-static enum ctl_exit write_pair(const struct ctl *ctl, const struct key_file *secret, const struct key_file *public,
-                                const char *secret_path, const char *public_path)
+enum ctl_exit pass_write_pair(const struct ctl *ctl, const struct key_file *secret, const struct key_file *public,
+                              const char *secret_path, const char *public_path)
 {
     int error = key_file_write(secret_path, true, secret);
     if (error < 0)
@@ -90,19 +87,18 @@ static enum ctl_exit run_new(struct ctl *ctl)
     char secret_path[PASS_PATH_BYTES], public_path[PASS_PATH_BYTES], when[32];
     enum ctl_exit result = new_names(ctl, &secret);
     if (result == CTL_OK)
-        result = new_paths(ctl, secret_path, public_path);
+        result = pass_pair_paths(ctl, secret.kid, ctl->values[NEW_OUT], ctl->values[NEW_PUBLIC], secret_path, public_path);
     if (result != CTL_OK)
         return result;
     public = secret;
     randombytes_buf(secret.key, sizeof(secret.key));
     (void)crypto_sign_seed_keypair(public.key, signing_key, secret.key); /* can't fail */
-    result = write_pair(ctl, &secret, &public, secret_path, public_path);
+    result = pass_write_pair(ctl, &secret, &public, secret_path, public_path);
     sodium_memzero(&secret, sizeof(secret));
     sodium_memzero(signing_key, sizeof(signing_key));
     if (result == CTL_OK)
-        (void)printf("secret key: %s (keep it here, never on a lane; whoever has it can sign passes)\n"
-                     "public key: %s (goes to the gate: qrgatectl key trust)\nvalid until: %s\n",
-                     secret_path, public_path, format_time(public.until_s, when));
+        lang_print(stdout, ctl->lang, "key.made", "secret", secret_path, "public", public_path,
+                   "until", format_time(public.until_s, when), NULL);
     return result;
 }
 
@@ -129,8 +125,7 @@ static enum ctl_exit run_site(struct ctl *ctl)
     char why[512] = "";
     if (site_key_create(ctl->values[SITE_OUT], why, sizeof(why)) < 0)
         return ctl_fail(ctl, CTL_FAILED, "%s", why);
-    (void)printf("site key: %s (the user that runs qrgate must be able to read it; keep a copy in a safe place)\n",
-                 ctl->values[SITE_OUT]);
+    lang_print(stdout, ctl->lang, "key.site_made", "file", ctl->values[SITE_OUT], NULL);
     return CTL_OK;
 }
 

@@ -9,13 +9,12 @@
 #include <unistd.h>
 
 #include "daemon/ctl/pass.h"
+#include "daemon/mqtt/json_write.h"
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/settings.h"
 
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 #define TRUST_HELP "the folder of trusted keys (default: the configuration's)"
-#define TELL_LANES                                                                                                     \
-    "Each lane must be told: systemctl reload qrgated@LANE, or restart it, on every machine with this folder.\n"
 
 /* ---- the trust folder -------------------------------------------------------------------------------------------- */
 
@@ -26,21 +25,18 @@ enum ctl_exit pass_trust_folder(struct ctl *ctl, const char *option, char ret_fo
     enum ctl_exit result = CTL_OK;
     int length = -1;
     if (!option && !settings)
-        return ctl_fail(ctl, CTL_FAILED, "no memory");
+        return ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     if (!option && settings_load(config, settings, stderr) != 0)
-        result = ctl_fail(
-            ctl, CTL_FAILED,
-            "%s can't be used (see above); name the folder with --trust, or another configuration with --config",
-            config);
+        result = ctl_complain(ctl, CTL_FAILED, "key.config_bad", "file", config, NULL);
     else
         length = snprintf(ret_folder, PASS_PATH_BYTES, "%s", option ? option : settings->trust_folder);
     if (result == CTL_OK && (length < 0 || length >= PASS_PATH_BYTES))
-        result = ctl_fail(ctl, CTL_USAGE, "--trust: up to %d bytes are allowed", PASS_PATH_BYTES - 1);
+        result = ctl_complain(ctl, CTL_USAGE, "option.too_long_trust", "most", LANG_N(PASS_PATH_BYTES - 1), NULL);
     free(settings);
     return result;
 }
 
-enum { KNOWN_MAX = 64 };
+enum { KNOWN_MAX = 64, KEY_JSON_BYTES = 4096 };
 
 struct known {
     char name[256]; /* in the folder */
@@ -88,9 +84,7 @@ static struct known_keys *load_keys(const struct ctl *ctl, const char *folder)
     struct dirent **entries = NULL;
     const int count = known ? scandir(folder, &entries, is_public, alphasort) : -1;
     if (count < 0) {
-        (void)ctl_fail(ctl, CTL_FAILED,
-                       "%s: the folder of trusted keys can't be read: %s; make it, or name another with --trust",
-                       folder, strerror(errno));
+        (void)ctl_complain(ctl, CTL_FAILED, "key.folder_unreadable", "folder", folder, "why", strerror(errno), NULL);
         free(known);
         return NULL;
     }
@@ -129,9 +123,10 @@ static bool holds_secret(const char *path)
 
 /* ---- key list ---------------------------------------------------------------------------------------------------- */
 
-enum { LIST_TRUST };
+enum { LIST_TRUST, LIST_JSON };
 static const struct ctl_option LIST_OPTIONS[] = {
     [LIST_TRUST] = { "trust", "DIR", false, TRUST_HELP },
+    [LIST_JSON] = { "json", NULL, false, "one JSON object a key, on a line of its own" },
     { NULL, NULL, false, NULL },
 };
 
@@ -173,6 +168,24 @@ static void print_key(const struct known *one, int64_t now_s)
                  one->key.issuer[0] != '\0' ? printable(one->key.issuer, issuer, sizeof(issuer)) : "(any)", one->name);
 }
 
+static void print_key_json(const struct known *one, int64_t now_s)
+{
+    char text[KEY_JSON_BYTES], when[32];
+    struct json json;
+    json_begin(&json, text, sizeof(text));
+    json_text(&json, "kid", one->key.kid, sizeof(one->key.kid));
+    if (one->key.from_s != 0)
+        json_text(&json, "from", format_time(one->key.from_s, when), sizeof(when));
+    if (one->key.until_s != 0)
+        json_text(&json, "until", format_time(one->key.until_s, when), sizeof(when));
+    json_text(&json, "state", state_of(&one->key, now_s), SIZE_MAX);
+    if (one->key.issuer[0] != '\0')
+        json_text(&json, "issuer", one->key.issuer, sizeof(one->key.issuer));
+    json_text(&json, "file", one->name, sizeof(one->name));
+    if (json_end(&json) >= 0) /* it fits: each text is bounded, and the buffer holds the worst of them */
+        (void)printf("%s\n", text);
+}
+
 static enum ctl_exit run_list(struct ctl *ctl)
 {
     char folder[PASS_PATH_BYTES];
@@ -180,19 +193,17 @@ static enum ctl_exit run_list(struct ctl *ctl)
     struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;
     if (!known)
         return CTL_FAILED;
-    if (known->count > 0)
+    const bool json = ctl->values[LIST_JSON] != NULL;
+    if (known->count > 0 && !json)
         (void)printf("%-16s  %-20s  %-20s  %-8s  %-24s  %s\n", "KID", "FROM", "UNTIL", "STATE", "ISSUER", "FILE");
-    else
-        (void)printf("%s: no key is trusted here\n", folder);
+    else if (!json)
+        lang_print(stdout, ctl->lang, "key.none", "folder", folder, NULL);
     for (int i = 0; i < known->count; i++)
-        print_key(&known->keys[i], ctl->now_s);
+        (json ? print_key_json : print_key)(&known->keys[i], ctl->now_s);
     if (known->bad > 0)
-        result = ctl_fail(ctl, CTL_FAILED,
-                          "%d of the files can't be used (see above), so no lane starts with this folder", known->bad);
+        result = ctl_complain(ctl, CTL_FAILED, "key.files_bad", "count", LANG_N(known->bad), NULL);
     else if (known->count > CREDENTIAL_TRUST_KEYS_MAX)
-        result = ctl_fail(ctl, CTL_FAILED,
-                          "more than %d keys, so no lane starts with this folder; `key retire --remove` old ones",
-                          CREDENTIAL_TRUST_KEYS_MAX);
+        result = ctl_complain(ctl, CTL_FAILED, "key.too_many", "most", LANG_N(CREDENTIAL_TRUST_KEYS_MAX), NULL);
     if (warn_of_secrets(folder) > 0)
         result = CTL_FAILED;
     free(known);
@@ -224,24 +235,18 @@ static enum ctl_exit check_trust(struct ctl *ctl, const struct known_keys *known
     const struct known *same = find_kid(known, key->kid);
     *ret_already = false;
     if (known->bad > 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: mend or remove the files above first: no lane starts with them",
-                        known->folder);
+        return ctl_complain(ctl, CTL_FAILED, "key.mend", "folder", known->folder, NULL);
     if (same && memcmp(same->key.key, key->key, sizeof(key->key)) == 0) {
-        (void)printf("%s is trusted already (%s/%s); its times and issuer stay as they are\n", key->kid, known->folder,
-                     same->name);
+        lang_print(stdout, ctl->lang, "key.known", "kid", key->kid, "folder", known->folder, "file", same->name, NULL);
         *ret_already = true;
         return CTL_OK;
     }
     if (same)
-        return ctl_fail(
-            ctl, CTL_FAILED,
-            "kid '%s' is that of another key already (%s/%s): nothing was installed. Ask the issuer which is right; "
-            "a new key gets a new kid",
-            key->kid, known->folder, same->name);
+        return ctl_complain(ctl, CTL_FAILED, "key.kid_taken", "kid", key->kid, "folder", known->folder,
+                            "file", same->name, NULL);
     if (known->count >= CREDENTIAL_TRUST_KEYS_MAX)
-        return ctl_fail(ctl, CTL_FAILED,
-                        "%s holds %d keys, and no more are allowed; `key retire KID --remove` one out of use",
-                        known->folder, CREDENTIAL_TRUST_KEYS_MAX);
+        return ctl_complain(ctl, CTL_FAILED, "key.full", "folder", known->folder,
+                            "count", LANG_N(CREDENTIAL_TRUST_KEYS_MAX), NULL);
     return CTL_OK;
 }
 
@@ -249,16 +254,17 @@ static enum ctl_exit install_key(struct ctl *ctl, const char *folder, const stru
 {
     char path[PASS_PATH_BYTES], issuer[80];
     if (pass_join(folder, key->kid, ".pub", path) < 0)
-        return ctl_fail(ctl, CTL_USAGE, "--trust: the path is too long");
+        return ctl_complain(ctl, CTL_USAGE, "key.trust_too_long", NULL);
     const int error = key_file_write(path, false, key);
     if (error < 0)
         return pass_fail_write(ctl, path, error);
-    (void)printf("%s of issuer %s is trusted now: %s\n", key->kid,
-                 key->issuer[0] != '\0' ? printable(key->issuer, issuer, sizeof(issuer)) : "(any)", path);
+    lang_print(stdout, ctl->lang, "key.trusted", "kid", key->kid,
+               "issuer", key->issuer[0] != '\0' ? printable(key->issuer, issuer, sizeof(issuer)) : "(any)",
+               "file", path, NULL);
     if (strcmp(state_of(key, ctl->now_s), "current") != 0)
         (void)printf("Mind that this key is %s by its own times.\n",
                      key->from_s != 0 && ctl->now_s < key->from_s ? "not valid yet" : "no longer valid");
-    (void)printf(TELL_LANES);
+    lang_print(stdout, ctl->lang, "key.tell_lanes", NULL);
     return CTL_OK;
 }
 
@@ -268,15 +274,9 @@ static enum ctl_exit run_trust(struct ctl *ctl)
     struct key_file key;
     bool already;
     if (holds_secret(ctl->operand))
-        return ctl_fail(
-            ctl, CTL_FAILED,
-            "%s is a SECRET key. NOTHING was installed.\n"
-            "A secret key belongs on the issuer's machine alone: a gate only needs the public file (.pub) that was\n"
-            "made with it, and whoever reads a gate's card or disk could sign passes for anybody. If this file is\n"
-            "only a copy, delete it here; if others may have seen it, retire the key and make a new one.",
-            ctl->operand);
+        return ctl_complain(ctl, CTL_FAILED, "key.secret_given", "file", ctl->operand, NULL);
     if (key_file_read(ctl->operand, false, &key, stderr) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the public key can't be used (see above)");
+        return ctl_complain(ctl, CTL_FAILED, "key.public_bad", NULL);
     enum ctl_exit result = pass_trust_folder(ctl, ctl->values[TRUST_TRUST], folder);
     struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;
     if (!known)
@@ -312,15 +312,14 @@ static const struct ctl_option RETIRE_OPTIONS[] = {
 static enum ctl_exit remove_key(struct ctl *ctl, const char *folder, const char *path)
 {
     if (unlink(path) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: can't be removed: %s", path, strerror(errno));
+        return ctl_complain(ctl, CTL_FAILED, "key.not_removed", "file", path, "why", strerror(errno), NULL);
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const bool kept = fd < 0 || fsync(fd) == 0 || errno == EINVAL; /* EINVAL: this file system needs no such thing */
     if (fd >= 0)
         (void)close(fd); /* only read */
     if (!kept)
-        return ctl_fail(ctl, CTL_FAILED, "%s: removed, but the disk may forget it: %s", path, strerror(errno));
-    (void)printf("%s is no longer trusted: every pass that it signed is refused from the lanes' next start on\n",
-                 ctl->operand);
+        return ctl_complain(ctl, CTL_FAILED, "key.removal_unsure", "file", path, "why", strerror(errno), NULL);
+    lang_print(stdout, ctl->lang, "key.removed", "kid", ctl->operand, NULL);
     return CTL_OK;
 }
 
@@ -328,15 +327,13 @@ static enum ctl_exit end_key(struct ctl *ctl, const char *path, const struct key
 {
     char when[32], before[32];
     if (key->from_s != 0 && until_s < key->from_s)
-        return ctl_fail(ctl, CTL_USAGE, "%s: %s is before the key's beginning, %s; to be rid of it take --remove", path,
-                        format_time(until_s, when), format_time(key->from_s, before));
+        return ctl_complain(ctl, CTL_USAGE, "key.end_too_early", "file", path, "end", format_time(until_s, when),
+                            "begin", format_time(key->from_s, before), NULL);
     const int error = key_file_set_until(path, until_s);
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: can't be changed: %s", path, strerror(-error));
-    (void)printf(
-        "%s signs until %s (before: %s)\nPasses dated up to then stay good until they expire. If the secret key was "
-        "stolen, that is not enough, for\na thief writes any date: take --remove.\n",
-        key->kid, format_time(until_s, when), key->until_s != 0 ? format_time(key->until_s, before) : "no end");
+        return ctl_complain(ctl, CTL_FAILED, "key.not_changed", "file", path, "why", strerror(-error), NULL);
+    lang_print(stdout, ctl->lang, "key.ends", "kid", key->kid, "until", format_time(until_s, when),
+               "before", key->until_s != 0 ? format_time(key->until_s, before) : say(ctl->lang, "key.no_end"), NULL);
     return CTL_OK;
 }
 
@@ -345,12 +342,12 @@ static enum ctl_exit retire_known(struct ctl *ctl, const struct known_keys *know
     const struct known *one = find_kid(known, ctl->operand);
     char path[PASS_PATH_BYTES], buffer[80];
     if (!one || pass_join(known->folder, one->name, "", path) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "no key '%s' in %s; `qrgatectl key list` shows them",
-                        printable(ctl->operand, buffer, sizeof(buffer)), known->folder);
+        return ctl_complain(ctl, CTL_FAILED, "key.unknown", "kid", printable(ctl->operand, buffer, sizeof(buffer)),
+                            "folder", known->folder, NULL);
     const enum ctl_exit result =
         ctl->values[RETIRE_REMOVE] ? remove_key(ctl, known->folder, path) : end_key(ctl, path, &one->key, until_s);
     if (result == CTL_OK)
-        (void)printf(TELL_LANES);
+        lang_print(stdout, ctl->lang, "key.tell_lanes", NULL);
     return result;
 }
 
@@ -360,9 +357,10 @@ static enum ctl_exit run_retire(struct ctl *ctl)
     char folder[PASS_PATH_BYTES], buffer[80];
     int64_t until_s = ctl->now_s;
     if ((at != NULL) + (ctl->values[RETIRE_NOW] != NULL) + (ctl->values[RETIRE_REMOVE] != NULL) > 1)
-        return ctl_fail(ctl, CTL_USAGE, "only one of --at, --now and --remove is allowed");
+        return ctl_complain(ctl, CTL_USAGE, "key.retire_one", NULL);
     if (at && !parse_time(at, &until_s))
-        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, printable(at, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "option.at", "value", printable(at, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.time"), NULL);
     enum ctl_exit result = pass_trust_folder(ctl, ctl->values[RETIRE_TRUST], folder);
     struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;
     if (!known)

@@ -4,7 +4,8 @@
 #define CTL_PASS_H
 
 #include "daemon/ctl/ctl.h"
-#include "daemon/ctl/qr_card.h"
+#include "daemon/ctl/print/qr_card.h"
+#include "daemon/settings/key_file.h"
 
 enum { PASS_PATH_BYTES = 1024 };
 
@@ -14,6 +15,14 @@ enum ctl_exit pass_trust_folder(struct ctl *ctl, const char *option, char ret_fo
 int pass_join(const char *folder, const char *name, const char *ending, char ret_path[PASS_PATH_BYTES]);
 /* After key_file_write(). (key.c) */
 enum ctl_exit pass_fail_write(const struct ctl *ctl, const char *path, int error);
+
+/* Where the two files of a new pair of keys go: `out` is a file, and `pub` the other one, or a folder for KID.key and KID.pub.
+ * (key.c) */
+enum ctl_exit pass_pair_paths(const struct ctl *ctl, const char *kid, const char *out, const char *pub,
+                              char secret[PASS_PATH_BYTES], char public[PASS_PATH_BYTES]);
+/* Both files or none. */
+enum ctl_exit pass_write_pair(const struct ctl *ctl, const struct key_file *secret, const struct key_file *public,
+                              const char *secret_path, const char *public_path);
 
 /* --subject of a pass: a number in one of the register's forms, or a word of the issuer's own. A wrong one is a usage
  * error. (token.c) */

@@ -34,9 +34,7 @@ static enum ctl_exit read_id_of_code(struct ctl *ctl, const char *code, uint8_t 
     sodium_memzero(&credential, sizeof(credential)); /* a name and a number */
     if (found)
         return CTL_OK;
-    return ctl_fail(ctl, CTL_FAILED,
-                    "the code can't be read as a token: %s; give all of it, in single quotes, from QG1: on",
-                    detail[0] ? detail : "it has no id");
+    return ctl_complain(ctl, CTL_FAILED, "revoke.no_token", "why", detail[0] ? detail : say(ctl->lang, "revoke.no_id"), NULL);
 }
 
 static enum ctl_exit read_operand(struct ctl *ctl, struct revocation *ret)
@@ -45,7 +43,7 @@ static enum ctl_exit read_operand(struct ctl *ctl, struct revocation *ret)
     const char *text = ctl->operand;
     char line[TOKEN_TEXT_BYTES + 2] = "", buffer[80];
     if (from_stdin && !fgets(line, sizeof(line), stdin))
-        return ctl_fail(ctl, CTL_FAILED, "stdin: no line could be read; " ALLOWED_OPERAND);
+        return ctl_complain(ctl, CTL_FAILED, "revoke.no_line", "allowed", say(ctl->lang, "allowed.token"), NULL);
     if (from_stdin) {
         line[strcspn(line, "\r\n")] = '\0';
         text = line;
@@ -54,8 +52,9 @@ static enum ctl_exit read_operand(struct ctl *ctl, struct revocation *ret)
     if (strncmp(text, "QG1:", 4) == 0)
         result = read_id_of_code(ctl, text, ret->token_id);
     else if (!parse_token_id(text, ret->token_id))
-        result = ctl_fail(ctl, from_stdin ? CTL_FAILED : CTL_USAGE, "'%s': " ALLOWED_OPERAND,
-                          printable(text, buffer, sizeof(buffer)));
+        result = ctl_complain(ctl, from_stdin ? CTL_FAILED : CTL_USAGE, "revoke.operand",
+                              "value", printable(text, buffer, sizeof(buffer)), "allowed", say(ctl->lang,
+                              "allowed.token"), NULL);
     sodium_memzero(line, sizeof(line));
     return result;
 }
@@ -66,10 +65,11 @@ static enum ctl_exit read_time(struct ctl *ctl, int64_t *ret_s)
     char buffer[80], future[128];
     *ret_s = ctl->now_s;
     if (text && !parse_time(text, ret_s))
-        return ctl_fail(ctl, CTL_USAGE, "--at '%s': " ALLOWED_TIME, printable(text, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "option.at", "value", printable(text, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.time"), NULL);
     if (*ret_s > ctl->now_s + CTL_FUTURE_TOLERATED_S)
-        return ctl_fail(ctl, CTL_USAGE, "--at '%s': %s", printable(text, buffer, sizeof(buffer)),
-                        format_future(ctl->now_s, future, sizeof(future)));
+        return ctl_complain(ctl, CTL_USAGE, "option.at", "value", printable(text, buffer, sizeof(buffer)),
+                            "allowed", format_future(ctl->now_s, future, sizeof(future)), NULL);
     return CTL_OK;
 }
 
@@ -90,12 +90,10 @@ static enum ctl_exit write_revocation(struct ctl *ctl, const struct revocation *
     if (error == 0)
         error = database_run(db, "COMMIT");
     if (error < 0)
-        result = ctl_fail(ctl, CTL_FAILED, "the register can't be written: %s%s", strerror(-error),
-                          error == -EBUSY ? "; another program holds it: try again" : "");
+        result = ctl_complain(ctl, CTL_FAILED, "register.unwritable_now", "why", strerror(-error),
+                              "remedy", error == -EBUSY ? say(ctl->lang, "fix.busy") : "", NULL);
     else if (!taken)
-        result = ctl_fail(ctl, CTL_FAILED,
-                          "the register has a newer entry for this token, or a revocation of the same second; nothing "
-                          "was changed");
+        result = ctl_complain(ctl, CTL_FAILED, "revoke.newer", NULL);
     if (!sqlite3_get_autocommit(db))
         (void)database_run(db, "ROLLBACK"); /* the first error is the one to tell */
     register_writer_close(&writer);
@@ -113,9 +111,9 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result == CTL_OK)
         result = write_revocation(ctl, &revocation);
     if (result == CTL_OK)
-        (void)printf("%s %s at %s\n", revocation.lifted ? "lifted the revocation of" : "revoked",
-                     sodium_bin2hex(hex, sizeof(hex), revocation.token_id, CREDENTIAL_TOKEN_ID_BYTES),
-                     format_time(revocation.revoked_at_s, when));
+        lang_print(stdout, ctl->lang, revocation.lifted ? "revoke.lifted" : "revoke.done", "token",
+                   sodium_bin2hex(hex, sizeof(hex), revocation.token_id, CREDENTIAL_TOKEN_ID_BYTES), "time",
+                   format_time(revocation.revoked_at_s, when), NULL);
     return result;
 }
 

@@ -20,7 +20,7 @@ static const struct ctl_option PROVISION_OPTIONS[] = {
     [PROVISION_SUBJECT] = { "subject", "SUBJECT", true,
                             "whose: cccd:NUMBER, cmnd:, bhyt:, qid:, badge:, as the register knows them" },
     [PROVISION_VALID] = { "valid", "TIME", true, "for how long from now: 72h, 30d" },
-    [PROVISION_OUT] = { "out", "FILE", false, "a picture (.svg, .png, .txt) instead of the text" },
+    [PROVISION_OUT] = { "out", "FILE", false, "a picture (.svg, .pdf, .png, .txt) instead of the text" },
     { NULL, NULL, false, NULL },
 };
 
@@ -70,7 +70,7 @@ static enum ctl_exit run_provision(struct ctl *ctl)
         .code = text, .title = "", .line = "SECRET: for its holder's phone alone", .robust = false
     };
     if (length < 0)
-        result = ctl_fail(ctl, CTL_FAILED, "the provisioning can't be written: %s", strerror(-length));
+        result = ctl_complain(ctl, CTL_FAILED, "rotating.provision_unwritable", "why", strerror(-length), NULL);
     else
         result = pass_put(ctl, ctl->values[PROVISION_OUT], &card);
     if (result == CTL_OK)
@@ -115,7 +115,7 @@ static enum ctl_exit demo_write(struct demo *demo, int64_t step)
 {
     const int length = rotating_write(&demo->holder, step, demo->text, sizeof(demo->text));
     if (length < 0)
-        return ctl_fail(demo->ctl, CTL_FAILED, "the code can't be written: %s", strerror(-length));
+        return ctl_complain(demo->ctl, CTL_FAILED, "rotating.unwritable", "why", strerror(-length), NULL);
     demo->shown_step = step;
     return CTL_OK;
 }
@@ -125,8 +125,7 @@ static enum ctl_exit demo_holder(struct demo *demo)
     struct ctl *ctl = demo->ctl;
     char code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2], when[32];
     if ((ctl->values[DEMO_CODE] != NULL) == (ctl->values[DEMO_SUBJECT] != NULL))
-        return ctl_fail(ctl, CTL_USAGE,
-                        "one of --code and --subject is needed; see: qrgatectl token rotate-demo --help");
+        return ctl_complain(ctl, CTL_USAGE, "rotating.one_of", NULL);
     if (ctl->values[DEMO_SUBJECT])
         return make_holder(ctl, ctl->values[DEMO_SUBJECT], DEMO_VALID_S, &demo->holder);
     if (!pass_code(ctl, ctl->values[DEMO_CODE], code))
@@ -134,8 +133,7 @@ static enum ctl_exit demo_holder(struct demo *demo)
     const int error = rotating_provision_read(code, &demo->holder);
     sodium_memzero(code, sizeof(code));
     if (error < 0)
-        return ctl_fail(ctl, CTL_USAGE,
-                        "--code: allowed is the whole text QGS1:… of `token provision`, spaces and all");
+        return ctl_complain(ctl, CTL_USAGE, "rotating.code", NULL);
     if (demo->holder.expires_at_s <= ctl->now_s)
         (void)fprintf(stderr, "This pass expired %s; a gate refuses it.\n",
                       format_time(demo->holder.expires_at_s, when));
@@ -159,8 +157,8 @@ static enum ctl_exit demo_once(struct demo *demo)
     int64_t step = demo->ctl->now_s / ROTATING_STEP_S;
     char buffer[80];
     if (step_text && !read_step(step_text, &step))
-        return ctl_fail(demo->ctl, CTL_USAGE, "--step '%s': allowed is an integer from 1 to 8446743359",
-                        printable(step_text, buffer, sizeof(buffer)));
+        return ctl_complain(demo->ctl, CTL_USAGE, "rotating.step",
+                            "value", printable(step_text, buffer, sizeof(buffer)), NULL);
     const enum ctl_exit result = demo_write(demo, step);
     if (result == CTL_OK)
         (void)puts(demo->text);
@@ -189,12 +187,12 @@ static enum ctl_exit demo_turn(struct demo *demo)
         (void)fputs("\x1b[H\x1b[2J", stdout); /* home, clear */
         const int error = qr_card_print(&card, QR_TEXT, stdout);
         if (error < 0)
-            return ctl_fail(demo->ctl, CTL_FAILED, "the code can't be drawn: %s", strerror(-error));
+            return ctl_complain(demo->ctl, CTL_FAILED, "rotating.undrawable", "why", strerror(-error), NULL);
     }
     if (demo->on_terminal)
         show_countdown(demo, now_s);
     if (fflush(stdout) != 0)
-        return ctl_fail(demo->ctl, CTL_FAILED, "the output can't be written: %s", strerror(errno));
+        return ctl_complain(demo->ctl, CTL_FAILED, "main.output_failed", "why", strerror(errno), NULL);
     return CTL_OK;
 }
 
@@ -210,11 +208,12 @@ static enum ctl_exit demo_loop(struct demo *demo, int signal_fd, int timer_fd)
 {
     struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN }, { .fd = timer_fd, .events = POLLIN } };
     enum ctl_exit result =
-        start_timer(timer_fd) < 0 ? ctl_fail(demo->ctl, CTL_FAILED, "no timer: %s", strerror(errno)) : demo_turn(demo);
+        start_timer(timer_fd) < 0 ? ctl_complain(demo->ctl, CTL_FAILED, "rotating.timer", "why", strerror(errno),
+                                                 NULL) : demo_turn(demo);
     uint64_t ticks;
     while (result == CTL_OK && poll(fds, 2, -1) >= 0 && fds[0].revents == 0) {
         if (read(timer_fd, &ticks, sizeof(ticks)) < 0 && (errno != ECANCELED || start_timer(timer_fd) < 0))
-            result = ctl_fail(demo->ctl, CTL_FAILED, "the timer fails: %s", strerror(errno));
+            result = ctl_complain(demo->ctl, CTL_FAILED, "rotating.timer_failed", "why", strerror(errno), NULL);
         else
             result = demo_turn(demo);
     }
@@ -229,10 +228,10 @@ static enum ctl_exit demo_run(struct demo *demo)
     (void)sigaddset(&ending, SIGTERM);
     (void)sigaddset(&ending, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &ending, NULL) < 0)
-        return ctl_fail(demo->ctl, CTL_FAILED, "signals can't be awaited: %s", strerror(errno));
+        return ctl_complain(demo->ctl, CTL_FAILED, "rotating.signals", "why", strerror(errno), NULL);
     const int signal_fd = signalfd(-1, &ending, SFD_CLOEXEC), timer_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC);
     enum ctl_exit result = signal_fd < 0 || timer_fd < 0
-                               ? ctl_fail(demo->ctl, CTL_FAILED, "no timer or signals: %s", strerror(errno))
+                               ? ctl_complain(demo->ctl, CTL_FAILED, "rotating.timer", "why", strerror(errno), NULL)
                                : demo_loop(demo, signal_fd, timer_fd);
     if (demo->on_terminal)
         (void)fputs("\x1b[H\x1b[2J", stdout); /* a pass isn't left on the screen */

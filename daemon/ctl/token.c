@@ -15,6 +15,7 @@
 #include "daemon/credential/utf8.h"
 #include "daemon/ctl/pass.h"
 #include "daemon/settings/key_file.h"
+#include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
 
 #define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
@@ -43,9 +44,8 @@ enum ctl_exit pass_subject(const struct ctl *ctl, const char *text, char ret_sub
     if (subject_read(text, strlen(text), ret_subject))
         return CTL_OK;
     if (!is_own_word(text))
-        return ctl_fail(ctl, CTL_USAGE,
-                        "--subject '%s': " SUBJECT_ALLOWED ", or up to 71 printable ASCII characters without spaces",
-                        printable(text, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "token.subject", "value", printable(text, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.subject"), NULL);
     (void)strcpy(ret_subject, text); /* length checked above */
     return CTL_OK;
 }
@@ -55,7 +55,8 @@ enum ctl_exit pass_valid(const struct ctl *ctl, const char *text, int64_t *ret_s
     char buffer[80];
     if (parse_duration(text, ret_s))
         return CTL_OK;
-    return ctl_fail(ctl, CTL_USAGE, "--valid '%s': " ALLOWED_VALID, printable(text, buffer, sizeof(buffer)));
+    return ctl_complain(ctl, CTL_USAGE, "token.valid", "value", printable(text, buffer, sizeof(buffer)),
+                        "allowed", say(ctl->lang, "allowed.valid"), NULL);
 }
 
 enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_card *card)
@@ -70,10 +71,10 @@ enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_c
     if (!qr_format_from_name(out, &format, &to_stdout))
         return ctl_fail(ctl, CTL_USAGE, "--out '%s': " QR_ALLOWED_OUT, printable(out, buffer, sizeof(buffer)));
     if (to_stdout && format == QR_PNG && isatty(STDOUT_FILENO) == 1)
-        return ctl_fail(ctl, CTL_USAGE, "--out png: a terminal can't show a PNG; send it somewhere, or take --out txt");
+        return ctl_complain(ctl, CTL_USAGE, "token.png_terminal", NULL);
     const int error = to_stdout ? qr_card_print(card, format, stdout) : qr_card_write(card, format, out);
     if (error < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s: can't be written: %s", out, strerror(-error));
+        return ctl_complain(ctl, CTL_FAILED, "file.unwritable", "file", out, "why", strerror(-error), NULL);
     return CTL_OK;
 }
 
@@ -96,8 +97,8 @@ bool pass_code(const struct ctl *ctl, const char *operand, char ret_code[CREDENT
     }
     ret_code[0] = '\0';
     if (!fgets(ret_code, (int)room, stdin)) {
-        (void)ctl_fail(ctl, CTL_FAILED, "no code on standard input%s%s", ferror(stdin) ? ": " : "",
-                       ferror(stdin) ? strerror(errno) : "");
+        (void)ctl_complain(ctl, CTL_FAILED, "token.no_input", "why_before", ferror(stdin) ? ": " : "",
+                           "why", ferror(stdin) ? strerror(errno) : "", NULL);
         return false;
     }
     ret_code[strcspn(ret_code, "\r\n")] = '\0'; /* never a space: it is a digit of Base45 */
@@ -115,7 +116,7 @@ static const struct ctl_option ISSUE_OPTIONS[] = {
     [ISSUE_VALID] = { "valid", "TIME", true, "for how long from now: 30m, 72h, 14d" },
     [ISSUE_NAME] = { "name", "NAME", false, "the person's name, shown to staff; makes the code larger" },
     [ISSUE_GROUP] = { "group", "GROUP", false, "whose schedule holds, as the gate's configuration calls it" },
-    [ISSUE_OUT] = { "out", "FILE", false, "a picture (.svg, .png, .txt) instead of the code's text" },
+    [ISSUE_OUT] = { "out", "FILE", false, "a picture (.svg, .pdf, .png, .txt) instead of the code's text" },
     { NULL, NULL, false, NULL },
 };
 
@@ -137,16 +138,17 @@ static enum ctl_exit read_claims(struct ctl *ctl, struct token_claims *ret)
     if (result != CTL_OK)
         return result;
     if (!parse_status(status, &ret->status))
-        return ctl_fail(ctl, CTL_USAGE, "--status '%s': " ALLOWED_STATUS, printable(status, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "token.status", "value", printable(status, buffer, sizeof(buffer)),
+                            "allowed", say(ctl->lang, "allowed.status"), NULL);
     result = pass_valid(ctl, ctl->values[ISSUE_VALID], &valid_s);
     if (result != CTL_OK)
         return result;
     if (!fits_plain(name, sizeof(ret->name)))
-        return ctl_fail(ctl, CTL_USAGE, "--name '%s': allowed is UTF-8 text of up to %d bytes",
-                        printable(name, buffer, sizeof(buffer)), CREDENTIAL_NAME_BYTES - 1);
+        return ctl_complain(ctl, CTL_USAGE, "token.name", "value", printable(name, buffer, sizeof(buffer)),
+                            "most", LANG_N(CREDENTIAL_NAME_BYTES - 1), NULL);
     if (!fits_plain(group, sizeof(ret->group)))
-        return ctl_fail(ctl, CTL_USAGE, "--group '%s': allowed is UTF-8 text of up to %d bytes",
-                        printable(group, buffer, sizeof(buffer)), CREDENTIAL_GROUP_BYTES - 1);
+        return ctl_complain(ctl, CTL_USAGE, "token.group", "value", printable(group, buffer, sizeof(buffer)),
+                            "most", LANG_N(CREDENTIAL_GROUP_BYTES - 1), NULL);
     (void)strcpy(ret->name, name); /* lengths checked above */
     (void)strcpy(ret->group, group);
     ret->issued_at_s = ctl->now_s;
@@ -159,11 +161,11 @@ static enum ctl_exit check_key_time(const struct ctl *ctl, const struct key_file
 {
     char when[32];
     if (key->from_s != 0 && ctl->now_s < key->from_s)
-        return ctl_fail(ctl, CTL_FAILED, "the key '%s' is not valid before %s; is this machine's clock right?",
-                        key->kid, format_time(key->from_s, when));
+        return ctl_complain(ctl, CTL_FAILED, "token.key_too_early", "kid", key->kid,
+                            "time", format_time(key->from_s, when), NULL);
     if (key->until_s != 0 && ctl->now_s > key->until_s)
-        return ctl_fail(ctl, CTL_FAILED, "the key '%s' was valid until %s; make a new one with `key new`", key->kid,
-                        format_time(key->until_s, when));
+        return ctl_complain(ctl, CTL_FAILED, "token.key_ended", "kid", key->kid,
+                            "time", format_time(key->until_s, when), NULL);
     return CTL_OK;
 }
 
@@ -177,7 +179,7 @@ static enum ctl_exit run_issue(struct ctl *ctl)
     if (result != CTL_OK)
         return result;
     if (key_file_read(ctl->values[ISSUE_KEY], true, &key, stderr) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the secret key can't be used (see above)");
+        return ctl_complain(ctl, CTL_FAILED, "key.secret_bad", NULL);
     result = check_key_time(ctl, &key);
     /* a pass must name an issuer; a key written by hand may have none */
     (void)snprintf(claims.issuer, sizeof(claims.issuer), "%s", key.issuer[0] ? key.issuer : key.kid);
@@ -188,7 +190,7 @@ static enum ctl_exit run_issue(struct ctl *ctl)
     if (result != CTL_OK)
         return result;
     if (length < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the pass can't be written: %s", strerror(-length));
+        return ctl_complain(ctl, CTL_FAILED, "token.unwritable", "why", strerror(-length), NULL);
     (void)snprintf(line, sizeof(line), "valid until %s", pass_local_time(claims.expires_at_s, local));
     const struct qr_card card = { .code = text, .title = claims.name, .line = line, .robust = true };
     return pass_put(ctl, ctl->values[ISSUE_OUT], &card);
@@ -200,7 +202,7 @@ const struct ctl_command CTL_TOKEN_ISSUE = {
     .details =
         "Example: qrgatectl token issue --key office.key --subject cccd:022199012345 --status green --valid 72h \\\n"
         "           --name \"Thu Do\" --out card.svg\n"
-        "The SVG shows name and validity too. Without --out the text is printed, for another program to draw.\n",
+        "SVG and PDF show name and validity too. Without --out the text is printed, for another program to draw.\n",
     .options = ISSUE_OPTIONS,
     .run = run_issue,
 };
@@ -222,20 +224,22 @@ static bool has_config(const struct ctl *ctl)
 static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credential_trust *ret)
 {
     char folder[PASS_PATH_BYTES];
-    uint8_t site_key[32];
+    struct site_keys keys;
     enum ctl_exit result = CTL_OK;
     memset(ret, 0, sizeof(*ret));
     if (rotating && (ctl->site_key || has_config(ctl))) {
-        result = ctl_load_site_key(ctl, site_key);
+        result = ctl_load_site_keys(ctl, &keys);
         if (result == CTL_OK) {
-            rotating_key_from_site_key(site_key, ret->rotation_key);
+            rotating_key_from_site_key(keys.current, ret->rotation_key);
+            rotating_key_from_site_key(keys.old, ret->old_rotation_key);
             ret->has_rotation_key = true;
+            ret->has_old_rotation_key = keys.has_old;
         }
-        sodium_memzero(site_key, sizeof(site_key));
+        sodium_memzero(&keys, sizeof(keys));
     } else if (!rotating && (ctl->values[SHOW_TRUST] || has_config(ctl))) {
         result = pass_trust_folder(ctl, ctl->values[SHOW_TRUST], folder);
         if (result == CTL_OK && trust_folder_load(folder, ret, stderr) < 0)
-            result = ctl_fail(ctl, CTL_FAILED, "%s: the trusted keys can't be used (see above)", folder);
+            result = ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
     }
     ret->explain = true;
     return result;
@@ -322,7 +326,7 @@ static enum ctl_exit show_provision(struct ctl *ctl, const char *code)
     struct rotating_holder holder;
     uint8_t id[CREDENTIAL_TOKEN_ID_BYTES];
     if (rotating_provision_read(code, &holder) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "the provisioning text QGS1: is broken; copy it again, spaces and all");
+        return ctl_complain(ctl, CTL_FAILED, "token.provision_broken", NULL);
     (void)printf("%-10s provisioning of a rotating token: a SECRET, no pass to be shown at a gate\n", "kind");
     show_text("subject", holder.subject);
     show_time("expires", holder.expires_at_s, holder.expires_at_s <= ctl->now_s ? "; EXPIRED" : "");
@@ -343,13 +347,13 @@ static enum ctl_exit run_show(struct ctl *ctl)
         return show_provision(ctl, code);
     const bool rotating = rotating_recognises((const uint8_t *)code, strlen(code));
     if (!rotating && !token_recognises((const uint8_t *)code, strlen(code)))
-        return ctl_fail(ctl, CTL_FAILED, "this is no token (QG1:…); for other codes: qrgatectl code explain");
+        return ctl_complain(ctl, CTL_FAILED, "token.none", NULL);
     enum ctl_exit result = load_trust(ctl, rotating, &trust);
     if (result != CTL_OK)
         goto end;
     credential_read((const uint8_t *)code, strlen(code), &trust, &c);
     if (c.fault == CREDENTIAL_FAULT_MALFORMED || c.fault == CREDENTIAL_FAULT_UNSUPPORTED) {
-        result = ctl_fail(ctl, CTL_FAILED, "the token is broken: %s", c.detail);
+        result = ctl_complain(ctl, CTL_FAILED, "token.broken", "why", c.detail, NULL);
         goto end;
     }
     show_text("kind", credential_kind_name(c.kind));
@@ -359,6 +363,7 @@ static enum ctl_exit run_show(struct ctl *ctl)
     result = show_signature(&c, rotating ? trust.has_rotation_key : ctl->values[SHOW_TRUST] || has_config(ctl));
 end:
     sodium_memzero(trust.rotation_key, sizeof(trust.rotation_key));
+    sodium_memzero(trust.old_rotation_key, sizeof(trust.old_rotation_key));
     trust_folder_free(&trust);
     return result;
 }

@@ -183,3 +183,12 @@ const char *format_time(int64_t at_s, char buffer[32])
         (void)snprintf(buffer, 32, "%lld", (long long)at_s); /* a year with five digits */
     return buffer;
 }
+
+const char *format_local(int64_t at_s, char buffer[48])
+{
+    struct tm parts;
+    const time_t at = (time_t)at_s;
+    if (!localtime_r(&at, &parts) || strftime(buffer, 48, "%Y-%m-%d %H:%M:%S %z", &parts) == 0)
+        (void)snprintf(buffer, 48, "%lld", (long long)at_s); /* a year with five digits */
+    return buffer;
+}

@@ -102,7 +102,24 @@ struct walk {
     struct purged_range range; /* the next one, when has_range */
     bool has_range;
     int64_t expected_seq;
+    const struct journal_head *heads; /* those not come to yet */
+    size_t head_count;
 };
+
+/* The row or range's end that the walk has come to: the heads up to there. 0; 1: broken. */
+static int pass_heads(struct walk *walk, int64_t seq, const uint8_t hash[CHAIN_HASH_BYTES])
+{
+    struct chain_report *report = walk->report;
+    for (; walk->head_count > 0 && walk->heads->seq <= seq; walk->heads++, walk->head_count--) {
+        if (walk->heads->seq < seq)
+            report->heads_purged++;
+        else if (memcmp(walk->heads->hash, hash, CHAIN_HASH_BYTES) == 0)
+            report->heads_held++;
+        else
+            return broken(report, seq, "another row was there when its hash was published: the journal was written anew");
+    }
+    return 0;
+}
 
 static int next_range(struct walk *walk)
 {
@@ -140,7 +157,9 @@ static int pass_ranges(struct walk *walk)
         report->purged_ranges++;
         memcpy(report->last_hash, walk->range.hash, CHAIN_HASH_BYTES);
         walk->expected_seq = walk->range.last_seq + 1;
-        result = next_range(walk);
+        result = pass_heads(walk, walk->range.last_seq, walk->range.hash);
+        if (result == 0)
+            result = next_range(walk);
     }
     return result;
 }
@@ -186,7 +205,7 @@ static int check_row(const struct stored_event *row, void *userdata)
     walk->expected_seq++;
     report->rows++;
     report->erased += row->erased;
-    return 0;
+    return pass_heads(walk, row->event.seq, hash);
 }
 
 /* Rows and ranges as they were at one moment: the daemon may be purging. */
@@ -204,13 +223,35 @@ static int verify(sqlite3 *db, struct walk *walk)
         if (result == 0) /* it is never purged */
             result = broken(walk->report, walk->expected_seq, "the newest row is missing");
     }
+    if (result == 0 && walk->head_count > 0)
+        result = broken(walk->report, walk->expected_seq, "the newest rows were cut off: row %lld was published",
+                        (long long)walk->heads[walk->head_count - 1].seq);
     return result;
+}
+
+int chain_read_head(sqlite3_stmt *statement, struct journal_head *ret)
+{
+    const int code = sqlite3_step(statement);
+    const int result = code == SQLITE_ROW ? column_blob(statement, 1, ret->hash, sizeof(ret->hash)) : database_error(code);
+    ret->seq = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    statement_end(statement);
+    return result < 0 ? result : code == SQLITE_ROW ? 1 : 0;
 }
 
 int chain_verify(sqlite3 *db, const uint8_t site_key[32], struct chain_report *ret_report)
 {
+    return chain_verify_heads(db, site_key, NULL, 0, ret_report);
+}
+
+int chain_verify_heads(sqlite3 *db, const uint8_t site_key[32], const struct journal_head *heads, size_t count,
+                       struct chain_report *ret_report)
+{
     uint8_t key[CHAIN_HASH_BYTES];
-    struct walk walk = { .report = ret_report, .key = site_key ? key : NULL, .expected_seq = 1 };
+    struct walk walk = { .report = ret_report, .key = site_key ? key : NULL, .expected_seq = 1,
+                         .heads = heads, .head_count = count };
+    for (size_t i = 0; i < count; i++)
+        if (heads[i].seq < 1 || (i > 0 && heads[i].seq < heads[i - 1].seq))
+            return -EINVAL;
     const bool alone = sqlite3_get_autocommit(db) != 0;
     *ret_report = (struct chain_report){ 0 };
     if (site_key)

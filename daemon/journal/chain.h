@@ -1,6 +1,6 @@
 /* The hash chain over the journal: each row's hash covers the row and the hash of the row before, so that a changed,
- * removed or inserted row shows. Removal of the newest rows alone can't show from within: compare the last hash with
- * a published one.
+ * removed or inserted row shows. Removal of the newest rows alone can't show from within: for that the daily head, seq
+ * and hash of the newest row, is published (topic chain_head), and whoever kept it can ask for it here.
  *
  * The row's canonical form is a series of fields, each preceded by its length in bytes (4 bytes, big-endian):
  * numbers as 8 bytes big-endian, enums as their names, texts as they are. A person enters only as SHA-256(salt ||
@@ -21,6 +21,7 @@
 #include "daemon/journal/journal.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 enum { CHAIN_HASH_BYTES = 32, CHAIN_SALT_BYTES = 16, CHAIN_FORM_FIRST = 1, CHAIN_FORM = 3 /* of new rows */ };
 
@@ -33,6 +34,7 @@ struct chain_report {
     int64_t erased;                      /* of them without their person */
     int64_t purged_rows, purged_ranges;  /* that are gone by age or for want of room */
     int64_t purged_unsent_rows;          /* … and no broker had them */
+    int64_t heads_held, heads_purged;    /* of those asked for: found; gone with their row, so not to be compared */
     int64_t broken_seq;                  /* 0 = the chain holds */
     char why[128];                       /* what is wrong at broken_seq */
     uint8_t last_hash[CHAIN_HASH_BYTES]; /* of the last row that holds; zeros when there is none */
@@ -40,5 +42,12 @@ struct chain_report {
 /* Walks the whole journal. 0: *ret_report tells; negative errno: the database couldn't be read. Without a site key
  * (NULL) the seals of purged ranges go unchecked, which proves little. */
 int chain_verify(struct sqlite3 *db, const uint8_t site_key[32], struct chain_report *ret_report);
+
+/* The same, and each head, in the order of seq, must still be there: -EINVAL where they aren't in order. */
+int chain_verify_heads(struct sqlite3 *db, const uint8_t site_key[32], const struct journal_head *heads, size_t count,
+                       struct chain_report *ret_report);
+/* The newest row. 1; 0: there is none; or negative errno. */
+int chain_read_head(struct sqlite3_stmt *statement, struct journal_head *ret);
+#define CHAIN_HEAD_SQL "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1"
 
 #endif

@@ -12,11 +12,29 @@
 
 #include "daemon/journal/database.h"
 #include "daemon/journal/register.h"
+#include "daemon/journal/tidy.h"
 
 enum { APPLICATION_ID = 0x51524754 /* "QRGT" in the file's header */, BUSY_STEP_MS = 2 };
 
 /* MIGRATIONS[n] leads from schema version n to n + 1. Never edit one that was released: append. Enums are stored by
  * name, so that a value put in the middle of an enum can't change the meaning of old rows. */
+/* Of a passage the status it was let in with: a `completed` has that of the grant or override it is bound to, an
+ * override that of the refusal it answered. */
+#define TALLY_STATUS(row)                                                                                             \
+    "CASE WHEN " row ".kind IN ('completed', 'override') THEN coalesce((SELECT CASE bound.kind WHEN 'override' THEN " \
+    "coalesce((SELECT asked.status FROM event AS asked WHERE asked.event_id = bound.bound_event_id), bound.status) "  \
+    "ELSE bound.status END FROM event AS bound WHERE bound.event_id = " row ".bound_event_id), " row ".status) "      \
+    "ELSE " row ".status END"
+/* Somebody went through: at a lane with a sensor a `completed`, without one a grant or override that no end took back. */
+#define TALLY_PASSAGE(row)            \
+    "(" row ".kind = 'completed' OR " \
+    "(" row ".kind IN ('granted', 'override') AND " row ".ending = 0))"
+
+#define TALLY_COUNT                                                                                              \
+    "INSERT INTO tally SELECT event.at_us / 900000000, event.kind, event.reason, " TALLY_STATUS("event") ", "          \
+    "event.direction, event.clock_trusted, count(*), sum(" TALLY_PASSAGE("event") "), min(event.seq), "               \
+    "max(event.seq) FROM event GROUP BY 1, 2, 3, 4, 5, 6;"
+
 static const char *const MIGRATIONS[] = {
     "CREATE TABLE event ("
     "  seq INTEGER PRIMARY KEY,"
@@ -106,6 +124,46 @@ static const char *const MIGRATIONS[] = {
      "  hash BLOB NOT NULL,"           /* the last row's */
      "  seal BLOB NOT NULL"
      ") STRICT;"),
+
+    /* whose rotating token was shown: so that one person can be exported and erased. Those from before grow old. */
+    ("ALTER TABLE rotating ADD COLUMN person TEXT NOT NULL DEFAULT '';"
+     /* the site key that hashes are made with, by its id; and those still there that were made with the one before it */
+     "CREATE TABLE site_key (key_id TEXT PRIMARY KEY, since_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+     /* moved: its number was shown since, and what was under it is under the new key's hash */
+     "CREATE TABLE old_hash (hash TEXT PRIMARY KEY, moved INTEGER NOT NULL DEFAULT 0 CHECK (moved IN (0, 1))) "
+     "STRICT, WITHOUT ROWID;"),
+
+    /* What happened in each quarter of an hour: the weekly report's figures, and, by first_seq and last_seq, the way from
+     * a time to its rows: an index on at_us would cost each event a row of its own. Kept by triggers, so in the event's
+     * transaction whoever inserts it. Outlives rows that are purged; names no person. */
+    ("CREATE TABLE tally ("
+     "  quarter INTEGER NOT NULL," /* at_us / 900 s; each zone's offset is a multiple of that */
+     "  kind TEXT NOT NULL,"
+     "  reason TEXT NOT NULL,"
+     "  status TEXT NOT NULL,"
+     "  direction TEXT NOT NULL,"
+     "  clock_trusted INTEGER NOT NULL CHECK (clock_trusted IN (0, 1)),"
+     "  events INTEGER NOT NULL,"
+     "  passages INTEGER NOT NULL,"
+     "  first_seq INTEGER NOT NULL," /* all of its rows are between these two */
+     "  last_seq INTEGER NOT NULL,"
+     "  PRIMARY KEY (quarter, kind, reason, status, direction, clock_trusted)"
+     ") STRICT, WITHOUT ROWID;"
+     TALLY_COUNT
+     "CREATE TRIGGER tally_event AFTER INSERT ON event BEGIN"
+     "  INSERT INTO tally VALUES (new.at_us / 900000000, new.kind, new.reason, " TALLY_STATUS("new") ", new.direction, "
+     "  new.clock_trusted, 1, " TALLY_PASSAGE("new") ", new.seq, new.seq) ON CONFLICT DO UPDATE SET events = events + 1, "
+     "  passages = passages + excluded.passages, first_seq = min(first_seq, excluded.first_seq), "
+     "  last_seq = max(last_seq, excluded.last_seq);"
+     "END;"
+     "CREATE TRIGGER tally_ending AFTER UPDATE OF ending ON event WHEN old.ending = 0 AND new.ending <> 0 AND "
+     "new.kind IN ('granted', 'override') BEGIN"
+     "  UPDATE tally SET passages = passages - 1 WHERE quarter = new.at_us / 900000000 AND kind = new.kind AND "
+     "  reason = new.reason AND status = " TALLY_STATUS("new") " AND direction = new.direction AND "
+     "  clock_trusted = new.clock_trusted;"
+     "END;"
+     /* Whose journal it is: a copy in the office says it by itself. */
+     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"),
 };
 _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == JOURNAL_SCHEMA_VERSION, "one migration for each version");
 
@@ -188,7 +246,7 @@ int database_tune_import(sqlite3 *db)
     return database_run(db, "PRAGMA cache_size = -131072; PRAGMA wal_autocheckpoint = 65536;");
 }
 
-static int64_t pragma_number(sqlite3 *db, const char *sql, int *error)
+int64_t database_number(sqlite3 *db, const char *sql, int *error)
 {
     sqlite3_stmt *statement = NULL;
     int64_t number = 0;
@@ -257,18 +315,34 @@ static int configure(sqlite3 *db, const char *path, char *why, size_t why_bytes)
     if (!wal)
         return say(-ENOTSUP, why, why_bytes,
                    "%s: this file system can't hold a write-ahead log; put the database on a local disk", path);
-    /* FULL: a commit that was answered survives a power cut. secure_delete: what is erased is overwritten. */
+    /* FULL: a commit that was answered survives a power cut. secure_delete: what is erased is overwritten. temp_store:
+     * rows that are sorted leave no file behind. */
     error = database_run(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+                             "PRAGMA temp_store = MEMORY;"
                              "PRAGMA journal_size_limit = 4194304; PRAGMA trusted_schema = OFF;");
+    if (error == 0)
+        error = tidy_attach(db);
+    if (error == -ENOTSUP)
+        return say(error, why, why_bytes, "%s: was made with auto_vacuum, which qrgate never does; VACUUM it without", path);
     return error < 0 ? say_failed(db, path, error, why, why_bytes) : 0;
+}
+
+int database_wipe_log(sqlite3 *db, bool wait)
+{
+    if (!wait)
+        (void)sqlite3_busy_handler(db, NULL, NULL); /* both can't fail on an open connection */
+    const int code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (!wait)
+        (void)sqlite3_busy_handler(db, wait_busy, NULL);
+    return database_error(code);
 }
 
 static int check_version(sqlite3 *db, const char *path, int64_t *ret_version, char *why, size_t why_bytes)
 {
     int error;
-    *ret_version = pragma_number(db, "PRAGMA user_version", &error);
-    const int64_t application = error < 0 ? 0 : pragma_number(db, "PRAGMA application_id", &error);
-    const int64_t tables = error < 0 ? 0 : pragma_number(db, "SELECT count(*) FROM sqlite_schema", &error);
+    *ret_version = database_number(db, "PRAGMA user_version", &error);
+    const int64_t application = error < 0 ? 0 : database_number(db, "PRAGMA application_id", &error);
+    const int64_t tables = error < 0 ? 0 : database_number(db, "SELECT count(*) FROM sqlite_schema", &error);
     if (error < 0)
         return say_failed(db, path, error, why, why_bytes);
     const bool empty = *ret_version == 0 && application == 0 && tables == 0;
@@ -341,4 +415,81 @@ int database_open(const char *path, sqlite3 **ret_db, char *why, size_t why_byte
     else
         (void)sqlite3_close(db);
     return error;
+}
+
+/* ---- for readers ------------------------------------------------------------------------------------------------- */
+
+static int open_reading(const char *path, bool immutable, sqlite3 **ret_db)
+{
+    char uri[3 * JOURNAL_PATH_BYTES + 32];
+    size_t used = (size_t)snprintf(uri, sizeof(uri), "file:");
+    for (const char *c = path; *c && used + 4 < sizeof(uri); c++) /* '?', '#' and '%' mean something in a URI */
+        used += (size_t)snprintf(uri + used, sizeof(uri) - used, strchr("?#%", *c) ? "%%%02x" : "%c", *c);
+    if (immutable && used + sizeof("?immutable=1") <= sizeof(uri))
+        (void)strcpy(uri + used, "?immutable=1");
+    const int code = sqlite3_open_v2(uri, ret_db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
+                                                      SQLITE_OPEN_EXRESCODE, NULL);
+    int error = *ret_db ? database_error(code) : -ENOMEM;
+    if (error == 0)
+        error = database_error(sqlite3_busy_handler(*ret_db, wait_busy, NULL));
+    if (error == 0)
+        error = database_run(*ret_db, "PRAGMA trusted_schema = OFF; BEGIN; SELECT count(*) FROM sqlite_schema");
+    return error;
+}
+
+int database_open_reading(const char *path, sqlite3 **ret_db, char *why, size_t why_bytes)
+{
+    sqlite3 *db = NULL;
+    char log[JOURNAL_PATH_BYTES + 8];
+    int64_t version = 0;
+    *ret_db = NULL;
+    if (strlen(path) >= JOURNAL_PATH_BYTES)
+        return say(-ENAMETOOLONG, why, why_bytes, "%s: the path is longer than %d bytes; take a shorter one", path,
+                   JOURNAL_PATH_BYTES - 1);
+    if (access(path, R_OK) < 0)
+        return say(-errno, why, why_bytes, "%s: can't be read: %s", path, strerror(errno));
+    int error = open_reading(path, false, &db);
+    (void)snprintf(log, sizeof(log), "%s-wal", path);
+    if ((error == -EACCES || error == -EROFS) && access(log, F_OK) < 0) { /* nobody writes it: no log to be mended first */
+        (void)sqlite3_close(db);
+        db = NULL;
+        error = open_reading(path, true, &db);
+    }
+    if (!db)
+        return say(-ENOMEM, why, why_bytes, "%s: no memory to open it", path);
+    if (error == -EBADMSG)
+        error = say(error, why, why_bytes, "%s: is damaged or not a SQLite database (%s); take another copy", path,
+                    sqlite3_errmsg(db));
+    else if (error < 0)
+        error = say(error, why, why_bytes, "%s: can't be read (%s)", path, sqlite3_errmsg(db));
+    else
+        error = check_version(db, path, &version, why, why_bytes);
+    if (error == 0 && version == 0)
+        error = say(-EPROTO, why, why_bytes, "%s: is empty: no qrgate has written it yet", path);
+    else if (error == 0 && version < JOURNAL_SCHEMA_VERSION)
+        error = say(-EPROTO, why, why_bytes,
+                    "%s: was written by an older qrgate (schema version %lld, this one reads %d); let the new one open it "
+                    "once: qrgatectl verify --database %s",
+                    path, (long long)version, JOURNAL_SCHEMA_VERSION, path);
+    if (error == 0)
+        *ret_db = db;
+    else
+        (void)sqlite3_close(db);
+    return error;
+}
+
+int database_open_scratch(sqlite3 **ret_db)
+{
+    int error = database_error(sqlite3_open_v2("", ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                                                               SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
+    for (int version = 0; version < JOURNAL_SCHEMA_VERSION && error == 0; version++)
+        error = database_run(*ret_db, MIGRATIONS[version]);
+    if (error == 0)
+        error = database_run(*ret_db, "DROP TRIGGER tally_event; DROP TRIGGER tally_ending; PRAGMA synchronous = OFF; BEGIN");
+    return error;
+}
+
+int database_count_tally(sqlite3 *db)
+{
+    return database_run(db, "DELETE FROM tally; " TALLY_COUNT);
 }

@@ -3,6 +3,7 @@
 #ifndef JOURNAL_DATABASE_H
 #define JOURNAL_DATABASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,18 @@ enum { DATABASE_BUSY_MS = 2000 }; /* how long a writer waits for another process
 int database_error(int sqlite_code);
 /* Runs statements that answer no rows. */
 int database_run(struct sqlite3 *db, const char *sql);
+/* The first column of its first row; 0 when there is none. */
+int64_t database_number(struct sqlite3 *db, const char *sql, int *ret_error);
+/* Moves all that the write-ahead log holds into the file and cuts it to nothing, so that no copy of what was erased stays
+ * in it. -EBUSY: another program is reading; `wait`: only after DATABASE_BUSY_MS. Outside of a transaction. */
+int database_wipe_log(struct sqlite3 *db, bool wait);
+/* Reading alone, of one moment: beside a daemon that writes, and from a medium that can't be written. The schema must be
+ * of this version. The reader's transaction has begun. Errors as database_open(). */
+int database_open_reading(const char *path, struct sqlite3 **ret_db, char *why, size_t why_bytes);
+/* An empty database with the tables of a journal, in memory or, as it grows, in a file that nobody sees; for rows that
+ * came by another road. Without the triggers: database_count_tally() when all rows are there. */
+int database_open_scratch(struct sqlite3 **ret_db);
+int database_count_tally(struct sqlite3 *db);
 /* For a connection that writes many declarations and then ends: more memory, fewer copies. */
 int database_tune_import(struct sqlite3 *db);
 

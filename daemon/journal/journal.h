@@ -6,7 +6,7 @@
 
 #include "daemon/decision/decision.h"
 
-enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 4,
+enum { JOURNAL_ID_BYTES = 33, JOURNAL_QUEUE_MAX = 64, JOURNAL_PATH_BYTES = 256, JOURNAL_SCHEMA_VERSION = 6,
        JOURNAL_VERB_BYTES = 12, JOURNAL_OPERATOR_BYTES = 33, JOURNAL_TRANSACTION_BYTES = 65, JOURNAL_BATCH_MAX = 100 };
 
 enum event_kind {
@@ -54,7 +54,7 @@ enum journal_op {
     /* Rows past their age (by event.at_us, which is now, where event.clock_trusted), or for want of room, a bounded number of
      * them; answer.more: ask again soon. Works on a full disk too, from a reserve, and so does MARK. */
     JOURNAL_PURGE,
-    JOURNAL_PING,      /* answered at once: the thread lives; answer.room */
+    JOURNAL_PING,      /* answered at once: the thread lives; answer.room, answer.head */
     JOURNAL_DECLARE,   /* request.declared into the register */
     JOURNAL_REVOKE,    /* request.revocation onto the list */
     JOURNAL_FOLLOW,    /* request.passage: somebody went through another lane of the site */
@@ -109,6 +109,12 @@ struct journal_batch {
     int64_t seqs[JOURNAL_BATCH_MAX];
 };
 
+/* The newest row's hash (chain.h); seq 0: there is no row. */
+struct journal_head {
+    int64_t seq;
+    uint8_t hash[32];
+};
+
 /* How full the journal is. Percent of the nearest bound: its own size, or the disk. */
 struct journal_room {
     int64_t used_bytes, most_bytes, disk_free_bytes;
@@ -154,17 +160,22 @@ struct journal_answer {
     int64_t last_seq;       /* after this request: the newest row's, 0 = none */
     bool more;              /* PURGE */
     struct journal_room room; /* PING, PURGE */
+    struct journal_head head; /* PING */
 };
 
 struct journal_settings {
     char path[JOURNAL_PATH_BYTES];
     uint8_t site_key[32];
+    bool has_old_site_key; /* while the key is being replaced: site_key_change.h */
+    uint8_t old_site_key[32];
     struct policy policy;
     struct credential_trust trust;
     bool has_sensor;  /* presence changes at `completed`; without a sensor at `granted` and `override`, and a `not_used` or
                        * `interrupted` takes it back */
     char lane[JOURNAL_LANE_BYTES];
     int keep_days;          /* acknowledged events older than that are purged; 0 = never by age */
+    int register_days;      /* declarations older than that, but for revoked people; 0 = never by age */
+    bool has_no_broker;     /* nobody will ever acknowledge a row: by age they go all the same */
     /* Of the database, register included, with its log; 0 = no bound but the disk. From 85 % on the oldest acknowledged rows go,
      * beyond it, when none is left, unsent ones. */
     int64_t size_max_bytes;

@@ -15,8 +15,9 @@ enum { UTC_OFFSET_MAX_S = 86400 };
 
 static const char *const SQL[JUDGE_STATEMENT_COUNT] = {
     [JUDGE_LAST_STEP] = "SELECT last_step FROM rotating WHERE token_id = ?1",
-    [JUDGE_BURN_STEP] = "INSERT INTO rotating (token_id, last_step) VALUES (?1, ?2) "
-                        "ON CONFLICT (token_id) DO UPDATE SET last_step = max(last_step, excluded.last_step)",
+    [JUDGE_BURN_STEP] = "INSERT INTO rotating (token_id, last_step, person) VALUES (?1, ?2, ?3) "
+                        "ON CONFLICT (token_id) DO UPDATE SET last_step = max(last_step, excluded.last_step), "
+                        "person = excluded.person",
 };
 
 int judge_open(struct judge *judge, const struct journal_settings *settings, sqlite3 *db,
@@ -168,6 +169,7 @@ int judge_decide(struct judge *judge, const struct journal_request *request, str
         ret->burn = credential.kind == CREDENTIAL_ROTATING_TOKEN && verdict.action != VERDICT_DENY;
         ret->step = credential.rotation_step;
         memcpy(ret->token_id, credential.token_id, sizeof(ret->token_id));
+        memcpy(ret->person, event->person, sizeof(ret->person));
     }
     sodium_memzero(&credential, sizeof(credential)); /* a name and a number: no longer than needed */
     return error;
@@ -179,7 +181,7 @@ int judge_burn(struct judge *judge, const struct judged *judged)
     if (!judged->burn)
         return 0;
     if (sqlite3_bind_blob(s, 1, judged->token_id, sizeof(judged->token_id), SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_int64(s, 2, judged->step) != SQLITE_OK)
+        sqlite3_bind_int64(s, 2, judged->step) != SQLITE_OK || bind_text(s, 3, judged->person) != SQLITE_OK)
         return -ENOMEM;
     return statement_run(s);
 }

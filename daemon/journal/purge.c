@@ -158,7 +158,7 @@ static int look_for_young(struct purge *purge, int64_t now_us, int64_t keep_us, 
 
 /* ---- what goes --------------------------------------------------------------------------------------------------- */
 
-/* Acknowledged rows that are old, or any while room is wanted. *ret_done: the walk has come to a row that needn't
+/* Acknowledged rows that are old (where no broker ever will, unacknowledged ones too), or any while room is wanted. *ret_done: the walk has come to a row that needn't
  * go. */
 static int choose_sent(struct purge *purge, bool for_room, struct purge_round *round, struct chosen *ret,
                        bool *ret_done)
@@ -175,7 +175,7 @@ static int choose_sent(struct purge *purge, bool for_room, struct purge_round *r
             break;
         }
         round->walked_seq = row.seq;
-        if (row.sent && !row.open)
+        if ((row.sent || (purge->settings->has_no_broker && row.seq <= round->aged_seq)) && !row.open)
             ret->rows[ret->count++] = row;
         if (row.open && round->open_seq == 0)
             round->open_seq = row.seq;
@@ -205,7 +205,11 @@ static int tidy(struct purge *purge, int64_t now_us, int64_t keep_us, bool *ret_
     int error = purge_first_seq(purge, &first_seq);
     if (error == 0)
         error = store_forget_seen(purge->store, now_us, first_seq);
-    return error < 0 ? error : sweep_step(&purge->sweep, now_us, keep_us, ret_more);
+    const int64_t days_us = purge->settings->register_days * INT64_C(86400000000);
+    const int64_t valid_us = purge->settings->policy.declaration.validity_s * INT64_C(1000000);
+    const struct sweep_keep keep = { .events_us = keep_us, /* what still holds stays, however short the days are */
+                                     .register_us = days_us > 0 && days_us < valid_us ? valid_us : days_us };
+    return error < 0 ? error : sweep_step(&purge->sweep, now_us, &keep, ret_more);
 }
 
 static void end_round(struct purge *purge, struct purge_round *round)

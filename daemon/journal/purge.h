@@ -1,7 +1,7 @@
 /* Which rows go, by age and for want of room, a bounded number at a time. Internal to journal/; the journal thread,
  * inside its transactions. No allocation after purge_open().
  *
- * By age: acknowledged rows alone, older than keep_days. A row's age is its own time where its clock was trusted; a
+ * By age: acknowledged rows (all, where there is no broker), older than keep_days. A row's age is its own time where its clock was trusted; a
  * row of an untrusted clock is as old as the next trusted row after it at least. For room: acknowledged rows, oldest
  * first; where none is left, unsent ones, oldest first. The newest row always stays, and so do rows whose passage is
  * open; for room the newest 256, from which a restart takes its time and its lock. */

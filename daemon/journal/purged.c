@@ -181,3 +181,39 @@ int purged_add(struct purged_table *table, const struct purged_range *range)
         table->unsent_rows_change += range->unsent_rows;
     return error;
 }
+
+static int reseal_range(sqlite3 *db, const struct purged_range *range, const uint8_t new_seal[CHAIN_HASH_BYTES])
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(db, "UPDATE purged SET seal = ?2 WHERE first_seq = ?1", -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(statement, 1, range->first_seq);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_blob(statement, 2, new_seal, CHAIN_HASH_BYTES, SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    (void)sqlite3_finalize(statement); /* repeats the code of step */
+    return database_error(code);
+}
+
+int purged_reseal(sqlite3 *db, const uint8_t from_site_key[32], const uint8_t to_site_key[32])
+{
+    uint8_t from[CHAIN_HASH_BYTES], to[CHAIN_HASH_BYTES], new_seal[CHAIN_HASH_BYTES];
+    struct purged_range range;
+    sqlite3_stmt *ranges = NULL;
+    purged_key(from_site_key, from);
+    purged_key(to_site_key, to);
+    int found = purged_walk(db, &ranges), error = found;
+    while (error == 0 && (found = purged_next(ranges, &range)) != 0) {
+        if (found < 0 && found != -EILSEQ)
+            break;
+        if (found != 1 || !purged_seal_good(from, &range))
+            continue;
+        seal(to, &range, new_seal);
+        error = reseal_range(db, &range, new_seal); /* of a row that the walk has passed: its key stays */
+    }
+    (void)sqlite3_finalize(ranges); /* accepts NULL; repeats the code of step */
+    sodium_memzero(from, sizeof(from));
+    sodium_memzero(to, sizeof(to));
+    return error < 0 ? error : found < 0 && found != -EILSEQ ? found : 0;
+}

@@ -39,6 +39,10 @@ int purged_add(struct purged_table *table, const struct purged_range *range);
 void purged_key(const uint8_t site_key[32], uint8_t ret_key[CHAIN_HASH_BYTES]);
 bool purged_seal_good(const uint8_t key[CHAIN_HASH_BYTES], const struct purged_range *range);
 
+/* Inside a transaction, before purged_open(): what is sealed well under the one key is sealed under the other. What isn't
+ * stays as it is, for chain_verify() to show. */
+int purged_reseal(struct sqlite3 *db, const uint8_t from_site_key[32], const uint8_t to_site_key[32]);
+
 /* The ranges in order, for a walk along the rows. *ret_cursor: finalize it. */
 int purged_walk(struct sqlite3 *db, struct sqlite3_stmt **ret_cursor);
 int purged_next(struct sqlite3_stmt *cursor, struct purged_range *ret); /* 1, 0 at the end, or negative errno */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/journal/database.h"
+#include "daemon/journal/register_parts.h"
 #include "daemon/journal/register_row.h"
 
 #define PRESENCE_REST \
@@ -49,6 +50,9 @@ static const char *const SQL[REGISTER_STATEMENT_COUNT] = {
         " FROM presence WHERE person = ?1 AND max(at_us, own_at_us) > "
         "coalesce((SELECT max(at_us, own_at_us) FROM presence WHERE person = ?2), -1)",
     [REGISTER_FORGET_PRESENCE] = "DELETE FROM presence WHERE person = ?1",
+    [REGISTER_OLD_HASH] = "SELECT 1 FROM old_hash WHERE hash = ?1 AND moved = 0",
+    [REGISTER_OLD_MOVED] = "UPDATE old_hash SET moved = 1 WHERE hash = ?1",
+    [REGISTER_MOVE_NUMBERS] = "UPDATE identity SET person = ?2 WHERE person = ?1",
 };
 
 void register_person(const uint8_t site_key[32], const char *subject, char ret_person[JOURNAL_ID_BYTES])
@@ -76,8 +80,7 @@ void register_writer_close(struct register_writer *writer)
     sodium_memzero(writer, sizeof(*writer));
 }
 
-/* 1: there is a row; 0: none; or negative errno. Of a statement that asks by one text. */
-static int exists(sqlite3_stmt *statement, const char *text)
+int register_exists(sqlite3_stmt *statement, const char *text)
 {
     if (bind_text(statement, 1, text) != SQLITE_OK)
         return -ENOMEM;
@@ -86,7 +89,7 @@ static int exists(sqlite3_stmt *statement, const char *text)
     return code == SQLITE_ROW ? 1 : database_error(code);
 }
 
-static int run_with(sqlite3_stmt *statement, const char *first, const char *second)
+int register_run(sqlite3_stmt *statement, const char *first, const char *second)
 {
     if (bind_text(statement, 1, first) != SQLITE_OK || (second && bind_text(statement, 2, second) != SQLITE_OK))
         return -ENOMEM;
@@ -105,6 +108,14 @@ static int find_bound(struct register_writer *writer, const char *hash, char ret
         result = column_text(statement, 0, ret_person, JOURNAL_ID_BYTES) < 0 || !person_valid(ret_person) ? -EILSEQ : 1;
     statement_end(statement);
     return result;
+}
+
+int register_of_subject(struct register_writer *writer, const char *subject, char ret_person[JOURNAL_ID_BYTES])
+{
+    char hash[JOURNAL_ID_BYTES];
+    register_person(writer->site_key, subject, hash);
+    const int unmoved = writer->has_old_key ? register_unmoved(writer, subject, hash) : 0;
+    return unmoved < 0 ? unmoved : register_resolve(writer, hash, ret_person);
 }
 
 int register_resolve(struct register_writer *writer, const char *hash, char ret_person[JOURNAL_ID_BYTES])
@@ -140,18 +151,29 @@ static void add_number(struct numbers *numbers, const char *hash, const char *te
     numbers->count++;
 }
 
-static void collect(const struct register_writer *writer, const struct declared *declared, struct numbers *ret)
+/* A number in clear: under the present key, where all that was known of it under the old one is moved first. */
+static int add_subject(struct register_writer *writer, struct numbers *numbers, const char *subject)
 {
     char hash[JOURNAL_ID_BYTES];
+    int error = 0;
+    if (subject[0] == '\0')
+        return 0;
+    register_person(writer->site_key, subject, hash);
+    if (writer->has_old_key)
+        error = register_rekey(writer, subject, hash);
+    add_number(numbers, hash, subject);
+    return error;
+}
+
+static int collect(struct register_writer *writer, const struct declared *declared, struct numbers *ret)
+{
+    int error = 0;
     ret->count = 0;
     if (declared->person[0] != '\0')
         add_number(ret, declared->person, "");
-    for (int i = 0; i < JOURNAL_IDENTITIES_MAX; i++) {
-        if (declared->identities[i][0] == '\0')
-            continue;
-        register_person(writer->site_key, declared->identities[i], hash);
-        add_number(ret, hash, declared->identities[i]);
-    }
+    for (int i = 0; i < JOURNAL_IDENTITIES_MAX && error == 0; i++)
+        error = add_subject(writer, ret, declared->identities[i]);
+    return error;
 }
 
 /* A declaration under the hash itself first: most people show the number they declared with, and who has a declaration
@@ -159,7 +181,7 @@ static void collect(const struct register_writer *writer, const struct declared 
 static int look_up(struct register_writer *writer, struct number *number)
 {
     memcpy(number->person, number->hash, sizeof(number->person));
-    int result = exists(writer->statements[REGISTER_FIND], number->hash);
+    int result = register_exists(writer->statements[REGISTER_FIND], number->hash);
     if (result == 0) {
         result = find_bound(writer, number->hash, number->person);
         number->bound = result == 1;
@@ -195,7 +217,7 @@ static int choose_person(struct register_writer *writer, const struct numbers *n
             if (numbers->all[j].known && strcmp(numbers->all[j].person, number->person) != 0 &&
                 same_kind(numbers->all[j].text, number->text))
                 return -EEXIST;
-        const int has_others = number->bound ? 1 : exists(writer->statements[REGISTER_HAS_NUMBERS], number->hash);
+        const int has_others = number->bound ? 1 : register_exists(writer->statements[REGISTER_HAS_NUMBERS], number->hash);
         if (has_others < 0)
             return has_others;
         if (has_others == 1 && settled && strcmp(settled->person, number->person) != 0)
@@ -211,7 +233,7 @@ static int choose_person(struct register_writer *writer, const struct numbers *n
 
 /* The hash was perhaps a person of its own, or shown before anybody knew whose it is: what is known under it is the
  * person's now, where it is newer. */
-static int bind_number(struct register_writer *writer, const struct number *number, const char *person)
+int register_bind(struct register_writer *writer, const char *hash, bool known, const char *person)
 {
     static const struct {
         enum register_statement statement;
@@ -223,8 +245,8 @@ static int bind_number(struct register_writer *writer, const struct number *numb
     };
     int error = 0;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == 0; i++)
-        if (number->known || !steps[i].of_known)
-            error = run_with(writer->statements[steps[i].statement], number->hash, steps[i].both ? person : NULL);
+        if (known || !steps[i].of_known)
+            error = register_run(writer->statements[steps[i].statement], hash, steps[i].both ? person : NULL);
     return error;
 }
 
@@ -259,27 +281,29 @@ int register_write(struct register_writer *writer, const struct declared *declar
 {
     struct numbers numbers;
     const char *person;
-    bool bound = false;
+    bool bound = false, had_numbers = false;
     int error = declared_valid(declared) ? 0 : -EINVAL;
     *ret_taken = false;
     if (error < 0)
         return error;
-    collect(writer, declared, &numbers);
-    if (numbers.count == 1)
+    error = collect(writer, declared, &numbers);
+    if (error == 0 && numbers.count == 1)
         error = look_up_alone(writer, &numbers.all[0]);
     for (int i = 0; i < numbers.count && numbers.count > 1 && error == 0; i++)
         error = look_up(writer, &numbers.all[i]);
     if (error == 0)
         error = choose_person(writer, &numbers, &person);
-    for (int i = 0; i < numbers.count && numbers.count > 1 && error == 0; i++)
+    for (int i = 0; i < numbers.count && numbers.count > 1 && error == 0; i++) {
+        had_numbers = had_numbers || numbers.all[i].bound;
         if (!numbers.all[i].bound && strcmp(numbers.all[i].hash, person) != 0) {
-            error = bind_number(writer, &numbers.all[i], person);
+            error = register_bind(writer, numbers.all[i].hash, numbers.all[i].known, person);
             bound = true;
         }
+    }
     if (error == 0)
         error = upsert(writer, person, declared, ret_taken);
-    if (error == 0 && bound)
-        error = run_with(writer->statements[REGISTER_SET_HAS_NUMBERS], person, NULL);
+    if (error == 0 && (bound || had_numbers)) /* its declaration may have grown old and be new again */
+        error = register_run(writer->statements[REGISTER_SET_HAS_NUMBERS], person, NULL);
     return error;
 }
 
@@ -290,20 +314,13 @@ int register_identify(struct register_writer *writer, const struct credential *c
 {
     struct numbers numbers = { .count = 0 };
     const struct number *known = NULL;
-    char hash[JOURNAL_ID_BYTES];
-    int error = 0;
     *ret_conflict = false;
     ret_person[0] = '\0';
     if (credential->subject[0] == '\0')
         return 0;
-    register_person(writer->site_key, credential->subject, hash);
-    add_number(&numbers, hash, credential->subject);
-    for (int i = 0; i < CREDENTIAL_ALIASES_MAX; i++) {
-        if (credential->aliases[i][0] == '\0')
-            continue;
-        register_person(writer->site_key, credential->aliases[i], hash);
-        add_number(&numbers, hash, credential->aliases[i]);
-    }
+    int error = add_subject(writer, &numbers, credential->subject);
+    for (int i = 0; i < CREDENTIAL_ALIASES_MAX && error == 0; i++)
+        error = add_subject(writer, &numbers, credential->aliases[i]);
     for (int i = 0; i < numbers.count && error == 0; i++) {
         struct number *number = &numbers.all[i];
         error = look_up(writer, number);

@@ -9,31 +9,27 @@
 
 #include "daemon/journal/database.h"
 #include "daemon/journal/event.h"
+#include "daemon/journal/person.h"
 #include "daemon/journal/register.h"
-
-#define EVENT_COLUMNS \
-    "seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, salt, " \
-    "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent, direction, " \
-    "scope, form, verb, operator_name"
 
 static const char *const SQL[STORE_STATEMENT_COUNT] = {
     [STORE_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_COMMIT] = "COMMIT",
     [STORE_ROLLBACK] = "ROLLBACK",
-    [STORE_LAST] = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1",
+    [STORE_LAST] = CHAIN_HEAD_SQL,
     [STORE_INSERT] =
-        "INSERT INTO event (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+        "INSERT INTO event (" STORE_EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
         "?15, ?16, ?17, 0, ?18, ?19, ?20, ?21, ?22)",
-    [STORE_FIND] = "SELECT " EVENT_COLUMNS " FROM event WHERE event_id = ?1",
+    [STORE_FIND] = "SELECT " STORE_EVENT_COLUMNS " FROM event WHERE event_id = ?1",
     [STORE_MARK_SENT] = "UPDATE event SET sent = 1 WHERE seq = ?1 AND sent = 0",
     [STORE_ENDING] = "SELECT ending FROM event WHERE event_id = ?1",
     [STORE_SET_ENDING] = "UPDATE event SET ending = ?2 WHERE event_id = ?1",
-    [STORE_NEXT_OPEN] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_open WHERE ending = 1 AND seq > ?1 "
+    [STORE_NEXT_OPEN] = "SELECT " STORE_EVENT_COLUMNS " FROM event INDEXED BY event_open WHERE ending = 1 AND seq > ?1 "
                         "ORDER BY seq LIMIT 1",
     /* INDEXED BY: fails at open, not by slowness after a month without the broker, should the index ever not fit */
-    [STORE_READ_UNSENT] = "SELECT " EVENT_COLUMNS " FROM event INDEXED BY event_unsent WHERE sent = 0 AND seq > ?1 AND "
+    [STORE_READ_UNSENT] = "SELECT " STORE_EVENT_COLUMNS " FROM event INDEXED BY event_unsent WHERE sent = 0 AND seq > ?1 AND "
                           "seq <= ?2 ORDER BY seq LIMIT ?3",
-    [STORE_READ_ALL] = "SELECT " EVENT_COLUMNS " FROM event NOT INDEXED WHERE seq > ?1 AND seq <= ?2 "
+    [STORE_READ_ALL] = "SELECT " STORE_EVENT_COLUMNS " FROM event NOT INDEXED WHERE seq > ?1 AND seq <= ?2 "
                        "ORDER BY seq LIMIT ?3",
     [STORE_SEEN_FIND] = "SELECT 1 FROM seen WHERE transaction_id = ?1",
     [STORE_SEEN_ADD] = "INSERT INTO seen (transaction_id, at_us, seq) VALUES (?1, ?2, ?3)",
@@ -92,19 +88,14 @@ static int count_unsent(sqlite3 *db, int64_t *ret)
     return database_error(code);
 }
 
+/* The first row is chained to zeros. */
 static int read_last(struct store *store, int64_t *ret_seq, uint8_t ret_hash[CHAIN_HASH_BYTES])
 {
-    sqlite3_stmt *statement = store->statements[STORE_LAST];
-    const int code = sqlite3_step(statement);
-    int error = database_error(code);
-    *ret_seq = 0;
-    memset(ret_hash, 0, CHAIN_HASH_BYTES); /* the first row is chained to zeros */
-    if (code == SQLITE_ROW) {
-        *ret_seq = sqlite3_column_int64(statement, 0);
-        error = column_blob(statement, 1, ret_hash, CHAIN_HASH_BYTES);
-    }
-    (void)sqlite3_reset(statement);
-    return error;
+    struct journal_head head = { .seq = 0 };
+    const int found = chain_read_head(store->statements[STORE_LAST], &head);
+    *ret_seq = head.seq;
+    memcpy(ret_hash, head.hash, CHAIN_HASH_BYTES);
+    return found < 0 ? found : 0;
 }
 
 static int find_last_seq(struct store *store)
@@ -279,14 +270,10 @@ int store_next_open(struct store *store, int64_t after_seq, struct event *ret)
     return sqlite3_bind_int64(statement, 1, after_seq) == SQLITE_OK ? take_row(statement, ret) : -ENOMEM;
 }
 
-int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
+static int walk_rows(sqlite3_stmt *statement, store_each *each, void *userdata)
 {
-    sqlite3_stmt *statement = NULL;
     struct stored_event row;
-    int result = database_error(sqlite3_prepare_v2(
-        db, "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1 ORDER BY seq", -1, &statement, NULL));
-    if (result == 0)
-        result = database_error(sqlite3_bind_int64(statement, 1, after_seq));
+    int result = 0;
     while (result == 0) {
         const int code = sqlite3_step(statement);
         if (code != SQLITE_ROW) {
@@ -297,6 +284,32 @@ int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
         if (result == 0)
             result = each(&row, userdata);
     }
+    return result;
+}
+
+int store_walk(sqlite3 *db, int64_t after_seq, store_each *each, void *userdata)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = database_error(sqlite3_prepare_v2(
+        db, "SELECT " STORE_EVENT_COLUMNS " FROM event WHERE seq > ?1 ORDER BY seq", -1, &statement, NULL));
+    if (result == 0)
+        result = database_error(sqlite3_bind_int64(statement, 1, after_seq));
+    if (result == 0)
+        result = walk_rows(statement, each, userdata);
+    (void)sqlite3_finalize(statement); /* repeats the code of step */
+    return result;
+}
+
+int store_walk_person(sqlite3 *db, const char *person, store_each *each, void *userdata)
+{
+    static const char sql[] = "SELECT " STORE_EVENT_COLUMNS " FROM event INDEXED BY event_person "
+                              "WHERE person <> '' AND person IN " PERSON_HASHES " ORDER BY seq";
+    sqlite3_stmt *statement = NULL;
+    int result = person[0] == '\0' ? -EINVAL : database_error(sqlite3_prepare_v2(db, sql, -1, &statement, NULL));
+    if (result == 0)
+        result = database_error(bind_text(statement, 1, person));
+    if (result == 0)
+        result = walk_rows(statement, each, userdata);
     (void)sqlite3_finalize(statement); /* repeats the code of step */
     return result;
 }

@@ -9,6 +9,12 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
+/* What store_read_row() takes. */
+#define STORE_EVENT_COLUMNS \
+    "seq, event_id, kind, at_us, monotonic_us, clock_trusted, reason, status, credential, person, salt, " \
+    "person_commitment, bound_event_id, alarm, detail, prev_hash, hash, sent, direction, " \
+    "scope, form, verb, operator_name"
+
 struct stored_event {
     struct event event; /* erased: person is "" */
     uint8_t salt[CHAIN_SALT_BYTES];
@@ -85,8 +91,7 @@ int store_next_open(struct store *store, int64_t after_seq, struct event *ret); 
  * holds a value that no version of ours wrote. */
 typedef int store_each(const struct stored_event *row, void *userdata);
 int store_walk(struct sqlite3 *db, int64_t after_seq, store_each *each, void *userdata);
-/* Forgets one person, by the hash of any of their numbers: rows stay, chained, without person and salt; declaration,
- * numbers and presence go. The log is cut so that no copy stays. (erase.c) */
-int store_erase_person(struct sqlite3 *db, const char *person, int64_t *ret_rows);
+/* The same for the rows of one person, by the hash of any of their numbers. */
+int store_walk_person(struct sqlite3 *db, const char *person, store_each *each, void *userdata);
 
 #endif

@@ -17,11 +17,20 @@ static const char *const PAGE_SQL[SWEEP_TABLE_COUNT] = {
                        "LIMIT " PAGE_ROWS ")",
     [SWEEP_PRESENCE] = "SELECT max(person) FROM (SELECT person FROM presence WHERE person > ?1 ORDER BY person "
                        "LIMIT " PAGE_ROWS ")",
+    [SWEEP_IDENTITY] = "SELECT max(identity) FROM (SELECT identity FROM identity WHERE identity > ?1 ORDER BY identity "
+                       "LIMIT " PAGE_ROWS ")",
+    [SWEEP_DECLARATION] = "SELECT max(person) FROM (SELECT person FROM declaration WHERE person > ?1 ORDER BY person "
+                          "LIMIT " PAGE_ROWS ")",
 };
 static const char *const REMOVE_SQL[SWEEP_TABLE_COUNT] = {
     [SWEEP_ROTATING] = "DELETE FROM rotating WHERE token_id > ?1 AND token_id <= ?2 AND last_step < ?3",
     [SWEEP_PRESENCE] = "DELETE FROM presence WHERE person > ?1 AND person <= ?2 AND coalesce(inside, 0) = 0 AND "
                        "at_us < ?3 AND own_at_us < ?3",
+    [SWEEP_IDENTITY] = "DELETE FROM identity WHERE identity > ?1 AND identity <= ?2 AND NOT EXISTS (SELECT 1 FROM "
+                       "declaration WHERE declaration.person = identity.person AND (declared_at_s >= ?3 OR "
+                       "status = 'revoked'))",
+    [SWEEP_DECLARATION] = "DELETE FROM declaration WHERE person > ?1 AND person <= ?2 AND declared_at_s < ?3 AND "
+                          "status <> 'revoked'",
 };
 
 int sweep_open(sqlite3 *db, struct sweep *ret)
@@ -83,7 +92,20 @@ static int remove_old(struct sweep *sweep, const struct sweep_place *from, const
     return statement_run(s);
 }
 
-int sweep_step(struct sweep *sweep, int64_t now_us, int64_t keep_us, bool *ret_more)
+/* In the table's own unit: what is older goes. INT64_MIN: nothing does. */
+static int64_t limit_of(enum sweep_table table, int64_t now_us, const struct sweep_keep *keep)
+{
+    switch (table) {
+    case SWEEP_ROTATING: return (now_us - STEPS_KEPT_DAYS * DAY_US) / 1000000 / ROTATING_STEP_S;
+    case SWEEP_PRESENCE: return keep->events_us > 0 ? now_us - keep->events_us : INT64_MIN;
+    case SWEEP_IDENTITY:
+    case SWEEP_DECLARATION: return keep->register_us > 0 ? (now_us - keep->register_us) / 1000000 : INT64_MIN;
+    case SWEEP_TABLE_COUNT: break;
+    }
+    return INT64_MIN;
+}
+
+int sweep_step(struct sweep *sweep, int64_t now_us, const struct sweep_keep *keep, bool *ret_more)
 {
     struct sweep_place at = sweep->at, *next = &sweep->next;
     const int64_t since_us = now_us - at.begun_at_us;
@@ -94,13 +116,8 @@ int sweep_step(struct sweep *sweep, int64_t now_us, int64_t keep_us, bool *ret_m
             return 0;
         at = (struct sweep_place){ .table = SWEEP_ROTATING, .begun_at_us = now_us };
     }
-    if (at.table == SWEEP_PRESENCE && keep_us == 0) {
-        next->table = SWEEP_TABLE_COUNT;
-        return 0;
-    }
-    const int64_t limit = at.table == SWEEP_ROTATING ? (now_us - STEPS_KEPT_DAYS * DAY_US) / 1000000 / ROTATING_STEP_S
-                                                     : now_us - keep_us;
-    const int found = find_page(sweep, &at, next);
+    const int64_t limit = limit_of(at.table, now_us, keep);
+    const int found = limit != INT64_MIN ? find_page(sweep, &at, next) : 0;
     if (found < 0)
         return found;
     if (found == 0)

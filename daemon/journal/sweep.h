@@ -1,5 +1,5 @@
-/* What beside events grows old: steps of rotating tokens long past, and presence of people who aren't inside. A
- * table at a time, a page at a time, once a day. Internal to journal/; the journal thread, inside its transactions. */
+/* What beside events grows old: steps of rotating tokens long past, presence of people who aren't inside, declarations
+ * but for those of revoked people, who would be let in again, and the numbers bound to them. A table at a time, a page at a time, once a day. Internal to journal/; the journal thread, inside its transactions. */
 #ifndef JOURNAL_SWEEP_H
 #define JOURNAL_SWEEP_H
 
@@ -9,7 +9,13 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-enum sweep_table { SWEEP_ROTATING, SWEEP_PRESENCE, SWEEP_TABLE_COUNT };
+/* Numbers before the declarations that they belong to: a number whose person nobody knows leads nowhere. */
+enum sweep_table { SWEEP_ROTATING, SWEEP_PRESENCE, SWEEP_IDENTITY, SWEEP_DECLARATION, SWEEP_TABLE_COUNT };
+
+/* How long; 0 = for ever. */
+struct sweep_keep {
+    int64_t events_us /* presence goes with them */, register_us;
+};
 
 struct sweep_place {
     enum sweep_table table; /* SWEEP_TABLE_COUNT: done */
@@ -25,8 +31,7 @@ struct sweep {
 
 int sweep_open(struct sqlite3 *db, struct sweep *ret);
 void sweep_close(struct sweep *sweep); /* accepts a zeroed one */
-/* One page. keep_us: how long presence is kept; 0 = for ever. */
-int sweep_step(struct sweep *sweep, int64_t now_us, int64_t keep_us, bool *ret_more);
+int sweep_step(struct sweep *sweep, int64_t now_us, const struct sweep_keep *keep, bool *ret_more); /* one page */
 void sweep_committed(struct sweep *sweep);
 
 #endif

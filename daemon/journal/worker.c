@@ -8,13 +8,27 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/journal/database.h"
 #include "daemon/journal/event.h"
 #include "daemon/journal/register_row.h"
+#include "daemon/journal/site_key_change.h"
 #include "daemon/journal/worker_parts.h"
 
 enum { BOUND_LINKS_MAX = 3 }; /* completed -> override -> held */
 
 static int interrupt_open_passages(struct worker *worker);
+
+/* The lane's name into the journal, for who reads a copy of it. Nothing hangs on it, so a full disk is no reason to fail. */
+static void write_lane(struct worker *worker)
+{
+    static const char *const sql = "INSERT INTO about (name, value) VALUES ('lane', ?1) ON CONFLICT DO UPDATE SET "
+                                   "value = excluded.value WHERE value <> excluded.value";
+    sqlite3_stmt *statement = NULL;
+    if (statements_prepare(worker->store.db, &sql, 1, &statement) == 0 &&
+        bind_text(statement, 1, worker->settings->lane) == SQLITE_OK)
+        (void)statement_run(statement); /* the next start tries again */
+    statements_finalize(&statement, 1);
+}
 
 int worker_open(struct worker *worker, struct journal_settings *settings, char *why, size_t why_bytes)
 {
@@ -24,9 +38,18 @@ int worker_open(struct worker *worker, struct journal_settings *settings, char *
         error = store_open(&worker->store, settings->path, why, why_bytes);
     if (error < 0)
         return error;
-    error = register_writer_open(worker->store.db, settings->site_key, &worker->people);
+    const uint8_t *old_key = settings->has_old_site_key ? settings->old_site_key : NULL;
+    error = site_key_adopt(worker->store.db, settings->site_key, old_key, settings->opened_at_us);
+    if (error == -ENOSPC) /* a full disk must not keep the guard's button away: at the next start, then */
+        error = 0;
+    if (error == 0)
+        error = register_writer_open(worker->store.db, settings->site_key, &worker->people);
+    if (error == 0)
+        register_writer_old_key(&worker->people, old_key);
     if (error == 0)
         error = presence_open(worker->store.db, &worker->presence);
+    if (error == 0)
+        write_lane(worker);
     if (error == 0)
         error = judge_open(&worker->judge, settings, worker->store.db, &worker->people, &worker->presence);
     if (error == 0)
@@ -327,9 +350,13 @@ static int reload(struct worker *worker, const struct journal_settings *fresh)
         memcmp(fresh->site_key, settings->site_key, sizeof(settings->site_key)) != 0 ||
         fresh->has_sensor != settings->has_sensor)
         return -EPERM;
+    settings->has_old_site_key = fresh->has_old_site_key; /* gone: the change is over */
+    memcpy(settings->old_site_key, fresh->old_site_key, sizeof(settings->old_site_key));
+    register_writer_old_key(&worker->people, fresh->has_old_site_key ? fresh->old_site_key : NULL);
     settings->policy = fresh->policy;
     settings->trust = fresh->trust;
     settings->keep_days = fresh->keep_days;
+    settings->register_days = fresh->register_days;
     settings->size_max_bytes = fresh->size_max_bytes;
     return 0;
 }
@@ -382,6 +409,8 @@ void worker_do(struct worker *worker, struct journal_request *request, struct jo
         error = answer_request(worker, request, answer);
     if (request->op == JOURNAL_PING || request->op == JOURNAL_PURGE)
         worker_tell_room(worker, &answer->room);
+    if (request->op == JOURNAL_PING)
+        worker_tell_head(worker, &answer->head);
     if (error < 0) {
         answer->error = error;
         answer->taken = answer->more = false;

@@ -9,6 +9,7 @@
 
 struct worker {
     struct journal_settings *settings;
+    bool wipe_due;  /* rows were purged whose copies the log still holds */
     bool caught_up; /* passages that had no end when this journal was opened have one */
     struct store store;
     struct register_writer people;

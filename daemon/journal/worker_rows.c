@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 
+#include "daemon/journal/database.h"
 #include "daemon/journal/worker_parts.h"
 
 int worker_end(struct worker *worker, int error, bool keep)
@@ -36,6 +37,13 @@ int worker_read(struct worker *worker, const struct journal_request *request)
     return request->batch ? store_read_batch(&worker->store, request->after_seq, request->batch) : -EINVAL;
 }
 
+/* Of a row that can't be read nothing is told: the next insert's error says it. */
+void worker_tell_head(struct worker *worker, struct journal_head *ret)
+{
+    if (chain_read_head(worker->store.statements[STORE_LAST], ret) != 1)
+        *ret = (struct journal_head){ .seq = 0 };
+}
+
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
 int worker_purge(struct worker *worker, const struct event *now, bool *ret_more)
@@ -45,11 +53,16 @@ int worker_purge(struct worker *worker, const struct event *now, bool *ret_more)
     if (error < 0)
         return error;
     error = purge_step(&worker->purge, now->at_us, now->clock_trusted && now->at_us > 0, ret_more);
-    error = worker_end(worker, error, sqlite3_total_changes64(worker->store.db) != changes);
+    const bool changed = sqlite3_total_changes64(worker->store.db) != changes;
+    error = worker_end(worker, error, changed);
     if (error == 0)
         purge_committed(&worker->purge);
     else
         purge_rolled_back(&worker->purge);
+    worker->wipe_due = worker->wipe_due || (error == 0 && changed);
+    /* Another program that is reading keeps the log from being cut: then after the next purge. */
+    if (error == 0 && !*ret_more && worker->wipe_due && database_wipe_log(worker->store.db, false) == 0)
+        worker->wipe_due = false;
     return error;
 }
 

@@ -1,5 +1,6 @@
 /* The connection to the broker as the main thread sees it: a small state machine over the line's orders and the ring's news.
- * A silence of Paho's, which may never tell the outcome of a disconnect when the link dies meanwhile, has an end of its own. */
+ * Paho may never tell the outcome: of a disconnect when the link dies meanwhile, of a connect when the broker hangs up in the wrong
+ * moment. So each silence has an end of our own. */
 #include "daemon/mqtt/client.h"
 
 #include <MQTTAsync.h>
@@ -13,7 +14,9 @@
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/client_parts.h"
 
-enum { SILENT_CONNECT_US = 300000000, SILENT_CLOSE_US = 5000000 };
+/* LOOK_UP: what the resolver may need before Paho begins to count its time for a connect. Should it need more, the next attempt waits
+ * behind it in the line's thread and nothing is lost but the attempt. */
+enum { LOOK_UP_US = 10000000, SILENT_CLOSE_US = 5000000 };
 
 #define OFFLINE_TAG UINT64_MAX
 
@@ -43,6 +46,7 @@ int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *
         return r;
     }
     client->settings = *settings;
+    client->home_assistant = settings->home_assistant;
     protocol_init(&client->protocol, (enum mqtt_protocol)settings->protocol);
     client->topics = *topics;
     r = ring_init(&client->ring);
@@ -122,6 +126,7 @@ static bool wants(const struct mqtt_client *client, int topic)
     switch (topic) {
     case INBOUND_PASSAGE: return client->settings.follow;
     case INBOUND_REQUEST: return client->settings.commands;
+    case INBOUND_HOME_ASSISTANT: return client->home_assistant;
     default: return client->settings.declarations;
     }
 }
@@ -166,6 +171,21 @@ static void tick_subscriptions(struct mqtt_client *client)
     }
 }
 
+void mqtt_client_home_assistant(struct mqtt_client *client, bool on)
+{
+    if (client->home_assistant == on)
+        return;
+    client->home_assistant = on;
+    if (client->link != LINK_CONNECTED)
+        return; /* client_subscribe_all() will */
+    if (on) {
+        subscribe(client, INBOUND_HOME_ASSISTANT);
+    } else {
+        (void)client_order(client, LINE_UNSUBSCRIBE, INBOUND_HOME_ASSISTANT);
+        client->subscriptions[INBOUND_HOME_ASSISTANT] = (struct subscription){.state = SUBSCRIBED_NOT};
+    }
+}
+
 bool mqtt_client_subscribed(const struct mqtt_client *client, enum inbound_topic topic)
 {
     return client->link == LINK_CONNECTED && client->subscriptions[topic].state == SUBSCRIBED_YES;
@@ -177,7 +197,7 @@ bool mqtt_client_subscribed(const struct mqtt_client *client, enum inbound_topic
 static int64_t silence_ends_us(const struct mqtt_client *client)
 {
     if (client->link == LINK_CONNECTING)
-        return client->since_us + SILENT_CONNECT_US;
+        return client->since_us + milliseconds_us(client->settings.connect_timeout_ms, MQTT_CONNECT_TIMEOUT_MS) + LOOK_UP_US;
     return client->link == LINK_CLOSING ? client->since_us + SILENT_CLOSE_US : INT64_MAX;
 }
 
@@ -230,8 +250,7 @@ static int free_place(const struct mqtt_client *client)
     return -EAGAIN;
 }
 
-int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char *payload, size_t payload_bytes, bool retain,
-                        uint64_t tag)
+int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char *payload, size_t payload_bytes, uint64_t tag)
 {
     struct line_order *publish = &client->order;
     int place = free_place(client);
@@ -239,16 +258,19 @@ int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char
         return -ENOTCONN;
     if (place < 0)
         return place;
-    if (payload_bytes > sizeof publish->text)
+    if (payload_bytes > MESSAGE_LONG_BYTES)
         return -EMSGSIZE;
     publish->op = LINE_PUBLISH;
     publish->attempt = client->attempt;
     publish->index = place;
     publish->topic = topic;
-    publish->retain = retain;
     publish->length_bytes = payload_bytes;
-    memcpy(publish->text, payload, payload_bytes);
-    if (!line_order(client->line, publish))
+    publish->long_text = payload_bytes > sizeof publish->text ? payload : NULL;
+    if (publish->long_text == NULL)
+        memcpy(publish->text, payload, payload_bytes);
+    const bool taken = line_order(client->line, publish);
+    publish->long_text = NULL;
+    if (!taken)
         return -EAGAIN;
     client->sent[place] = (struct sent){.used = true, .tag = tag, .at_us = client_clock_us()};
     client->last_sent = place;
@@ -342,7 +364,7 @@ void mqtt_client_close(struct mqtt_client *client)
         wait_while(client, LINK_CONNECTING, OFFLINE_TAG, deadline_us);
     /* An orderly goodbye makes the broker drop the will, so "offline" is said in person. Half of the time is for that. */
     if (client->link == LINK_CONNECTED &&
-        mqtt_client_publish(client, TOPIC_AVAILABILITY, offline, sizeof offline - 1, true, OFFLINE_TAG) == 0)
+        mqtt_client_publish(client, TOPIC_AVAILABILITY, offline, sizeof offline - 1, OFFLINE_TAG) == 0)
         wait_while(client, LINK_CONNECTED, OFFLINE_TAG, deadline_us - (int64_t)MQTT_CLOSE_WAIT_MS * 500);
     mqtt_client_reset(client);
     if (client->link == LINK_CLOSING)

@@ -38,6 +38,7 @@ struct mqtt_settings {
     bool follow;          /* other lanes' passages */
     bool declarations;    /* declarations and revocations */
     bool commands;        /* operators' requests */
+    bool home_assistant;  /* the lane is made known to Home Assistant, and its start listened for */
     bool has_sensor;      /* the lane's: what its passages' changes_presence goes by */
     /* 0 = the usual: 1000, 30000, 20000, 10000. Tests set them. */
     int reconnect_min_ms, reconnect_max_ms, ack_timeout_ms, connect_timeout_ms;
@@ -88,9 +89,11 @@ bool mqtt_client_take(struct mqtt_client *client, struct mqtt_event *ret_event);
 /* Starts the attempts to connect. Call whenever mqtt_client_deadline_us() has come and after every take. */
 void mqtt_client_tick(struct mqtt_client *client, int64_t now_us, uint32_t random);
 int64_t mqtt_client_deadline_us(const struct mqtt_client *client);
-/* QoS 1. 0: one MQTT_ANSWERED with `tag` or one MQTT_LOST will follow. -ENOTCONN, -EAGAIN: too many unanswered, -EMSGSIZE. */
-int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char *payload, size_t payload_bytes, bool retain,
-                        uint64_t tag);
+/* QoS 1, retained where the catalogue says so. 0: one MQTT_ANSWERED with `tag` or one MQTT_LOST will follow. -ENOTCONN, -EAGAIN:
+ * too many unanswered, or of more than MESSAGE_BYTES one, -EMSGSIZE: more than MESSAGE_LONG_BYTES. */
+int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char *payload, size_t payload_bytes, uint64_t tag);
+/* Whether Home Assistant's start is listened for, from now on. */
+void mqtt_client_home_assistant(struct mqtt_client *client, bool on);
 /* The next message of a topic that was asked for, in the order of arrival. It is the publisher's now: the broker believes
  * it delivered. Who takes none for a while makes the broker wait. */
 bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_message);
@@ -112,6 +115,7 @@ void mqtt_client_forget_acks(struct mqtt_client *client);
 void mqtt_client_reset(struct mqtt_client *client);
 /* Says "offline" when connected, disconnects, frees. NULL is accepted. */
 void mqtt_client_close(struct mqtt_client *client);
+const char *mqtt_reason_text(int code); /* of an event's code */
 const char *mqtt_client_library(void); /* Paho's version, for info */
 
 #endif

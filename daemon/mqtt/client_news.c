@@ -6,7 +6,7 @@
 #include "daemon/mqtt/client_parts.h"
 
 /* The MQTTAsync codes are negative, 3.1.1's answers to a CONNECT 1 to 5, MQTT 5's reasons 0x80 and above. */
-static const char *reason_text(int code)
+const char *mqtt_reason_text(int code)
 {
     static const char *const answers[] = {"", "unacceptable protocol version", "client id rejected", "server unavailable",
                                           "bad user name or password", "not authorised"};
@@ -22,10 +22,10 @@ static void describe(struct mqtt_event *event, const struct ring_entry *entry)
     if (entry->code == LINE_FILES_BAD)
         (void)snprintf(event->text, sizeof event->text, "%s", entry->text);
     else if (entry->code >= 0x80)
-        (void)snprintf(event->text, sizeof event->text, "%s (0x%02x)%s%.200s", reason_text(entry->code), (unsigned)entry->code,
+        (void)snprintf(event->text, sizeof event->text, "%s (0x%02x)%s%.200s", mqtt_reason_text(entry->code), (unsigned)entry->code,
                        separator, entry->text);
     else
-        (void)snprintf(event->text, sizeof event->text, "%s (%d)%s%.200s", reason_text(entry->code), entry->code, separator,
+        (void)snprintf(event->text, sizeof event->text, "%s (%d)%s%.200s", mqtt_reason_text(entry->code), entry->code, separator,
                        entry->text);
 }
 

@@ -27,6 +27,7 @@ struct mqtt_client {
     struct inbox inbox;
     uint64_t attempt; /* the epoch that counts */
     struct protocol protocol;
+    bool home_assistant; /* what counts now; the settings are those of the start */
     bool is_5;    /* this attempt's */
     bool is_told; /* this connection was, as MQTT_CONNECTED */
     struct certificates certificates;

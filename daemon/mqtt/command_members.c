@@ -1,4 +1,4 @@
-/* The members of a request's JSON, by a table; which of them a verb has, and which it must have. Called by command.c. */
+/* The members of a request's JSON, by their rows of the catalogue, which say too which of them a verb has. Called by command.c. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
@@ -7,8 +7,6 @@
 #include "daemon/decision/time_text.h"
 #include "daemon/mqtt/command_parts.h"
 #include "daemon/mqtt/json_read.h"
-
-enum { FOR_S_MAX = 86400 };
 
 struct reading {
     struct command *command;
@@ -34,147 +32,143 @@ void command_find_transaction(struct json_object *root, char ret_transaction[JOU
         (void)strcpy(ret_transaction, json_object_get_string(value));
 }
 
-static const char *take_transaction(void *userdata, struct json_object *value)
+static const char *take_transaction(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
-    (void)userdata; /* command_find_transaction() has kept it: also of a request that is refused for another member */
+    (void)userdata, (void)field; /* command_find_transaction() has kept it: also of a request that is refused for another member */
     return transaction_valid(value) ? NULL : "allowed are 1 to 64 of A-Z a-z 0-9 . _ : -";
 }
 
-static const char *take_schema(void *userdata, struct json_object *value)
+static const char *take_schema(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     size_t length_bytes;
     const char *text = json_read_text(value, &length_bytes);
-    (void)userdata;
-    return text && strcmp(text, "qrgate/request/1") == 0 ? NULL : "allowed is qrgate/request/1";
+    (void)userdata, (void)field;
+    return text && strcmp(text, catalogue_message(MESSAGE_REQUEST)->schema) == 0 ? NULL : "allowed is qrgate/request/1";
 }
 
-static bool take_line(struct json_object *value, char *ret, size_t ret_bytes)
+static bool take_line(struct json_object *value, const struct catalogue_field *field, char *ret, size_t ret_bytes)
 {
     size_t length_bytes;
     const char *text = json_read_text(value, &length_bytes);
-    if (!text || length_bytes < 1 || length_bytes >= ret_bytes || text[0] == ' ')
+    if (!text || length_bytes < 1 || length_bytes > (size_t)field->most || length_bytes >= ret_bytes || text[0] == ' ')
         return false;
     memcpy(ret, text, length_bytes + 1);
     return true;
 }
 
-static const char *take_operator(void *userdata, struct json_object *value)
+static const char *take_operator(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
-    return take_line(value, reading->command->operator_name, sizeof reading->command->operator_name)
+    return take_line(value, field, reading->command->operator_name, sizeof reading->command->operator_name)
                ? NULL
                : "allowed is who asks, 1 to 32 bytes of text";
 }
 
-static const char *take_why(void *userdata, struct json_object *value)
+static const char *take_why(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
-    return take_line(value, reading->command->why, sizeof reading->command->why) ? NULL
+    return take_line(value, field, reading->command->why, sizeof reading->command->why) ? NULL
                                                                                   : "allowed are 1 to 80 bytes of text";
 }
 
-static const char *take_issued_at(void *userdata, struct json_object *value)
+static const char *take_issued_at(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
     size_t length_bytes;
     int64_t at_s;
     int32_t us = 0;
     const char *text = json_read_text(value, &length_bytes);
+    (void)field;
     if (text ? !time_text_read(text, length_bytes, &at_s, &us) : !json_read_integer(value, &at_s) || !time_text_in_range(at_s))
         return "allowed is 2026-01-31T08:30:00+07:00 or a whole number of Unix seconds";
     reading->issued_at_us = at_s * 1000000 + us;
     return NULL;
 }
 
-static const char *take_lane(void *userdata, struct json_object *value)
+static const char *take_lane(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
     size_t length_bytes;
+    (void)field;
     reading->lane = json_read_text(value, &length_bytes);
     return reading->lane ? NULL : "allowed is SITE/LANE";
 }
 
-static const char *take_verb(void *userdata, struct json_object *value)
+static const char *take_verb(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
     size_t length_bytes;
+    (void)field;
     reading->verb = json_read_text(value, &length_bytes);
     return reading->verb ? NULL : "allowed is the topic's last level";
 }
 
-static const char *take_mode(void *userdata, struct json_object *value)
+static const char *take_mode(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
-    static const char *const names[] = {[COMMAND_MODE_NORMAL] = "normal", [COMMAND_MODE_HOLD_OPEN] = "hold_open",
-                                        [COMMAND_MODE_LOCK_DOWN] = "lock_down"};
     struct reading *reading = userdata;
-    size_t length_bytes;
-    const char *text = json_read_text(value, &length_bytes);
-    for (int i = 0; text && i <= COMMAND_MODE_LOCK_DOWN; i++)
-        if (strcmp(names[i], text) == 0) {
-            reading->command->mode = (enum command_mode)i;
-            return NULL;
-        }
-    return "allowed are normal, hold_open, lock_down";
+    int mode;
+    if (!json_read_word(value, field, &mode))
+        return "allowed are normal, hold_open, lock_down";
+    reading->command->mode = (enum command_mode)mode;
+    return NULL;
 }
 
-static const char *take_for_s(void *userdata, struct json_object *value)
+static const char *take_for_s(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
     int64_t for_s;
-    if (!json_read_integer(value, &for_s) || for_s < 1 || for_s > FOR_S_MAX)
+    if (!json_read_bounded(value, field, &for_s))
         return "allowed is a whole number of seconds from 1 to turnstile.hold_open_max_s";
     reading->command->for_s = (int)for_s;
     return NULL;
 }
 
-static const char *take_from_seq(void *userdata, struct json_object *value)
+static const char *take_from_seq(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
-    int64_t *from_seq = &reading->command->from_seq;
-    return json_read_integer(value, from_seq) && *from_seq >= 1 ? NULL : "allowed is a whole number from 1 on";
+    return json_read_bounded(value, field, &reading->command->from_seq) ? NULL : "allowed is a whole number from 1 on";
 }
 
-static const char *take_declaration(void *userdata, struct json_object *value)
+static const char *take_declaration(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
+    (void)field;
     reading->declaration = value;
     return json_object_is_type(value, json_type_object) ? NULL : "allowed is an object as on the topic declaration";
 }
 
-static const char *take_revocation(void *userdata, struct json_object *value)
+static const char *take_revocation(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct reading *reading = userdata;
+    (void)field;
     reading->revocation = value;
     return json_object_is_type(value, json_type_object) ? NULL : "allowed is an object as on the topic revocation";
 }
 
 /* ---- the tables -------------------------------------------------------------------------------------------------- */
 
-enum member {
-    M_TRANSACTION, M_OPERATOR, M_WHY, M_ISSUED_AT, M_LANE, M_VERB, M_SCHEMA, M_MODE, M_FOR_S, M_FROM_SEQ, M_DECLARATION,
-    M_REVOCATION, M_COUNT
+static json_read_take *const takes[REQUEST_COUNT] = {
+    [REQUEST_SCHEMA] = take_schema,       [REQUEST_TRANSACTION] = take_transaction, [REQUEST_OPERATOR] = take_operator,
+    [REQUEST_WHY] = take_why,             [REQUEST_ISSUED_AT] = take_issued_at,     [REQUEST_LANE] = take_lane,
+    [REQUEST_VERB] = take_verb,           [REQUEST_MODE] = take_mode,               [REQUEST_FOR_S] = take_for_s,
+    [REQUEST_FROM_SEQ] = take_from_seq,   [REQUEST_DECLARATION] = take_declaration, [REQUEST_REVOCATION] = take_revocation,
 };
-static const struct json_read_member members[M_COUNT] = {
-    [M_TRANSACTION] = {"transaction", take_transaction, false}, [M_OPERATOR] = {"operator", take_operator, false},
-    [M_WHY] = {"why", take_why, false},                         [M_ISSUED_AT] = {"issued_at", take_issued_at, false},
-    [M_LANE] = {"lane", take_lane, false},                      [M_VERB] = {"verb", take_verb, false},
-    [M_SCHEMA] = {"schema", take_schema, false},                [M_MODE] = {"mode", take_mode, false},
-    [M_FOR_S] = {"for_s", take_for_s, false},                   [M_FROM_SEQ] = {"from_seq", take_from_seq, false},
-    [M_DECLARATION] = {"declaration", take_declaration, true},  [M_REVOCATION] = {"revocation", take_revocation, true},
-};
+_Static_assert((int)REQUEST_COUNT <= (int)JSON_READ_MEMBERS_MAX, "a bit for each");
 
 #define BIT(member) (1u << (member))
-static const unsigned of_all = BIT(M_TRANSACTION) | BIT(M_OPERATOR) | BIT(M_WHY) | BIT(M_ISSUED_AT) | BIT(M_LANE) | BIT(M_VERB) |
-                               BIT(M_SCHEMA);
-static const struct {
-    unsigned must, may; /* beside those of all */
-} of_verb[COMMAND_VERB_COUNT] = {
-    [COMMAND_OPEN] = {.must = BIT(M_WHY)},
-    [COMMAND_MODE] = {.must = BIT(M_WHY) | BIT(M_MODE), .may = BIT(M_FOR_S)},
-    [COMMAND_DECLARE] = {.must = BIT(M_DECLARATION)},
-    [COMMAND_REVOKE] = {.must = BIT(M_REVOCATION)},
-    [COMMAND_RESEND] = {.must = BIT(M_FROM_SEQ)},
-};
+
+/* Which members a request to `verb` must have, and which else it may have, by the catalogue. */
+static void rights_of(enum command_verb verb, unsigned *ret_must, unsigned *ret_may)
+{
+    const struct catalogue_group *rows = &catalogue_message(MESSAGE_REQUEST)->group;
+    *ret_must = *ret_may = 0;
+    for (int i = 0; i < rows->count; i++) {
+        if (rows->fields[i].required || (rows->fields[i].must_of & BIT(verb)) != 0)
+            *ret_must |= BIT(i);
+        if ((rows->fields[i].may_of & BIT(verb)) != 0)
+            *ret_may |= BIT(i);
+    }
+}
 
 static int first_of(unsigned bits)
 {
@@ -189,17 +183,20 @@ static int first_of(unsigned bits)
 static enum command_error check_seen(unsigned seen, bool is_signed, const struct command *command,
                                      char why[COMMAND_MESSAGE_BYTES])
 {
+    const struct catalogue_field *rows = catalogue_message(MESSAGE_REQUEST)->group.fields;
     const char *verb = command_verb_name(command->verb);
-    const unsigned must = of_verb[command->verb].must | BIT(M_TRANSACTION) | (is_signed ? BIT(M_LANE) | BIT(M_VERB) : BIT(M_OPERATOR));
-    const unsigned foreign = seen & ~(of_all | of_verb[command->verb].must | of_verb[command->verb].may);
+    unsigned must, may;
+    rights_of(command->verb, &must, &may);
+    const unsigned foreign = seen & ~(must | may);
+    must |= is_signed ? BIT(REQUEST_LANE) | BIT(REQUEST_VERB) : BIT(REQUEST_OPERATOR);
     const bool needs_for_s = command->verb == COMMAND_MODE && command->mode == COMMAND_MODE_HOLD_OPEN;
     if (foreign != 0)
         return command_refuse(why, COMMAND_MALFORMED, "'%s': not a member of a request to %s; leave it out",
-                              members[first_of(foreign)].name, verb);
+                              rows[first_of(foreign)].name, verb);
     if ((must & ~seen) != 0)
-        return command_refuse(why, COMMAND_MALFORMED, "%s is missing; %s needs it", members[first_of(must & ~seen)].name,
+        return command_refuse(why, COMMAND_MALFORMED, "%s is missing; %s needs it", rows[first_of(must & ~seen)].name,
                               is_signed ? "a signed request" : "this request");
-    if (command->verb == COMMAND_MODE && needs_for_s != ((seen & BIT(M_FOR_S)) != 0))
+    if (command->verb == COMMAND_MODE && needs_for_s != ((seen & BIT(REQUEST_FOR_S)) != 0))
         return command_refuse(why, COMMAND_MALFORMED, needs_for_s ? "for_s is missing: hold_open ends by itself"
                                                                   : "for_s: allowed only with hold_open");
     return COMMAND_OK;
@@ -259,7 +256,7 @@ enum command_error command_read_members(struct json_object *root, const struct c
     struct reading reading = {.command = ret};
     enum command_error error;
     unsigned seen;
-    if (json_read_members(root, members, M_COUNT, false, &reading, &seen, why, COMMAND_MESSAGE_BYTES) < 0)
+    if (json_read_members(root, catalogue_message(MESSAGE_REQUEST), takes, &reading, &seen, why, COMMAND_MESSAGE_BYTES) < 0)
         error = COMMAND_MALFORMED;
     else
         error = check_seen(seen, operator != NULL, ret, why);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
 
@@ -172,7 +173,7 @@ static int write_cut(const struct response *response, size_t message_bytes, cons
     char at[MESSAGE_TIME_BYTES];
     message_time(response->at_us, at);
     json_begin(&json, ret_text, text_bytes);
-    json_text(&json, "schema", "qrgate/response/1", SIZE_MAX);
+    json_text(&json, "schema", catalogue_message(MESSAGE_RESPONSE)->schema, SIZE_MAX);
     if (response->transaction[0] != '\0')
         json_text(&json, "transaction", response->transaction, sizeof response->transaction);
     json_text(&json, "verb", command_verb_name(response->verb), SIZE_MAX);

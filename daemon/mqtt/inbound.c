@@ -1,5 +1,5 @@
-/* Messages from the broker, and the lines of qrgatectl's JSON files: a table of members for each of the three kinds.
- * Main thread in qrgated. */
+/* Messages from the broker, and the lines of qrgatectl's JSON files: a take for each field of the three kinds, whose names and
+ * bounds are the catalogue's. Main thread in qrgated. */
 #include "daemon/mqtt/inbound.h"
 
 #include <errno.h>
@@ -42,11 +42,12 @@ static const char *take_time(const struct message *message, struct json_object *
     return NULL;
 }
 
-static const char *take_schema(void *userdata, struct json_object *value)
+static const char *take_schema(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     const struct message *message = userdata;
     size_t length_bytes;
     const char *text = json_read_text(value, &length_bytes);
+    (void)field;
     return text && strcmp(text, message->schema) == 0 ? NULL : "another kind or version than this topic's";
 }
 
@@ -57,9 +58,9 @@ static bool transaction_valid(struct json_object *value)
     return text && json_read_is_word(text, length_bytes, INBOUND_TRANSACTION_BYTES - 1, "_-");
 }
 
-static const char *take_transaction(void *userdata, struct json_object *value)
+static const char *take_transaction(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
-    (void)userdata; /* find_transaction() has kept it: also of a message that is refused for another member */
+    (void)userdata, (void)field; /* find_transaction() has kept it: also of a message that is refused for another member */
     return transaction_valid(value) ? NULL : "allowed are 1 to 64 of A-Z a-z 0-9 _ -";
 }
 
@@ -83,20 +84,21 @@ bool inbound_group_valid(const char *group, size_t length_bytes)
 
 /* ---- a declaration ----------------------------------------------------------------------------------------------- */
 
-static const char *take_subject(void *userdata, struct json_object *value)
+static const char *take_subject(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
     size_t length_bytes;
     const char *text = json_read_text(value, &length_bytes);
+    (void)field;
     return text && subject_read(text, length_bytes, message->declared->identities[0]) ? NULL : SUBJECT_ALLOWED;
 }
 
-static const char *take_identities(void *userdata, struct json_object *value)
+static const char *take_identities(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
     char(*kept)[CREDENTIAL_SUBJECT_BYTES] = message->declared->identities;
     const size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
-    if (count < 1 || count > JOURNAL_IDENTITIES_MAX)
+    if (count < (size_t)field->least || count > (size_t)field->most)
         return "allowed is a list of 1 to 4 numbers";
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
@@ -117,141 +119,131 @@ static const char *take_identities(void *userdata, struct json_object *value)
     return NULL;
 }
 
-static const char *take_person(void *userdata, struct json_object *value)
+static const char *take_person(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return json_read_hex_id(value, message->declared->person) ? NULL : JSON_READ_HEX_ALLOWED;
 }
 
-static const char *take_status(void *userdata, struct json_object *value)
+static const char *take_status(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
-    enum declaration_status *ret = &message->declared->declaration.status;
-    size_t length_bytes;
-    const char *text = json_read_text(value, &length_bytes);
+    int word;
     /* "none" and "expired" are names too, but not something that can be declared */
-    return text && declaration_status_from_name(text, ret) && *ret != STATUS_NONE && *ret != STATUS_EXPIRED
+    return json_read_word(value, field, &word) &&
+                   declaration_status_from_name(field->words.name(word), &message->declared->declaration.status)
                ? NULL
                : "allowed are green, yellow, red, white, revoked";
 }
 
-static const char *take_declared_at(void *userdata, struct json_object *value)
+static const char *take_declared_at(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return take_time(message, value, &message->declared->declaration.declared_at_s);
 }
 
-static const char *symptom_by_number(int number)
-{
-    return symptom_name((enum symptom)number);
-}
-
-static const char *contact_by_number(int number)
-{
-    return contact_name((enum contact)number);
-}
-
 /* A list of names, each once, as bits. */
-static bool take_names(struct json_object *value, const char *(*name)(int), int count, uint16_t *ret)
+static bool take_names(struct json_object *value, const struct catalogue_field *field, uint16_t *ret)
 {
-    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) > (size_t)count)
+    const struct catalogue_field *name = &field->inside->fields[0];
+    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) > (size_t)field->most)
         return false;
     *ret = 0;
     for (size_t i = 0; i < json_object_array_length(value); i++) {
-        size_t length_bytes;
-        const char *text = json_read_text(json_object_array_get_idx(value, i), &length_bytes);
-        int bit = 0;
-        while (text && bit < count && strcmp(name(bit), text) != 0)
-            bit++;
-        if (!text || bit == count || (*ret & 1u << bit))
+        int bit;
+        if (!json_read_word(json_object_array_get_idx(value, i), name, &bit) || (*ret & 1u << bit))
             return false;
         *ret = (uint16_t)(*ret | 1u << bit);
     }
     return true;
 }
 
-static const char *take_symptoms(void *userdata, struct json_object *value)
+static const char *take_symptoms(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
-    return take_names(value, symptom_by_number, SYMPTOM_COUNT, &message->declared->declaration.answers.symptoms)
+    return take_names(value, field, &message->declared->declaration.answers.symptoms)
                ? NULL
                : "allowed is a list of fever, cough, breathlessness, pneumonia, sore_throat, tiredness, each once";
 }
 
-static const char *take_contacts(void *userdata, struct json_object *value)
+static const char *take_contacts(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
-    return take_names(value, contact_by_number, CONTACT_COUNT, &message->declared->declaration.answers.contacts)
+    return take_names(value, field, &message->declared->declaration.answers.contacts)
                ? NULL
                : "allowed is a list of patient, sick_country, symptoms, each once";
 }
 
-static const char *take_travelled(void *userdata, struct json_object *value)
+static const char *take_travelled(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return json_read_flag(value, &message->declared->declaration.answers.travelled) ? NULL : ALLOWED_FLAG;
 }
 
-static const char *take_symptoms_at(void *userdata, struct json_object *value)
+static const char *take_symptoms_at(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return take_time(message, value, &message->declared->declaration.answers.symptoms_at_s);
 }
 
-static const char *take_contact_at(void *userdata, struct json_object *value)
+static const char *take_contact_at(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return take_time(message, value, &message->declared->declaration.answers.contact_at_s);
 }
 
-static const char *take_travel_at(void *userdata, struct json_object *value)
+static const char *take_travel_at(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return take_time(message, value, &message->declared->declaration.answers.travel_at_s);
 }
 
-static const char *take_by(void *userdata, struct json_object *value)
+static const char *take_by(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
-    size_t length_bytes;
-    const char *text = json_read_text(value, &length_bytes);
-    return text && declared_by_from_name(text, &message->declared->declaration.answers.by) ? NULL
-                                                                                            : "allowed are self, guard";
+    int by;
+    if (!json_read_word(value, field, &by))
+        return "allowed are self, guard";
+    message->declared->declaration.answers.by = (enum declared_by)by;
+    return NULL;
 }
 
-static const char *take_group(void *userdata, struct json_object *value)
+static const char *take_group(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
     size_t length_bytes;
     const char *text = json_read_text(value, &length_bytes);
+    (void)field;
     if (!text || !inbound_group_valid(text, length_bytes))
         return "allowed are 1 to 32 bytes of letters, digits, _ . - and spaces between them";
     (void)strcpy(message->declared->declaration.group, text);
     return NULL;
 }
 
-enum declaration_member {
-    D_SUBJECT, D_IDENTITIES, D_PERSON, D_DECLARED_AT, D_SYMPTOMS, D_CONTACTS, D_TRAVELLED, D_OTHERS
+static json_read_take *const declaration_takes[DECLARATION_COUNT] = {
+    [DECLARATION_SCHEMA] = take_schema,
+    [DECLARATION_TRANSACTION_ID] = take_transaction,
+    [DECLARATION_SUBJECT] = take_subject,
+    [DECLARATION_IDENTITIES] = take_identities,
+    [DECLARATION_PERSON] = take_person,
+    [DECLARATION_STATUS] = take_status,
+    [DECLARATION_DECLARED_AT] = take_declared_at,
+    [DECLARATION_SYMPTOMS] = take_symptoms,
+    [DECLARATION_CONTACTS] = take_contacts,
+    [DECLARATION_TRAVELLED] = take_travelled,
+    [DECLARATION_SYMPTOMS_AT] = take_symptoms_at,
+    [DECLARATION_CONTACT_AT] = take_contact_at,
+    [DECLARATION_TRAVEL_AT] = take_travel_at,
+    [DECLARATION_BY] = take_by,
+    [DECLARATION_GROUP] = take_group,
 };
-static const struct json_read_member DECLARATION_MEMBERS[] = {
-    [D_SUBJECT] = { "subject", take_subject, true },
-    [D_IDENTITIES] = { "identities", take_identities, true },
-    [D_PERSON] = { "person", take_person, true },
-    [D_DECLARED_AT] = { "declared_at", take_declared_at, false },
-    [D_SYMPTOMS] = { "symptoms", take_symptoms, false },
-    [D_CONTACTS] = { "contacts", take_contacts, false },
-    [D_TRAVELLED] = { "travelled", take_travelled, false },
-    [D_OTHERS] = { "schema", take_schema, false },
-    { "transaction_id", take_transaction, false },
-    { "status", take_status, false },
-    { "symptoms_at", take_symptoms_at, false },
-    { "contact_at", take_contact_at, false },
-    { "travel_at", take_travel_at, false },
-    { "by", take_by, false },
-    { "group", take_group, false },
-};
-enum { DECLARATION_MEMBER_COUNT = sizeof(DECLARATION_MEMBERS) / sizeof(DECLARATION_MEMBERS[0]) };
-_Static_assert((int)DECLARATION_MEMBER_COUNT <= (int)JSON_READ_MEMBERS_MAX, "a bit for each");
+_Static_assert((int)DECLARATION_COUNT <= (int)JSON_READ_MEMBERS_MAX, "a bit for each");
 
 const char *inbound_declaration_check(const struct declared *declared, bool answered)
 {
@@ -274,9 +266,10 @@ const char *inbound_declaration_check(const struct declared *declared, bool answ
 int inbound_declaration(const char *text, size_t length_bytes, int64_t now_s, struct declared *ret,
                         char ret_transaction[INBOUND_TRANSACTION_BYTES], char *why, size_t why_bytes)
 {
-    struct message message = { .now_s = now_s, .schema = "qrgate/declaration/1", .declared = ret };
-    const unsigned whose = 1u << D_SUBJECT | 1u << D_IDENTITIES | 1u << D_PERSON;
-    const unsigned answers = 1u << D_SYMPTOMS | 1u << D_CONTACTS | 1u << D_TRAVELLED;
+    const struct catalogue_message *rows = catalogue_message(MESSAGE_DECLARATION);
+    struct message message = { .now_s = now_s, .schema = rows->schema, .declared = ret };
+    const unsigned whose = 1u << DECLARATION_SUBJECT | 1u << DECLARATION_IDENTITIES | 1u << DECLARATION_PERSON;
+    const unsigned answers = 1u << DECLARATION_SYMPTOMS | 1u << DECLARATION_CONTACTS | 1u << DECLARATION_TRAVELLED;
     unsigned seen;
     int error;
     *ret = (struct declared){ .declaration.found = true, .source = "mqtt" };
@@ -285,7 +278,7 @@ int inbound_declaration(const char *text, size_t length_bytes, int64_t now_s, st
     if (!root)
         goto refused;
     find_transaction(root, ret_transaction);
-    error = json_read_members(root, DECLARATION_MEMBERS, DECLARATION_MEMBER_COUNT, false, &message, &seen, why, why_bytes);
+    error = json_read_members(root, rows, declaration_takes, &message, &seen, why, why_bytes);
     json_read_free(root);
     if (error < 0)
         goto refused;
@@ -302,13 +295,14 @@ refused:
 
 /* ---- a revocation ------------------------------------------------------------------------------------------------ */
 
-static const char *take_token_id(void *userdata, struct json_object *value)
+static const char *take_token_id(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
     static const uint8_t none[CREDENTIAL_TOKEN_ID_BYTES];
     uint8_t *id = message->revocation->token_id;
     char hex[JOURNAL_ID_BYTES];
     _Static_assert(2 * CREDENTIAL_TOKEN_ID_BYTES == JSON_READ_HEX_ID_CHARS, "an id is as long as a person's hash");
+    (void)field;
     if (!json_read_hex_id(value, hex))
         return JSON_READ_HEX_ALLOWED;
     for (size_t i = 0; i < JSON_READ_HEX_ID_CHARS; i++) {
@@ -318,30 +312,30 @@ static const char *take_token_id(void *userdata, struct json_object *value)
     return memcmp(id, none, sizeof(none)) == 0 ? "all zeros is no token's id" : NULL;
 }
 
-static const char *take_revoked_at(void *userdata, struct json_object *value)
+static const char *take_revoked_at(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return take_time(message, value, &message->revocation->revoked_at_s);
 }
 
-static const char *take_lifted(void *userdata, struct json_object *value)
+static const char *take_lifted(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return json_read_flag(value, &message->revocation->lifted) ? NULL : ALLOWED_FLAG;
 }
 
 int inbound_revocation(const char *text, size_t length_bytes, int64_t now_s, struct revocation *ret,
                        char ret_transaction[INBOUND_TRANSACTION_BYTES], char *why, size_t why_bytes)
 {
-    enum { R_TOKEN_ID, R_REVOKED_AT, R_COUNT = 5 };
-    static const struct json_read_member members[R_COUNT] = {
-        [R_TOKEN_ID] = { "token_id", take_token_id, false },
-        [R_REVOKED_AT] = { "revoked_at", take_revoked_at, false },
-        { "lifted", take_lifted, false },
-        { "schema", take_schema, false },
-        { "transaction_id", take_transaction, false },
+    static json_read_take *const takes[REVOCATION_COUNT] = {
+        [REVOCATION_SCHEMA] = take_schema,       [REVOCATION_TRANSACTION_ID] = take_transaction,
+        [REVOCATION_TOKEN_ID] = take_token_id,   [REVOCATION_REVOKED_AT] = take_revoked_at,
+        [REVOCATION_LIFTED] = take_lifted,
     };
-    struct message message = { .now_s = now_s, .schema = "qrgate/revocation/1", .revocation = ret };
+    const struct catalogue_message *rows = catalogue_message(MESSAGE_REVOCATION);
+    struct message message = { .now_s = now_s, .schema = rows->schema, .revocation = ret };
     unsigned seen;
     int error;
     *ret = (struct revocation){ .source = "mqtt" };
@@ -349,12 +343,10 @@ int inbound_revocation(const char *text, size_t length_bytes, int64_t now_s, str
     struct json_object *root = json_read(text, length_bytes, INBOUND_MESSAGE_MAX_BYTES, &error, why, why_bytes);
     if (root) {
         find_transaction(root, ret_transaction);
-        error = json_read_members(root, members, R_COUNT, false, &message, &seen, why, why_bytes);
+        error = json_read_members(root, rows, takes, &message, &seen, why, why_bytes);
         json_read_free(root);
-        if (error == 0 && !(seen & 1u << R_TOKEN_ID))
-            error = json_read_refuse(why, why_bytes, "token_id is missing");
-        else if (error == 0 && !(seen & 1u << R_REVOKED_AT))
-            error = json_read_refuse(why, why_bytes, "revoked_at is missing");
+        if (error == 0)
+            error = json_read_required(rows, takes, seen, why, why_bytes);
     }
     if (error < 0)
         *ret = (struct revocation){ 0 };
@@ -363,59 +355,61 @@ int inbound_revocation(const char *text, size_t length_bytes, int64_t now_s, str
 
 /* ---- another lane's passage -------------------------------------------------------------------------------------- */
 
-static const char *take_event_id(void *userdata, struct json_object *value)
+static const char *take_event_id(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return json_read_hex_id(value, message->passage->event_id) ? NULL : JSON_READ_HEX_ALLOWED;
 }
 
-static const char *take_passenger(void *userdata, struct json_object *value)
+static const char *take_passenger(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return json_read_hex_id(value, message->passage->person) ? NULL : JSON_READ_HEX_ALLOWED;
 }
 
-static const char *take_direction(void *userdata, struct json_object *value)
+static const char *take_direction(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
     size_t length_bytes;
     const char *text = json_read_text(value, &length_bytes);
+    (void)field;
     return text && direction_from_name(text, &message->passage->direction) ? NULL : "allowed are in, out, none";
 }
 
-static const char *take_at(void *userdata, struct json_object *value)
+static const char *take_at(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
     size_t length_bytes;
     int64_t at_s;
     int32_t us;
     const char *text = json_read_text(value, &length_bytes);
+    (void)field;
     if (!text || !time_text_read(text, length_bytes, &at_s, &us))
         return "allowed is 2026-01-31T01:30:00.000Z";
     message->passage->at_us = at_s * 1000000 + us;
     return NULL;
 }
 
-static const char *take_changes_presence(void *userdata, struct json_object *value)
+static const char *take_changes_presence(void *userdata, const struct catalogue_field *field, struct json_object *value)
 {
     struct message *message = userdata;
+    (void)field;
     return json_read_flag(value, &message->changes_presence) ? NULL : ALLOWED_FLAG;
 }
 
 int inbound_passage(const char *text, size_t length_bytes, const char *lane, struct followed_passage *ret, char *why,
                     size_t why_bytes)
 {
-    enum { P_EVENT_ID, P_AT, P_COUNT = 6 };
-    static const struct json_read_member members[P_COUNT] = {
-        [P_EVENT_ID] = { "event_id", take_event_id, false },
-        [P_AT] = { "at", take_at, false },
-        { "person", take_passenger, false },
-        { "direction", take_direction, false },
-        { "changes_presence", take_changes_presence, false },
-        { "schema", take_schema, false },
+    static json_read_take *const takes[PASSAGE_COUNT] = { /* the others are no concern of ours */
+        [PASSAGE_SCHEMA] = take_schema,       [PASSAGE_EVENT_ID] = take_event_id,
+        [PASSAGE_AT] = take_at,               [PASSAGE_PERSON] = take_passenger,
+        [PASSAGE_DIRECTION] = take_direction, [PASSAGE_CHANGES_PRESENCE] = take_changes_presence,
     };
-    const unsigned needed = 1u << P_EVENT_ID | 1u << P_AT;
-    struct message message = { .schema = "qrgate/passage/1", .passage = ret };
+    const struct catalogue_message *rows = catalogue_message(MESSAGE_PASSAGE);
+    const unsigned needed = 1u << PASSAGE_EVENT_ID | 1u << PASSAGE_AT;
+    struct message message = { .schema = rows->schema, .passage = ret };
     unsigned seen;
     int result;
     *ret = (struct followed_passage){ .direction = DIRECTION_NONE };
@@ -424,7 +418,7 @@ int inbound_passage(const char *text, size_t length_bytes, const char *lane, str
         return json_read_refuse(why, why_bytes, "the topic's lane: allowed are 1 to %zu characters", sizeof(ret->lane) - 1);
     struct json_object *root = json_read(text, length_bytes, INBOUND_MESSAGE_MAX_BYTES, &result, why, why_bytes);
     if (root) {
-        result = json_read_members(root, members, P_COUNT, true, &message, &seen, why, why_bytes);
+        result = json_read_members(root, rows, takes, &message, &seen, why, why_bytes);
         json_read_free(root);
         if (result == 0 && (seen & needed) != needed)
             result = json_read_refuse(why, why_bytes, "event_id or at is missing");

@@ -82,7 +82,8 @@ static int read_message(struct intake *intake, const struct inbox_message *messa
     case INBOUND_PASSAGE:
         return inbound_passage(message->text, message->length_bytes, message->came.name, &intake->content.passage, why,
                                INBOUND_WHY_BYTES);
-    case INBOUND_REQUEST: /* commands.h */
+    case INBOUND_REQUEST:        /* commands.h */
+    case INBOUND_HOME_ASSISTANT: /* publisher_discovery.c */
     case INBOUND_TOPIC_COUNT: break;
     }
     return 0;

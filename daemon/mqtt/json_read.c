@@ -1,4 +1,5 @@
-/* One JSON object of a stranger, by json-c and a table of members. Called by inbound.c; main thread in qrgated. */
+/* One JSON object of a stranger, by json-c and its rows of the catalogue. Called by inbound.c and command.c; main thread in
+ * qrgated. */
 #include "daemon/mqtt/json_read.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ static const char *shown(const char *text, bool personal, char buffer[VALUE_SHOW
     return buffer;
 }
 
-static int refuse_member(const struct json_read_member *member, struct json_object *value, const char *allowed, char *why,
+static int refuse_member(const struct catalogue_field *member, struct json_object *value, const char *allowed, char *why,
                          size_t why_bytes)
 {
     char buffer[VALUE_SHOWN_CHARS + 4];
@@ -177,25 +178,36 @@ void json_read_free(struct json_object *object)
     (void)json_object_put(object);
 }
 
-int json_read_members(struct json_object *object, const struct json_read_member *members, int count, bool others_too,
+int json_read_members(struct json_object *object, const struct catalogue_message *message, json_read_take *const takes[],
                       void *userdata, unsigned *ret_seen, char *why, size_t why_bytes)
 {
+    const struct catalogue_field *fields = message->group.fields;
+    const int count = message->group.count;
     *ret_seen = 0;
     json_object_object_foreach(object, name, value)
     {
         char buffer[VALUE_SHOWN_CHARS + 4];
         int i = 0;
-        while (i < count && strcmp(members[i].name, name) != 0)
+        while (i < count && strcmp(fields[i].name, name) != 0)
             i++;
-        if (i == count && others_too)
-            continue;
-        if (i == count)
+        if (message->strict && (i == count || takes[i] == NULL))
             return json_read_refuse(why, why_bytes, "'%s': no such member; see the schema", shown(name, true, buffer));
-        const char *allowed = members[i].take(userdata, value);
+        if (i == count || takes[i] == NULL)
+            continue;
+        const char *allowed = takes[i](userdata, &fields[i], value);
         if (allowed)
-            return refuse_member(&members[i], value, allowed, why, why_bytes);
+            return refuse_member(&fields[i], value, allowed, why, why_bytes);
         *ret_seen |= 1u << i;
     }
+    return 0;
+}
+
+int json_read_required(const struct catalogue_message *message, json_read_take *const takes[], unsigned seen, char *why,
+                       size_t why_bytes)
+{
+    for (int i = 0; i < message->group.count; i++)
+        if (message->group.fields[i].required && takes[i] != NULL && (seen & 1u << i) == 0)
+            return json_read_refuse(why, why_bytes, "%s is missing", message->group.fields[i].name);
     return 0;
 }
 
@@ -234,6 +246,23 @@ bool json_read_integer(struct json_object *value, int64_t *ret)
         return false;
     *ret = json_object_get_int64(value);
     return true;
+}
+
+bool json_read_bounded(struct json_object *value, const struct catalogue_field *field, int64_t *ret)
+{
+    return json_read_integer(value, ret) && *ret >= field->least && *ret <= field->most;
+}
+
+bool json_read_word(struct json_object *value, const struct catalogue_field *field, int *ret)
+{
+    size_t length_bytes;
+    const char *text = json_read_text(value, &length_bytes);
+    for (int i = field->words.from; text && i < field->words.to; i++)
+        if (strcmp(field->words.name(i), text) == 0) {
+            *ret = i;
+            return true;
+        }
+    return false;
 }
 
 bool json_read_member_named(struct json_object *object, const char *name, struct json_object **ret_value)

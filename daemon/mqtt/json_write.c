@@ -85,6 +85,14 @@ void json_open_item(struct json *json)
     json->comma = false;
 }
 
+void json_text_item(struct json *json, const char *text)
+{
+    if (json->comma)
+        put(json, ",", 1);
+    json->comma = true;
+    put_escaped(json, text, strlen(text));
+}
+
 void json_close_list(struct json *json)
 {
     put(json, "]", 1);

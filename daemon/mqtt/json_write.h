@@ -16,7 +16,8 @@ struct json {
 void json_begin(struct json *json, char *text, size_t bytes); /* opens the outermost object */
 void json_open(struct json *json, const char *key);           /* an object inside */
 void json_close(struct json *json);
-void json_open_list(struct json *json, const char *key); /* of objects */
+void json_open_list(struct json *json, const char *key); /* of objects, or of texts */
+void json_text_item(struct json *json, const char *text);
 void json_open_item(struct json *json);                  /* an object in it; ended by json_close() */
 void json_close_list(struct json *json);
 /* Reads at most text_bytes of text, less if a NUL comes first. Text that isn't UTF-8 keeps its ASCII; each other byte

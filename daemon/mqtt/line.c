@@ -9,7 +9,7 @@
 
 static void copy_order(struct line_order *to, const struct line_order *from)
 {
-    memcpy(to, from, offsetof(struct line_order, text) + from->length_bytes);
+    memcpy(to, from, offsetof(struct line_order, text) + (from->long_text == NULL ? from->length_bytes : 0));
 }
 
 static void *run(void *userdata)
@@ -24,9 +24,12 @@ static void *run(void *userdata)
         copy_order(&line->current, &line->orders[line->first]);
         line->first = (line->first + 1) % LINE_ORDERS_MAX;
         line->count--;
+        line->long_current = line->current.long_text != NULL;
         (void)pthread_mutex_unlock(&line->lock);
         line_carry_out(line);
         (void)pthread_mutex_lock(&line->lock);
+        if (line->long_current)
+            line->long_current = line->long_taken = false;
     }
     (void)pthread_mutex_unlock(&line->lock);
     (void)MQTTAsync_setConnectionLostCallback(line->paho, NULL, NULL);
@@ -133,13 +136,23 @@ fail:
 
 bool line_order(struct line *line, const struct line_order *order)
 {
+    struct line_order *place;
     bool room;
     (void)pthread_mutex_lock(&line->lock);
-    if (order->op == LINE_CONNECT)
+    if (order->op == LINE_CONNECT) {
         line->count = 0;
-    room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX);
+        line->long_taken = line->long_current;
+    }
+    room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX) &&
+           (order->long_text == NULL || (!line->long_taken && order->length_bytes <= sizeof line->long_text));
     if (room) {
-        copy_order(&line->orders[(line->first + line->count++) % LINE_ORDERS_MAX], order);
+        place = &line->orders[(line->first + line->count++) % LINE_ORDERS_MAX];
+        copy_order(place, order);
+        if (order->long_text != NULL) {
+            memcpy(line->long_text, order->long_text, order->length_bytes);
+            place->long_text = line->long_text;
+            line->long_taken = true;
+        }
         (void)pthread_cond_signal(&line->changed);
     }
     (void)pthread_mutex_unlock(&line->lock);

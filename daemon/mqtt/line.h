@@ -26,8 +26,10 @@ struct line_order {
     bool is_5;        /* CONNECT: MQTT 5, else 3.1.1 */
     int index;        /* PUBLISH: below LINE_PUBLISHES_MAX, not used by another unanswered one */
     enum topic topic;
-    bool retain;
     size_t length_bytes;
+    /* PUBLISH of more than MESSAGE_BYTES, up to MESSAGE_LONG_BYTES: where it is, else NULL. Copied by line_order(), which has room
+     * for one at a time. */
+    const char *long_text;
     char text[MESSAGE_BYTES];
 };
 
@@ -39,7 +41,7 @@ struct line;
 /* The settings, topics, ring and inbox are borrowed. Errors as mqtt_client_open(). */
 int line_open(const struct mqtt_settings *settings, const struct topics *topics, struct ring *ring, struct inbox *inbox,
               struct line **ret_line, char *why, size_t why_bytes);
-/* False: no room, LINE_ORDERS_MAX wait. The last of them are kept for all but publishes. */
+/* False: no room, LINE_ORDERS_MAX wait, or a long one is on its way. The last of them are kept for all but publishes. */
 bool line_order(struct line *line, const struct line_order *order);
 uint64_t line_retained_ignored(const struct line *line); /* messages that came as retained: nothing acts on those */
 uint64_t line_heard(const struct line *line);            /* messages that came at all, this lane's own passages too */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/mqtt/tls.h"
+
 void line_tell(const struct epoch *epoch, enum ring_kind kind, int index, int code, const char *text)
 {
     struct ring_entry entry = {.kind = kind, .epoch = epoch->number, .index = index, .code = code};
@@ -44,18 +46,11 @@ static int failure_code(const MQTTAsync_failureData5 *response)
     return (int)response->reasonCode >= 0x80 ? (int)response->reasonCode : response->code;
 }
 
-/* OpenSSL's "thread:error:code:library:function:reason:file:line:" -> its reason, of the first complaint of an attempt. */
+/* Of an attempt's complaints the first. */
 int line_tls_complaint(const char *text, size_t length, void *userdata)
 {
     struct epoch *epoch = userdata;
-    const char *at = memmem(text, length, ":error:", 7), *end = text + length;
-    at = at != NULL ? at + 6 : NULL; /* the colon before the code */
-    for (int i = 0; i < 3 && at != NULL; i++)
-        at = memchr(at + 1, ':', (size_t)(end - at - 1));
-    if (epoch->tls_text[0] == '\0' && at != NULL && at + 1 < end) {
-        const char *stop = memchr(at + 1, ':', (size_t)(end - at - 1));
-        (void)snprintf(epoch->tls_text, sizeof epoch->tls_text, "TLS: %.*s", (int)((stop != NULL ? stop : end) - at - 1), at + 1);
-    }
+    mqtt_tls_reason(text, length, epoch->tls_text, sizeof epoch->tls_text);
     return 1;
 }
 
@@ -194,9 +189,10 @@ static int on_message(void *context, char *topic, int topic_length, MQTTAsync_me
     atomic_fetch_add(&line->heard, 1);
     if (MQTTProperties_hasProperty(&message->properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL))
         came.expiry_s = (uint32_t)MQTTProperties_getNumericValue(&message->properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL);
-    /* Retained means said once upon a time, perhaps long ago: nothing acts on it. Who asks for something is told so. */
+    /* Retained means said once upon a time, perhaps long ago: nothing acts on it. Who asks for something is told so. Home
+     * Assistant's "online" may be retained by its user's will; all that follows is that its device is published again. */
     if (topics_recognise(line->topics, topic, length, &came.topic, came.name)) {
-        if (came.retained && came.topic != INBOUND_REQUEST)
+        if (came.retained && came.topic != INBOUND_REQUEST && came.topic != INBOUND_HOME_ASSISTANT)
             atomic_fetch_add(&line->retained_ignored, 1);
         else
             inbox_put(line->inbox, &came, message->payload, message->payloadlen > 0 ? (size_t)message->payloadlen : 0);

@@ -10,25 +10,27 @@
  * - it sends the PUBACK of an incoming message when messageArrived returns, whether that says 1 or 0; with 0 the message
  *   stays in a heap queue of the handle, looked at only when the socket has news, and dies with it. So 0 is never said:
  *   on_message() waits until there is room;
- * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are.
+ * - of a connection that ends while it is being made it sometimes tells nothing at all: client.c ends such a silence;
+ * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are (tls.c).
  *
  * And what it can't: a handle that is destroyed forgets to free the topics and payloads of publishes that it was given and hadn't
- * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. */
+ * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. And its
+ * sending thread looks whether there is work and then waits, without a lock over both: what comes between is sent a second later, or
+ * with the next thing to send. */
 #include "daemon/mqtt/line_parts.h"
 
 #include <string.h>
 
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
 #include "daemon/mqtt/credentials.h"
+#include "daemon/mqtt/tls.h"
 
 /* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
  * message it didn't send for its size as unacknowledged until the next connection. One message at a time: with the next one
  * already in the socket, Paho's receiving thread would hold its lock again before anybody else got it, and in a flood results
  * would hardly leave; so there is the time of a round trip for them. 3.1.1 can ask for neither. */
 enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1 };
-
-/* TLS 1.2's that older versions can't use, all with forward secrecy; TLS 1.3's are a list of their own. */
-static const char tls_1_2_and_later[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM";
 
 int line_create_paho(const struct line *line, bool is_5, MQTTAsync *ret_paho)
 {
@@ -96,20 +98,6 @@ static int set_dialect(const struct line *line, const struct epoch *epoch, MQTTP
     return add_properties(line, properties);
 }
 
-static void set_tls(const struct line *line, struct epoch *epoch, MQTTAsync_SSLOptions *ssl)
-{
-    const struct mqtt_settings *settings = line->settings;
-    ssl->trustStore = settings->ca_file;
-    ssl->disableDefaultTrustStore = 1; /* this CA and no other */
-    ssl->enableServerCertAuth = 1;
-    ssl->verify = 1; /* the name too; Paho's default is not to look */
-    ssl->enabledCipherSuites = tls_1_2_and_later;
-    ssl->keyStore = settings->cert_file[0] != '\0' ? settings->cert_file : NULL;
-    ssl->privateKey = settings->key_file[0] != '\0' ? settings->key_file : NULL;
-    ssl->ssl_error_cb = line_tls_complaint;
-    ssl->ssl_error_context = epoch;
-}
-
 static int connect_paho(struct line *line, struct epoch *epoch, const struct credentials *credentials)
 {
     MQTTAsync_connectOptions options;
@@ -121,8 +109,8 @@ static int connect_paho(struct line *line, struct epoch *epoch, const struct cre
     int rc = set_dialect(line, epoch, &properties, &options);
     will.topicName = line->topics->text[TOPIC_AVAILABILITY];
     will.message = "offline";
-    will.retained = 1;
-    will.qos = 1;
+    will.retained = catalogue_topic(TOPIC_AVAILABILITY)->retained;
+    will.qos = catalogue_topic(TOPIC_AVAILABILITY)->qos;
     options.keepAliveInterval = settings->keepalive_s;
     options.connectTimeout = (timeout_ms + 999) / 1000;
     options.automaticReconnect = 0;
@@ -131,7 +119,9 @@ static int connect_paho(struct line *line, struct epoch *epoch, const struct cre
     options.username = credentials->username[0] != '\0' ? credentials->username : NULL;
     options.password = credentials->password[0] != '\0' ? credentials->password : NULL;
     if (settings->ca_file[0] != '\0') {
-        set_tls(line, epoch, &ssl);
+        mqtt_tls_options(settings, &ssl);
+        ssl.ssl_error_cb = line_tls_complaint;
+        ssl.ssl_error_context = epoch;
         options.ssl = &ssl;
     }
     line_answer_connect(epoch, &options);
@@ -193,10 +183,11 @@ static void carry_out_publish(struct line *line, struct epoch *epoch)
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     struct line_order *order = &line->current;
     int rc;
-    message.payload = order->text;
+    /* Paho copies it before it returns. */
+    message.payload = order->long_text != NULL ? (void *)(uintptr_t)order->long_text : order->text;
     message.payloadlen = (int)order->length_bytes;
-    message.qos = 1;
-    message.retained = order->retain;
+    message.qos = catalogue_topic(order->topic)->qos;
+    message.retained = catalogue_topic(order->topic)->retained;
     line_answer_publish(epoch, order->index, &options);
     rc = MQTTAsync_sendMessage(line->paho, line->topics->text[order->topic], &message, &options);
     if (rc == MQTTASYNC_DISCONNECTED)
@@ -219,7 +210,7 @@ static void carry_out_subscribe(struct line *line, struct epoch *epoch, bool wan
     /* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). */
     options.subscribeOptions.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
     options.subscribeOptions.retainHandling = 2;    /* and old ones aren't sent at all */
-    rc = MQTTAsync_subscribe(line->paho, filter, 1, &options);
+    rc = MQTTAsync_subscribe(line->paho, filter, catalogue_inbound((enum inbound_topic)line->current.index)->qos, &options);
     if (rc != MQTTASYNC_SUCCESS)
         line_tell(epoch, RING_SUBSCRIBED, line->current.index, rc, "not asked");
 }

@@ -41,6 +41,8 @@ struct line {
     pthread_cond_t changed;
     int first, count;
     bool ending, ended;
+    bool long_taken, long_current; /* long_text is in use; by the order that is being carried out */
+    char long_text[MESSAGE_LONG_BYTES];
     struct line_order orders[LINE_ORDERS_MAX];
 };
 

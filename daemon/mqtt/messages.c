@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/json_write.h"
 
 enum topic message_topic(enum event_kind kind)
@@ -46,12 +47,12 @@ static void put_text(struct json *json, const char *key, const char *text, size_
 }
 
 /* What passages and alarms have in common. */
-static void put_head(struct json *json, const char *schema, const struct event *event, bool historical)
+static void put_head(struct json *json, enum message_name name, const struct event *event, bool historical)
 {
     const char *kind = event_kind_name(event->kind);
     char at[MESSAGE_TIME_BYTES];
     message_time(event->at_us, at);
-    json_text(json, "schema", schema, SIZE_MAX);
+    json_text(json, "schema", catalogue_message(name)->schema, SIZE_MAX);
     json_text(json, "event_id", event->event_id, sizeof event->event_id);
     json_integer(json, "seq", event->seq);
     json_text(json, "kind", kind, SIZE_MAX);
@@ -79,7 +80,7 @@ bool message_changes_presence(const struct event *event, bool has_sensor)
 
 static void put_passage(struct json *json, const struct event *event, bool has_sensor, bool historical)
 {
-    put_head(json, "qrgate/passage/1", event, historical);
+    put_head(json, MESSAGE_PASSAGE, event, historical);
     /* Rows come from a file: a number the tables don't know is left out rather than trusted. */
     if ((unsigned)event->reason < REASON_COUNT)
         json_text(json, "reason", reason_name(event->reason), SIZE_MAX);
@@ -104,7 +105,7 @@ static void put_passage(struct json *json, const struct event *event, bool has_s
 static void put_alarm(struct json *json, const struct event *event, bool historical)
 {
     bool lane = event->kind == EVENT_START || event->kind == EVENT_STOP;
-    put_head(json, "qrgate/alarm/1", event, historical);
+    put_head(json, MESSAGE_ALARM, event, historical);
     if (event->kind != EVENT_COMMAND)
         json_text(json, "alarm", lane ? "lane" : event->alarm, lane ? SIZE_MAX : sizeof event->alarm);
     put_operator(json, event);
@@ -127,9 +128,14 @@ int message_state(const struct lane_state *state, const struct mqtt_counts *coun
 {
     struct json json;
     json_begin(&json, ret_text, text_bytes);
-    json_text(&json, "schema", "qrgate/state/1", SIZE_MAX);
+    json_text(&json, "schema", catalogue_message(MESSAGE_STATE)->schema, SIZE_MAX);
     json_text(&json, "version", version, SIZE_MAX);
     put_text(&json, "mode", state->mode, sizeof state->mode);
+    json_open_list(&json, "alarms");
+    for (int i = 0; i < (int)ALARM_OF_LANE; i++)
+        if ((state->alarms & 1u << i) != 0)
+            json_text_item(&json, catalogue_alarm_name(i));
+    json_close_list(&json);
     json_flag(&json, "out_of_order", state->out_of_order);
     json_text(&json, "camera", state->camera_open ? "ok" : "missing", SIZE_MAX);
     put_text(&json, "camera_detail", state->camera, sizeof state->camera);
@@ -163,7 +169,7 @@ int message_result(const struct message_result *result, char *ret_text, size_t t
     char at[MESSAGE_TIME_BYTES];
     message_time(result->at_us, at);
     json_begin(&json, ret_text, text_bytes);
-    json_text(&json, "schema", "qrgate/result/1", SIZE_MAX);
+    json_text(&json, "schema", catalogue_message(MESSAGE_RESULT)->schema, SIZE_MAX);
     json_text(&json, "of", inbound_topic_name(result->of), SIZE_MAX);
     put_text(&json, "transaction_id", result->transaction, sizeof result->transaction);
     json_text(&json, "result", result_kind_name(result->kind), SIZE_MAX);
@@ -178,7 +184,7 @@ static int write_muster(const struct message_muster *muster, char *ret_text, siz
     char at[MESSAGE_TIME_BYTES];
     message_time(muster->at_us, at);
     json_begin(&json, ret_text, text_bytes);
-    json_text(&json, "schema", "qrgate/muster/1", SIZE_MAX);
+    json_text(&json, "schema", catalogue_message(MESSAGE_MUSTER)->schema, SIZE_MAX);
     json_text(&json, "at", at, sizeof at);
     json_flag(&json, "clock_trusted", muster->clock_trusted);
     json_text(&json, "presence", muster->presence_shared ? "shared" : "own", SIZE_MAX);
@@ -211,11 +217,27 @@ int message_muster(struct message_muster *muster, char *ret_text, size_t text_by
     return length;
 }
 
+int message_chain_head(const struct lane_chain_head *head, char *ret_text, size_t text_bytes)
+{
+    struct json json;
+    char at[MESSAGE_TIME_BYTES], hash[2 * sizeof head->head.hash + 1];
+    message_time(head->at_us, at);
+    for (size_t i = 0; i < sizeof head->head.hash; i++)
+        (void)snprintf(hash + 2 * i, 3, "%02x", head->head.hash[i]);
+    json_begin(&json, ret_text, text_bytes);
+    json_text(&json, "schema", catalogue_message(MESSAGE_CHAIN_HEAD)->schema, SIZE_MAX);
+    json_text(&json, "at", at, sizeof at);
+    json_flag(&json, "clock_trusted", head->clock_trusted);
+    json_integer(&json, "seq", head->head.seq);
+    json_text(&json, "hash", hash, sizeof hash);
+    return json_end(&json);
+}
+
 int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes)
 {
     struct json json;
     json_begin(&json, ret_text, text_bytes);
-    json_text(&json, "schema", "qrgate/info/1", SIZE_MAX);
+    json_text(&json, "schema", catalogue_message(MESSAGE_INFO)->schema, SIZE_MAX);
     json_text(&json, "version", info->version, sizeof info->version);
     json_text(&json, "site", info->site, sizeof info->site);
     json_text(&json, "lane", info->lane, sizeof info->lane);

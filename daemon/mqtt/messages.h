@@ -7,13 +7,15 @@
 #include "daemon/mqtt/inbound.h"
 #include "daemon/mqtt/topics.h"
 
-enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LIBRARIES_MAX = 12 };
+enum { MESSAGE_BYTES = 2048 /* holds every event, worst escapes included */, MESSAGE_LONG_BYTES = 12288 /* discovery.h */,
+       MESSAGE_LIBRARIES_MAX = 12 };
 
 /* What main knows about its lane and tells it once a second; retained on the topic `state`. */
 struct lane_state {
     bool camera_open, clock_trusted, journal_ok, out_of_order;
     char camera[160]; /* what was opened, or why not */
     char mode[16];    /* the lane's: "normal", …; "" = not known yet */
+    uint32_t alarms;  /* those that are on: bits by catalogue_alarm_name() */
 };
 
 /* What the publisher adds; all counted since start-up. */
@@ -57,6 +59,14 @@ struct lane_info {
     } libraries[MESSAGE_LIBRARIES_MAX];
 };
 
+/* The journal's newest row as it was then, in other hands: who cuts the journal's end off can't take it back. Retained on the
+ * topic `chain_head`, each day. */
+struct lane_chain_head {
+    int64_t at_us;
+    bool clock_trusted;
+    struct journal_head head;
+};
+
 struct lane_times {
     int64_t count, p50_us, p99_us; /* of the last minute */
 };
@@ -98,6 +108,7 @@ bool message_changes_presence(const struct event *event, bool has_sensor);
 const char *result_kind_name(enum result_kind kind); /* "taken", "older", "rejected" */
 int message_health(const struct lane_health *health, char *ret_text, size_t text_bytes);
 int message_info(const struct lane_info *info, char *ret_text, size_t text_bytes);
+int message_chain_head(const struct lane_chain_head *head, char *ret_text, size_t text_bytes);
 
 enum { MESSAGE_TIME_BYTES = 32 };
 /* RFC 3339, UTC, milliseconds (rounded down): 2026-01-31T23:59:59.123Z. Outside of years 1 to 9999: the nearest in it. */

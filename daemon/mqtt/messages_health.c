@@ -1,6 +1,7 @@
 /* The lane's health as JSON. Pure; called by the publisher, in the main thread. */
 #include <stdio.h>
 
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
 
@@ -66,7 +67,7 @@ int message_health(const struct lane_health *health, char *ret_text, size_t text
     char at[MESSAGE_TIME_BYTES];
     message_time(health->at_us, at);
     json_begin(&json, ret_text, text_bytes);
-    json_text(&json, "schema", "qrgate/health/1", SIZE_MAX);
+    json_text(&json, "schema", catalogue_message(MESSAGE_HEALTH)->schema, SIZE_MAX);
     json_text(&json, "at", at, sizeof at);
     json_flag(&json, "clock_trusted", health->clock_trusted);
     json_integer(&json, "uptime_s", health->uptime_s);

@@ -22,6 +22,7 @@ static const struct pump *const pumps[PUMP_COUNT] = {
     [PUMP_OUTBOX] = &publisher_outbox_pump,
     [PUMP_INTAKE] = &publisher_intake_pump,
     [PUMP_COMMANDS] = &publisher_commands_pump,
+    [PUMP_DISCOVERY] = &publisher_discovery_pump,
 };
 
 const struct pump *publisher_pump(int name)
@@ -73,6 +74,7 @@ static void init_pumps(struct publisher *p, const struct mqtt_settings *settings
     commands_init(&p->commands, outbox.ack_timeout_us, outbox.backoff_min_us);
     p->asker = PUMP_COUNT;
     p->has_sensor = settings->has_sensor;
+    p->discovery.on = settings->home_assistant;
     p->keeps_session = settings->session_expiry_s > 0 && mqtt_receives(settings);
     p->complained_us = INT64_MIN / 2; /* long ago */
     p->echo_usual_us = p->echo_wait_us = 3 * outbox.ack_timeout_us;
@@ -81,6 +83,7 @@ static void init_pumps(struct publisher *p, const struct mqtt_settings *settings
 static void init_info(struct publisher *p, const struct mqtt_settings *settings)
 {
     (void)snprintf(p->info.version, sizeof p->info.version, "%s", QRGATE_VERSION);
+    (void)snprintf(p->prefix, sizeof p->prefix, "%s", settings->prefix);
     (void)snprintf(p->info.site, sizeof p->info.site, "%s", settings->site);
     (void)snprintf(p->info.lane, sizeof p->info.lane, "%s", settings->lane);
     (void)snprintf(p->info.libraries[0].name, sizeof p->info.libraries[0].name, "paho-mqtt");
@@ -126,11 +129,10 @@ int publisher_fd(const struct publisher *p)
     return p->client != NULL ? mqtt_client_fd(p->client) : p->idle_fd;
 }
 
-int publisher_send(struct publisher *p, enum pump_name pump, uint64_t number, enum topic topic, bool retain, const char *text,
-                   int length)
+int publisher_send(struct publisher *p, enum pump_name pump, uint64_t number, enum topic topic, const char *text, int length)
 {
     return length < 0 ? length
-                      : mqtt_client_publish(p->client, topic, text, (size_t)length, retain,
+                      : mqtt_client_publish(p->client, topic, text, (size_t)length,
                                             (uint64_t)pump << PUBLISHER_NUMBER_BITS | number);
 }
 
@@ -200,7 +202,7 @@ void publisher_answer(struct publisher *p, const struct journal_answer *answer)
 {
     enum pump_name asker = p->asker;
     if (answer->error == 0)
-        p->counts.unsent_rows = answer->unsent_rows;
+        publisher_counted(p, answer->unsent_rows);
     publisher_row_committed(p, answer->last_seq);
     p->asker = PUMP_COUNT;
     if (asker != PUMP_COUNT)
@@ -227,6 +229,11 @@ void publisher_muster(struct publisher *p)
 {
     if (p->client != NULL)
         muster_ask(&p->muster);
+}
+
+void publisher_counted(struct publisher *p, int64_t unsent_rows)
+{
+    p->counts.unsent_rows = unsent_rows;
 }
 
 int64_t publisher_unsent_rows(const struct publisher *p)

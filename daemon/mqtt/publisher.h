@@ -33,6 +33,8 @@ void publisher_row_committed(struct publisher *publisher, int64_t seq);
 int64_t publisher_resend(struct publisher *publisher, int64_t from_seq);
 /* What requests are held against, copied; those that wait are refused. Before that none is taken. */
 void publisher_command_rules(struct publisher *publisher, const struct command_rules *rules);
+/* mqtt.home_assistant, which may change while the lane is at work. Switched off, the device is taken away again. */
+void publisher_home_assistant(struct publisher *publisher, bool on);
 /* True: *ret is an operator's command to be carried out, and publisher_command_done() is to be told how it ended; until then there
  * is no other. */
 bool publisher_command(struct publisher *publisher, struct command *ret);
@@ -41,15 +43,20 @@ void publisher_command_done(struct publisher *publisher, const struct command_ou
 void publisher_muster(struct publisher *publisher);
 /* Published when something in it changed, at most once a second, and after each connection. */
 void publisher_state(struct publisher *publisher, const struct lane_state *state);
+/* As it would be published now, also without a broker: the length; 0: nothing is known yet; or -EMSGSIZE. */
+int publisher_state_text(const struct publisher *publisher, char ret_text[MESSAGE_BYTES]);
 void publisher_report(struct publisher *publisher); /* all of that again, now */
 /* More for the retained `info` than version, site, lane and Paho, which are known: lines, libraries (appended). */
 void publisher_info(struct publisher *publisher, const struct lane_info *more);
+void publisher_chain_head(struct publisher *publisher, const struct lane_chain_head *head); /* now, or when the broker is back */
 /* To be published now, or when the broker is back; adds what the publisher itself knows (unsent rows, inbox, acknowledgements). */
 void publisher_health(struct publisher *publisher, const struct lane_health *health);
 bool publisher_health_asked(struct publisher *publisher); /* true once after a publisher_report(): a fresh one is wanted */
 /* The TLS files as they were when last looked at; zeros: none, or not yet. publisher_inspect(): look again, in another thread. */
 struct certificates publisher_certificates(const struct publisher *publisher);
 void publisher_inspect(struct publisher *publisher);
+/* Rows that no broker acknowledged yet, as any answer of the journal's tells: also while there is no broker to ask for. */
+void publisher_counted(struct publisher *publisher, int64_t unsent_rows);
 int64_t publisher_unsent_rows(const struct publisher *publisher); /* as of the journal's last answer */
 /* Connected, and the other lanes' passages are heard: subscribed to, and nothing speaks against it. */
 bool publisher_connected(const struct publisher *publisher);

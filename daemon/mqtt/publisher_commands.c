@@ -43,7 +43,7 @@ static void publish(struct publisher *p)
     while ((response = commands_publish(&p->commands, p->now_us, &place)) != NULL) {
         if (response->verb == COMMAND_REPORT && p->health_known && message_health(&p->health, health, sizeof health) < 0)
             health[0] = '\0';
-        if (publisher_send(p, PUMP_COMMANDS, (uint64_t)place, response_topic(response), false, text,
+        if (publisher_send(p, PUMP_COMMANDS, (uint64_t)place, response_topic(response), text,
                            response_write(response, health, text, sizeof text)) < 0)
             commands_acked(&p->commands, place, OUTBOX_ACK_LOST, p->now_us);
     }
@@ -69,6 +69,7 @@ static int64_t deadline_us(const struct publisher *p, bool may_ask)
 void publisher_command_rules(struct publisher *p, const struct command_rules *rules)
 {
     commands_rules(&p->commands, rules);
+    publisher_discovery_rules(p, rules);
 }
 
 bool publisher_command(struct publisher *p, struct command *ret)

@@ -36,6 +36,10 @@ static void receive(struct publisher *p)
                 break;
             continue;
         }
+        if (p->message.came.topic == INBOUND_HOME_ASSISTANT) {
+            publisher_take_status(p, &p->message);
+            continue;
+        }
         complain(p, p->message.came.topic, intake_give(&p->intake, &p->message, publisher_unix_us(), clock_trusted));
     }
     p->look_again = intake_has_room(&p->intake);
@@ -59,7 +63,7 @@ static void publish(struct publisher *p)
     const struct message_result *result;
     int place;
     while ((result = intake_publish(&p->intake, p->now_us, &place)) != NULL)
-        if (publisher_send(p, PUMP_INTAKE, (uint64_t)place, TOPIC_RESULT, false, text,
+        if (publisher_send(p, PUMP_INTAKE, (uint64_t)place, TOPIC_RESULT, text,
                            message_result(result, text, sizeof text)) < 0)
             intake_acked(&p->intake, place, OUTBOX_ACK_LOST, p->now_us);
 }

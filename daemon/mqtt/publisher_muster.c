@@ -36,7 +36,7 @@ static void publish(struct publisher *p)
         page.clock_trusted = p->state_known && p->state.clock_trusted;
         page.presence_shared = publisher_connected(p);
         int length = message_muster(&page, text, sizeof text);
-        if (publisher_send(p, PUMP_MUSTER, p->muster.run, TOPIC_MUSTER, false, text, length) < 0)
+        if (publisher_send(p, PUMP_MUSTER, p->muster.run, TOPIC_MUSTER, text, length) < 0)
             muster_put_off(&p->muster, p->now_us);
         else
             muster_sent(&p->muster, page.count, p->now_us);

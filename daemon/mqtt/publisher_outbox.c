@@ -30,7 +30,7 @@ static void publish(struct publisher *p)
     struct outbox_sending row;
     while (outbox_publish(&p->outbox, p->now_us, &row)) {
         int length = message_event(row.event, p->has_sensor, row.historical, text, sizeof text);
-        if (publisher_send(p, PUMP_OUTBOX, row.tag, message_topic(row.event->kind), false, text, length) < 0)
+        if (publisher_send(p, PUMP_OUTBOX, row.tag, message_topic(row.event->kind), text, length) < 0)
             (void)outbox_acked(&p->outbox, row.tag, OUTBOX_ACK_LOST, p->now_us, publisher_random(p));
         else
             publisher_expect_echo(p, row.event);

@@ -10,7 +10,7 @@
 #include "daemon/mqtt/publisher.h"
 
 /* In the order in which they publish; those that are urgent are also the first to ask the journal. */
-enum pump_name { PUMP_MUSTER, PUMP_RETAINED, PUMP_OUTBOX, PUMP_INTAKE, PUMP_COMMANDS, PUMP_COUNT };
+enum pump_name { PUMP_MUSTER, PUMP_RETAINED, PUMP_OUTBOX, PUMP_INTAKE, PUMP_COMMANDS, PUMP_DISCOVERY, PUMP_COUNT };
 
 /* What a pump leaves out (NULL) it has no use for. */
 struct pump {
@@ -26,12 +26,19 @@ struct pump {
     bool (*settled)(struct publisher *p); /* at the end: nothing that the broker was told or told us is missing in the journal */
 };
 extern const struct pump publisher_muster_pump, publisher_retained_pump, publisher_outbox_pump, publisher_intake_pump,
-    publisher_commands_pump;
+    publisher_commands_pump, publisher_discovery_pump;
 
 /* Messages of which only the newest counts: a row of the table in publisher_retained.c each. */
-enum retained { RETAINED_AVAILABILITY, RETAINED_INFO, RETAINED_STATE, RETAINED_HEALTH, RETAINED_COUNT };
+enum retained { RETAINED_AVAILABILITY, RETAINED_INFO, RETAINED_STATE, RETAINED_HEALTH, RETAINED_CHAIN_HEAD, RETAINED_COUNT };
 struct retained_item {
     bool due, in_flight;
+    int64_t at_us; /* not before */
+};
+
+/* What Home Assistant knows of the lane. */
+struct publisher_discovery {
+    bool on, may_open; /* may_open: requests to open are taken from whom the broker lets ask */
+    bool due, in_flight, refusal_told;
     int64_t at_us; /* not before */
 };
 
@@ -58,7 +65,10 @@ struct publisher {
     bool state_known, health_known, health_asked;
     struct lane_health health;
     struct lane_info info;
+    struct lane_chain_head chain_head; /* seq 0: none yet */
     struct retained_item retained[RETAINED_COUNT];
+    struct publisher_discovery discovery;
+    char prefix[TOPIC_LANE_BYTES];
     bool connected, reset_asked;
     int64_t now_us, state_told_us;
     uint32_t random;
@@ -71,8 +81,7 @@ enum { PUBLISHER_NUMBER_BITS = 56 };
 uint32_t publisher_random(struct publisher *p);
 int64_t publisher_unix_us(void);
 /* `number`, below 2^56, is the pump's own and comes back in its answered(). Negative: not sent; nothing follows. */
-int publisher_send(struct publisher *p, enum pump_name pump, uint64_t number, enum topic topic, bool retain, const char *text,
-                   int length);
+int publisher_send(struct publisher *p, enum pump_name pump, uint64_t number, enum topic topic, const char *text, int length);
 const struct pump *publisher_pump(int name);
 
 /* publisher_talk.c: what the client has to tell, and a broker that says nothing */
@@ -83,6 +92,10 @@ void publisher_reset_where_stuck(struct publisher *p);
 
 /* publisher_commands.c */
 void publisher_take_request(struct publisher *p, const struct inbox_message *message);
+
+/* publisher_discovery.c */
+void publisher_take_status(struct publisher *p, const struct inbox_message *message); /* Home Assistant's */
+void publisher_discovery_rules(struct publisher *p, const struct command_rules *rules);
 
 /* publisher_retained.c */
 void publisher_state_changed(struct publisher *p); /* something in `state` did */

@@ -32,16 +32,21 @@ static int write_health(struct publisher *p, char text[MESSAGE_BYTES])
     return p->health_known ? message_health(&p->health, text, MESSAGE_BYTES) : 0;
 }
 
+static int write_chain_head(struct publisher *p, char text[MESSAGE_BYTES])
+{
+    return p->chain_head.head.seq > 0 ? message_chain_head(&p->chain_head, text, MESSAGE_BYTES) : 0;
+}
+
 /* Each is sent after every connection, and when .due was set, at most once a second. */
 static const struct {
     enum topic topic;
-    bool retain;
     int (*write)(struct publisher *p, char text[MESSAGE_BYTES]); /* the length; 0: nothing is known yet */
 } table[RETAINED_COUNT] = {
-    [RETAINED_AVAILABILITY] = {TOPIC_AVAILABILITY, true, write_availability},
-    [RETAINED_INFO] = {TOPIC_INFO, true, write_info},
-    [RETAINED_STATE] = {TOPIC_STATE, true, write_state},
-    [RETAINED_HEALTH] = {TOPIC_HEALTH, false, write_health},
+    [RETAINED_AVAILABILITY] = {TOPIC_AVAILABILITY, write_availability},
+    [RETAINED_INFO] = {TOPIC_INFO, write_info},
+    [RETAINED_STATE] = {TOPIC_STATE, write_state},
+    [RETAINED_HEALTH] = {TOPIC_HEALTH, write_health},
+    [RETAINED_CHAIN_HEAD] = {TOPIC_CHAIN_HEAD, write_chain_head},
 };
 
 static void connected(struct publisher *p, const struct mqtt_event *event)
@@ -65,7 +70,7 @@ static void publish(struct publisher *p)
         length = table[i].write(p, text);
         if (length == 0)
             item->due = false;
-        else if (publisher_send(p, PUMP_RETAINED, (uint64_t)i, table[i].topic, table[i].retain, text, length) < 0)
+        else if (publisher_send(p, PUMP_RETAINED, (uint64_t)i, table[i].topic, text, length) < 0)
             item->at_us = p->now_us + RETRY_US;
         else
             *item = (struct retained_item){.in_flight = true, .at_us = p->now_us + EVERY_US};
@@ -114,7 +119,7 @@ void publisher_report(struct publisher *p)
 static bool same_state(const struct lane_state *a, const struct lane_state *b)
 {
     return a->camera_open == b->camera_open && a->clock_trusted == b->clock_trusted && a->journal_ok == b->journal_ok &&
-           a->out_of_order == b->out_of_order && strncmp(a->camera, b->camera, sizeof a->camera) == 0 &&
+           a->out_of_order == b->out_of_order && a->alarms == b->alarms && strncmp(a->camera, b->camera, sizeof a->camera) == 0 &&
            strncmp(a->mode, b->mode, sizeof a->mode) == 0;
 }
 
@@ -127,6 +132,11 @@ void publisher_state(struct publisher *p, const struct lane_state *state)
     p->retained[RETAINED_STATE].due = true;
 }
 
+int publisher_state_text(const struct publisher *p, char ret_text[MESSAGE_BYTES])
+{
+    return p->state_known ? message_state(&p->state, &p->counts, p->info.version, ret_text, MESSAGE_BYTES) : 0;
+}
+
 void publisher_info(struct publisher *p, const struct lane_info *more)
 {
     int free_place = 1;
@@ -135,6 +145,12 @@ void publisher_info(struct publisher *p, const struct lane_info *more)
         if (more->libraries[i].name[0] != '\0')
             p->info.libraries[free_place++] = more->libraries[i];
     p->retained[RETAINED_INFO].due = true;
+}
+
+void publisher_chain_head(struct publisher *p, const struct lane_chain_head *head)
+{
+    p->chain_head = *head;
+    p->retained[RETAINED_CHAIN_HEAD].due = true;
 }
 
 void publisher_health(struct publisher *p, const struct lane_health *health)

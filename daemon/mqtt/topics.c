@@ -5,17 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const leaves[TOPIC_COUNT] = {
-    [TOPIC_PASSAGE] = "passage", [TOPIC_ALARM] = "alarm",
-    [TOPIC_STATE] = "state",     [TOPIC_INFO] = "info",
-    [TOPIC_AVAILABILITY] = "availability", [TOPIC_RESULT] = "result",
-    [TOPIC_MUSTER] = "muster", [TOPIC_HEALTH] = "health",
-    [TOPIC_RESPONSE] = "response/open", "response/mode", "response/declare", "response/revoke", "response/reload",
-    "response/report", "response/resend", "response/identify", "response/time", "response/unknown",
-};
-static const char *const inbound_leaves[INBOUND_TOPIC_COUNT] = {
-    [INBOUND_DECLARATION] = "declaration", [INBOUND_REVOCATION] = "revocation", [INBOUND_PASSAGE] = "passage",
-    [INBOUND_REQUEST] = "request"};
+#include "daemon/mqtt/catalogue.h"
+#include "daemon/mqtt/command.h"
 
 bool topic_name_valid(const char *name)
 {
@@ -27,27 +18,63 @@ bool topic_name_valid(const char *name)
 
 const char *inbound_topic_name(enum inbound_topic topic)
 {
-    return (unsigned)topic < INBOUND_TOPIC_COUNT ? inbound_leaves[topic] : "?";
+    static const char *const names[INBOUND_TOPIC_COUNT] = {
+        [INBOUND_DECLARATION] = "declaration", [INBOUND_REVOCATION] = "revocation", [INBOUND_PASSAGE] = "passage",
+        [INBOUND_REQUEST] = "request", [INBOUND_HOME_ASSISTANT] = "status"};
+    return (unsigned)topic < INBOUND_TOPIC_COUNT ? names[topic] : "?";
+}
+
+/* What stands for the words that change in the catalogue's topics. */
+struct substitutes {
+    const char *prefix, *site, *lane, *verb;
+};
+
+static const char *substitute(const struct substitutes *with, const char *text, size_t *ret_bytes)
+{
+    const struct {
+        const char *word, *name;
+    } words[] = {{"PREFIX", with->prefix}, {"SITE", with->site}, {"LANE", with->lane}, {"VERB", with->verb}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        *ret_bytes = strlen(words[i].word);
+        if (strncmp(text, words[i].word, *ret_bytes) == 0)
+            return words[i].name;
+    }
+    return NULL;
+}
+
+static int expand(const char *levels, const struct substitutes *with, char ret_text[TOPIC_BYTES])
+{
+    size_t used = 0, word_bytes = 0;
+    while (*levels != '\0') {
+        const char *name = substitute(with, levels, &word_bytes);
+        const size_t bytes = name != NULL ? strlen(name) : 1;
+        if (used + bytes >= TOPIC_BYTES)
+            return -EINVAL;
+        memcpy(ret_text + used, name != NULL ? name : levels, bytes);
+        used += bytes;
+        levels += name != NULL ? word_bytes : 1;
+    }
+    ret_text[used] = '\0';
+    return 0;
 }
 
 int topics_init(struct topics *topics, const char *prefix, const char *site, const char *lane)
 {
+    struct substitutes with = {.prefix = prefix, .site = site, .lane = lane};
+    int r = 0;
     if (!topic_name_valid(prefix) || !topic_name_valid(site) || !topic_name_valid(lane))
         return -EINVAL;
-    for (int i = 0; i < TOPIC_COUNT; i++) {
-        int length = snprintf(topics->text[i], TOPIC_BYTES, "%s/%s/%s/%s", prefix, site, lane, leaves[i]);
-        if (length < 0 || length >= TOPIC_BYTES)
-            return -EINVAL;
+    for (int i = 0; i < TOPIC_COUNT && r == 0; i++) {
+        with.verb = i >= TOPIC_RESPONSE ? command_verb_name((enum command_verb)(i - TOPIC_RESPONSE)) : "";
+        r = expand(catalogue_topic((enum topic)i)->levels, &with, topics->text[i]);
     }
-    for (int i = 0; i < INBOUND_TOPIC_COUNT; i++) {
-        const bool is_request = i == INBOUND_REQUEST;
-        int length = snprintf(topics->filter[i], TOPIC_BYTES, "%s/%s/%s%s%s%s", prefix, site, is_request ? lane : "",
-                              is_request ? "/" : i == INBOUND_PASSAGE ? "+/" : "", inbound_leaves[i], is_request ? "/+" : "");
-        if (length < 0 || length >= TOPIC_BYTES)
-            return -EINVAL;
+    with.verb = "+";
+    for (int i = 0; i < INBOUND_TOPIC_COUNT && r == 0; i++) {
+        with.lane = i == INBOUND_PASSAGE ? "+" : lane; /* everybody's */
+        r = expand(catalogue_inbound((enum inbound_topic)i)->levels, &with, topics->filter[i]);
     }
     (void)snprintf(topics->lane, sizeof topics->lane, "%s", lane);
-    return 0;
+    return r;
 }
 
 static bool recognise_lane(const struct topics *topics, const char *topic, size_t length, char ret_lane[TOPIC_LANE_BYTES])
@@ -85,9 +112,11 @@ bool topics_recognise(const struct topics *topics, const char *topic, size_t len
                       char ret_name[TOPIC_LANE_BYTES])
 {
     ret_name[0] = '\0';
-    for (int i = 0; i < INBOUND_PASSAGE; i++) {
-        if (length_bytes == strlen(topics->filter[i]) && memcmp(topic, topics->filter[i], length_bytes) == 0) {
-            *ret = (enum inbound_topic)i;
+    static const enum inbound_topic whole[] = {INBOUND_DECLARATION, INBOUND_REVOCATION, INBOUND_HOME_ASSISTANT};
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++) {
+        const char *filter = topics->filter[whole[i]];
+        if (length_bytes == strlen(filter) && memcmp(topic, filter, length_bytes) == 0) {
+            *ret = whole[i];
             return true;
         }
     }

@@ -45,9 +45,18 @@ _Static_assert(COMMAND_AUTH_OFF == 0 && COMMAND_AUTH_ACL == 1 && COMMAND_AUTH_SI
 _Static_assert(EYE_EXPOSURE_OFF == 0 && EYE_EXPOSURE_CODE == 1, "camera.exposure");
 _Static_assert(SIGNAL_LAMP_NONE == 0 && SIGNAL_LAMP_GREEN == 1 && SIGNAL_LAMP_AMBER == 2 && SIGNAL_LAMP_RED == 3, "lamp");
 
+#define PLACES                                                                                                             \
+    "other|office|industrial_park|factory|school|hospital|station|shop|market|restaurant|lodging|culture_sports|meeting|"    \
+    "wedding|funeral"
+
 static const struct settings_key keys[] = {
     NAME(RESTART, "site", site),
     NAME(RESTART, "lane", lane),
+    CHOICE(LIVE, "place.kind", place.kind, PLACES),
+    TEXT(LIVE, "place.name", place.name),
+    TEXT(LIVE, "place.address", place.address),
+    TEXT(LIVE, "place.zone", place.zone),
+    TEXT(LIVE, "place.language", place.language),
     CHOICE(RESTART, "direction", journal.policy.direction, "none|in|out"),
     CHOICE(RESTART, "camera.driver", eye.camera, "v4l2|replay"),
     TEXT(RESTART, "camera.device", eye.v4l2.device),
@@ -166,6 +175,8 @@ static const struct settings_key keys[] = {
     CHOICE(LIVE, "clock.trust", clock_trust, "ntp|always"),
     TEXT(RESTART, "journal.path", journal.path),
     INTEGER(LIVE, "journal.deadline_ms", journal_deadline_ms, 100, 10000),
+    INTEGER(LIVE, "journal.keep_days", journal.keep_days, 0, 3650),
+    INTEGER(LIVE, "journal.register_days", journal.register_days, 0, 3650),
     TEXT(RESTART, "journal.site_key_file", site_key_file),
     TEXT(LIVE, "trust.folder", trust_folder),
     FLAG(RESTART, "mqtt.enabled", mqtt.enabled),
@@ -188,6 +199,7 @@ static const struct settings_key keys[] = {
     INTEGER(RESTART, "mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAG(RESTART, "mqtt.follow", mqtt.follow),
     FLAG(RESTART, "mqtt.declarations", mqtt.declarations),
+    FLAG(LIVE, "mqtt.home_assistant", mqtt.home_assistant),
     CHOICE(LIVE, "commands.auth", commands.auth, "off|acl|signed"), /* from off: reload.c */
     LIST(LIVE, "commands.verbs", commands.verbs, "a list of request verbs: [ \"open\", \"mode\", … ]", settings_take_verbs),
     TEXT(LIVE, "commands.operators", operators_folder),
@@ -196,4 +208,12 @@ static const struct settings_key keys[] = {
 struct settings_table settings_keys(void)
 {
     return (struct settings_table){keys, sizeof keys / sizeof keys[0]};
+}
+
+const char *settings_place_name(enum settings_place place)
+{
+    static const char *const names[] = {"other", "office", "industrial_park", "factory", "school", "hospital", "station", "shop",
+                                        "market", "restaurant", "lodging", "culture_sports", "meeting", "wedding", "funeral"};
+    _Static_assert(sizeof names / sizeof names[0] == SETTINGS_PLACE_COUNT, "one name each, in the order of PLACES");
+    return (unsigned)place < SETTINGS_PLACE_COUNT ? names[place] : "other";
 }

@@ -63,6 +63,8 @@ static void defaults(struct settings *s)
     (void)snprintf(s->journal.path, sizeof s->journal.path, "/var/lib/qrgate/journal.db");
     (void)snprintf(s->site_key_file, sizeof s->site_key_file, "/var/lib/qrgate/site.key");
     (void)snprintf(s->trust_folder, sizeof s->trust_folder, "/etc/qrgate/trust");
+    /* The 21 days of Decision 2666 and a weekly report: no purpose of the gate's asks for more. */
+    s->journal.keep_days = s->journal.register_days = 30;
     s->journal_deadline_ms = 1000;
     (void)snprintf(s->lines.consumer, sizeof s->lines.consumer, "qrgated");
     s->mqtt.enabled = true;
@@ -107,6 +109,7 @@ static void complete(struct settings *s)
     if (s->mqtt.client_id[0] == '\0')
         (void)snprintf(s->mqtt.client_id, sizeof s->mqtt.client_id, "qrgate-%.32s-%.32s", s->site, s->lane);
     s->mqtt.commands = s->commands.auth != COMMAND_AUTH_OFF;
+    s->journal.has_no_broker = !s->mqtt.enabled;
     (void)snprintf(s->commands.lane_path, sizeof s->commands.lane_path, "%s/%s", s->site, s->lane);
 }
 
@@ -212,12 +215,17 @@ int settings_load_keys(struct settings *settings, bool create, FILE *errors)
 {
     char why[256] = "";
     struct credential_trust *trust = &settings->journal.trust;
-    int r = site_key_load(settings->site_key_file, settings->journal.site_key, why, sizeof why);
+    struct site_keys keys;
+    int r = site_keys_load(settings->site_key_file, &keys, why, sizeof why);
     if (r == -ENOENT && create) {
         r = site_key_create(settings->site_key_file, why, sizeof why);
         if (r == 0)
-            r = site_key_load(settings->site_key_file, settings->journal.site_key, why, sizeof why);
+            r = site_keys_load(settings->site_key_file, &keys, why, sizeof why);
     }
+    memcpy(settings->journal.site_key, keys.current, sizeof settings->journal.site_key);
+    memcpy(settings->journal.old_site_key, keys.old, sizeof settings->journal.old_site_key);
+    settings->journal.has_old_site_key = keys.has_old;
+    sodium_memzero(&keys, sizeof keys);
     if (r < 0) {
         (void)fprintf(errors, "%s\n", why);
         return r;
@@ -227,6 +235,9 @@ int settings_load_keys(struct settings *settings, bool create, FILE *errors)
         return r;
     rotating_key_from_site_key(settings->journal.site_key, trust->rotation_key); /* after the folder, which clears *trust */
     trust->has_rotation_key = true;
+    trust->has_old_rotation_key = settings->journal.has_old_site_key;
+    if (trust->has_old_rotation_key)
+        rotating_key_from_site_key(settings->journal.old_site_key, trust->old_rotation_key);
     return settings->commands.auth == COMMAND_AUTH_SIGNED
                ? operators_load(settings->operators_folder, &settings->commands, errors)
                : 0;
@@ -237,4 +248,6 @@ void settings_free_keys(struct settings *settings)
     trust_folder_free(&settings->journal.trust);
     sodium_memzero(&settings->journal.trust, sizeof settings->journal.trust);
     sodium_memzero(settings->journal.site_key, sizeof settings->journal.site_key);
+    sodium_memzero(settings->journal.old_site_key, sizeof settings->journal.old_site_key);
+    settings->journal.has_old_site_key = false;
 }

@@ -16,8 +16,27 @@ enum { SETTINGS_FILE_MAX_BYTES = 65536 };
 enum settings_lines { SETTINGS_LINES_GPIOD, SETTINGS_LINES_SIM };
 enum settings_clock { SETTINGS_CLOCK_NTP, SETTINGS_CLOCK_ALWAYS };
 
+/* What an order of 2021 counts as a site (dispatch 1803/UBND-VHTT). */
+enum settings_place {
+    SETTINGS_PLACE_OTHER, SETTINGS_PLACE_OFFICE, SETTINGS_PLACE_INDUSTRIAL_PARK, SETTINGS_PLACE_FACTORY, SETTINGS_PLACE_SCHOOL,
+    SETTINGS_PLACE_HOSPITAL, SETTINGS_PLACE_STATION, SETTINGS_PLACE_SHOP, SETTINGS_PLACE_MARKET, SETTINGS_PLACE_RESTAURANT,
+    SETTINGS_PLACE_LODGING, SETTINGS_PLACE_CULTURE_SPORTS, SETTINGS_PLACE_MEETING, SETTINGS_PLACE_WEDDING,
+    SETTINGS_PLACE_FUNERAL, SETTINGS_PLACE_COUNT
+};
+const char *settings_place_name(enum settings_place place); /* "other", "office", … */
+
+/* For qrgatectl's lists and reports; the lane itself doesn't ask. */
+struct place_settings {
+    int kind;           /* enum settings_place */
+    char name[128];     /* as people know it; "" = the site's name */
+    char address[192];
+    char zone[48];      /* "Asia/Ho_Chi_Minh"; "" = the machine's */
+    char language[16];  /* "vi"; "" = whatever --lang and LANG say */
+};
+
 struct settings {
     char site[33], lane[33];
+    struct place_settings place;
     struct eye_settings eye;
     int lines_driver; /* enum settings_lines */
     struct lines_settings lines;

@@ -296,10 +296,14 @@ static int enter_sandbox(struct eye *eye, bool reads_files)
     return result;
 }
 
+/* Work done, not time passed: on a busy machine a look that was interrupted still gets its share, and a code is read. */
 static int64_t reader_clock_us(void *userdata)
 {
+    struct timespec spent;
     (void)userdata;
-    return now_us();
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent) < 0)
+        return now_us();
+    return (int64_t)spent.tv_sec * 1000000 + spent.tv_nsec / 1000;
 }
 
 static int make_reader(struct eye *eye, const struct eye_settings *settings)
@@ -345,14 +349,13 @@ int eye_run(const struct eye_settings *settings, int link_fd)
     enum outcome outcome = LOST;
 
     if (prepare(&eye, settings) == 0) {
-        say(6, "opened %s", camera_describe(eye.camera));
         eye.frame_at_us = eye.beat_at_us = now_us();
         const int told = tell_camera(&eye, true, camera_describe(eye.camera));
         outcome = told == 0 || told == -EAGAIN ? loop(&eye) : LINK_CLOSED;
     }
     if (outcome == LOST) {
-        say(4, "%s", eye.why);
-        (void)tell_camera(&eye, false, eye.why); /* main sees the exit status too */
+        if (tell_camera(&eye, false, eye.why) < 0) /* main knows what is news, an eye doesn't: it lives but once */
+            say(4, "%s", eye.why);
     }
     camera_close(eye.camera);
     reader_free(eye.reader);

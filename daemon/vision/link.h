@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LINK_FD = 3, LINK_PAYLOAD_MAX_BYTES = 7089, LINK_TEXT_BYTES = 160, LINK_BEAT_MS = 200 };
+enum { LINK_FD = 3, LINK_PAYLOAD_MAX_BYTES = 7089, LINK_TEXT_BYTES = 384, LINK_BEAT_MS = 200 };
 
 enum link_kind {
     LINK_BEAT = 1, /* each LINK_BEAT_MS: the loop turns */

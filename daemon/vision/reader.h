@@ -30,7 +30,7 @@ const char *reader_stage_name(enum reader_stage stage);
 struct reader_settings {
     int width_max_px, height_max_px;
     struct decoder *decoders[READER_DECODERS_MAX]; /* borrowed; [0] is the usual one, NULL ends */
-    int64_t (*clock_us)(void *userdata); /* CLOCK_MONOTONIC or a test's */
+    int64_t (*clock_us)(void *userdata); /* CLOCK_THREAD_CPUTIME_ID or a test's */
     void *userdata;
     int budget_us; /* per frame, soft: no new piece of work begins after it; 0 = the usual */
 };

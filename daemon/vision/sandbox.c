@@ -51,6 +51,19 @@ static int close_from_to(unsigned first, unsigned last)
     return 0;
 }
 
+/* Whose memory grows at a stranger's code shall be the one that the kernel ends when there is none left, never main. A system
+ * without this file has no such choice either. */
+static void be_the_first_to_go(void)
+{
+    static const char most[] = "1000";
+    const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    const ssize_t written = write(fd, most, sizeof most - 1);
+    (void)written; /* refused: the kernel chooses by size then */
+    (void)close(fd);
+}
+
 int sandbox_shed(int keep_fd)
 {
     const unsigned keep = (unsigned)keep_fd;
@@ -60,6 +73,7 @@ int sandbox_shed(int keep_fd)
     if (result < 0)
         return result;
 
+    be_the_first_to_go(); /* while /proc/self is still ours */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     result = limit(RLIMIT_CORE, 0);

@@ -142,11 +142,21 @@ static void end(struct supervisor *s)
     close_fd(&s->pid_fd);
 }
 
+static int allowed_ms_of(const struct supervisor *s)
+{
+    return s->heard ? s->hang_ms : FIRST_WORD_MS;
+}
+
+bool supervisor_in_time(const struct supervisor *s, int64_t now_us)
+{
+    return s->pid == 0 || now_us - s->heard_at_us <= (int64_t)allowed_ms_of(s) * 1000;
+}
+
 void supervisor_tick(struct supervisor *s, int64_t now_us)
 {
     if (s->pid > 0) {
-        int allowed_ms = s->heard ? s->hang_ms : FIRST_WORD_MS;
-        if (now_us - s->heard_at_us > (int64_t)allowed_ms * 1000) {
+        const int allowed_ms = allowed_ms_of(s);
+        if (!supervisor_in_time(s, now_us)) {
             (void)fprintf(stderr, "<4>eye: silent for %d ms, replaced\n", allowed_ms);
             end(s);
             schedule(s, now_us);
@@ -166,7 +176,7 @@ void supervisor_tick(struct supervisor *s, int64_t now_us)
 int64_t supervisor_next_us(const struct supervisor *s)
 {
     if (s->pid > 0)
-        return s->heard_at_us + (int64_t)(s->heard ? s->hang_ms : FIRST_WORD_MS) * 1000 + 1000;
+        return s->heard_at_us + (int64_t)allowed_ms_of(s) * 1000 + 1000;
     return s->start_due_us;
 }
 

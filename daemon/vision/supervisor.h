@@ -30,6 +30,8 @@ struct supervisor {
 int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, int64_t now_us);
 /* Starts a due eye, kills a silent one. */
 void supervisor_tick(struct supervisor *s, int64_t now_us);
+/* The keeper does its work: no eye has been silent for longer than it may, however long hang_ms makes that. */
+bool supervisor_in_time(const struct supervisor *s, int64_t now_us);
 int64_t supervisor_next_us(const struct supervisor *s);
 /* Call until it gives 0: 1 means s->message is news of kind LINK_SEEN or LINK_CAMERA or LINK_BEAT. */
 int supervisor_take(struct supervisor *s, int64_t now_us);

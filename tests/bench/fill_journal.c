@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/journal/store.h"
 
 enum { PER_TRANSACTION = 10000, EVENTS_MAX = 10000000, EVERY_US = 3000000 };
-#define FIRST_AT_US INT64_C(1767225600000000)
 
 static void random_hex(char ret[JOURNAL_ID_BYTES])
 {
@@ -20,10 +20,10 @@ static void random_hex(char ret[JOURNAL_ID_BYTES])
     (void)sodium_bin2hex(ret, JOURNAL_ID_BYTES, bytes, sizeof bytes);
 }
 
-static int insert(struct store *store, int64_t i)
+static int insert(struct store *store, int64_t i, int64_t first_at_us)
 {
     uint8_t salt[CHAIN_SALT_BYTES];
-    struct event event = {.kind = i % 3 == 0 ? EVENT_DENIED : EVENT_GRANTED, .at_us = FIRST_AT_US + i * EVERY_US,
+    struct event event = {.kind = i % 3 == 0 ? EVENT_DENIED : EVENT_GRANTED, .at_us = first_at_us + i * EVERY_US,
                           .monotonic_us = i * EVERY_US, .clock_trusted = true, .credential = CREDENTIAL_CCCD,
                           .reason = i % 3 == 0 ? REASON_STATUS_RED : REASON_STATUS_GREEN,
                           .status = i % 3 == 0 ? STATUS_RED : STATUS_GREEN};
@@ -33,14 +33,15 @@ static int insert(struct store *store, int64_t i)
     return store_insert(store, &event, salt);
 }
 
-static int fill(struct store *store, int64_t events)
+/* The newest is of now_us: nothing is so old that the lane would purge it. */
+static int fill(struct store *store, int64_t events, int64_t now_us)
 {
     int r = 0;
     for (int64_t i = 1; i <= events && r == 0; i++) {
         if (i % PER_TRANSACTION == 1)
             r = store_begin(store);
         if (r == 0)
-            r = insert(store, i);
+            r = insert(store, i, now_us - events * EVERY_US);
         if (r == 0 && (i % PER_TRANSACTION == 0 || i == events))
             r = store_commit(store);
     }
@@ -60,7 +61,7 @@ int main(int argc, char **argv)
         return 1;
     int r = store_open(&store, argv[1], why, sizeof why);
     if (r == 0)
-        r = fill(&store, events);
+        r = fill(&store, events, (int64_t)time(NULL) * 1000000);
     if (r < 0)
         (void)fprintf(stderr, "fill_journal: %s: %s %s\n", argv[1], strerror(-r), why);
     store_close(&store);

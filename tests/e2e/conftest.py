@@ -8,6 +8,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import gate  # noqa: E402
 
+os.environ["LC_ALL"] = "C.UTF-8"  # what programs say is held against English texts
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: minutes; not run under sanitizers")

@@ -128,8 +128,9 @@ class Connection:
             self._send(sink, packet)
             return
         self._send(sink, packet[:left])
+        self.closed = True  # nothing more of this connection is handled: the next cut is another's
+        self.proxy.count("cut")  # before the client can know
         self.close()
-        self.proxy.count("cut")  # last: the next cut is another connection's
 
     def _down(self, packet, sink):
         if self.proxy.framed and packet[0] >> 4 == PUBACK:

@@ -100,10 +100,56 @@ static int print_health(void)
     return 0;
 }
 
+static int print_responses(void)
+{
+    static const char id[] = "00112233445566778899aabbccddeeff";
+    struct response responses[] = {
+        {.verb = COMMAND_OPEN, .transaction = "a", .at_us = 1, .clock_trusted = true, .outcome = {.seq = 7, .mode = "normal"}},
+        {.verb = COMMAND_RESEND, .transaction = "b", .outcome = {.from_seq = 1, .to_seq = 9}},
+        {.verb = COMMAND_TIME, .transaction = "c", .monotonic_us = 5},
+        {.verb = COMMAND_REPORT, .transaction = "d"},
+        {.verb = COMMAND_VERB_COUNT, .outcome = {.error = COMMAND_UNKNOWN_VERB, .message = "no \"verb\""}}};
+    char text[MESSAGE_BYTES];
+    memcpy(responses[0].outcome.event_id, id, sizeof id);
+    for (int error = COMMAND_OK; error < COMMAND_ERROR_COUNT; error++)
+        for (size_t i = 0; i < sizeof responses / sizeof responses[0]; i++) {
+            struct response response = responses[i];
+            response.outcome.error = response.outcome.error != COMMAND_OK ? response.outcome.error : (enum command_error)error;
+            if (response_write(&response, "{\"schema\":\"qrgate/health/1\"}", text, sizeof text) < 0)
+                return 1;
+            (void)printf("response %s\n", text);
+        }
+    return 0;
+}
+
+/* What qrgatectl export writes. */
+static int print_exported(void)
+{
+    const struct declared declared[2] = {
+        {.identities = {"cccd:022199012345", "badge:7"}, .declaration = {.status = STATUS_GREEN, .declared_at_s = 1767225600, .group = "night",
+         .answers = {.symptoms = 1, .contacts = 1, .travelled = true, .symptoms_at_s = 1767225600, .contact_at_s = 1767225600,
+                     .travel_at_s = 1767225600, .by = DECLARED_BY_GUARD}}},
+        {.person = "00112233445566778899aabbccddeeff", .declaration = {.status = STATUS_REVOKED, .declared_at_s = 1767225600}}};
+    const struct revocation revocations[2] = {{.token_id = {1}, .revoked_at_s = 1767225600},
+                                              {.token_id = {2}, .revoked_at_s = 1767225601, .lifted = true}};
+    char text[MESSAGE_BYTES];
+    for (int i = 0; i < 2; i++) {
+        if (inbound_declaration_write(&declared[i], text, sizeof text) < 0)
+            return 1;
+        (void)printf("declaration %s\n", text);
+        if (inbound_revocation_write(&revocations[i], text, sizeof text) < 0)
+            return 1;
+        (void)printf("revocation %s\n", text);
+    }
+    return 0;
+}
+
 static int print_messages(void)
 {
-    static const char *const names[TOPIC_COUNT] = {"passage", "alarm", "state", "info", "availability", "result", "muster", "health"};
-    const struct lane_state lane[2] = {{.camera = "no \"camera\"", .mode = "normal"}, {true, true, true, true, "", "normal"}};
+    static const char *const names[TOPIC_COUNT] = {"passage", "alarm"};
+    const struct lane_state lane[2] = {
+        {.camera = "no \"camera\"", .mode = "normal"},
+        {.camera_open = true, .clock_trusted = true, .journal_ok = true, .out_of_order = true, .mode = "normal", .alarms = UINT32_MAX}};
     const struct mqtt_counts counts[2] = {{.unsent_rows = 5, .broker_connects = 1},
                                           {.broker_connects = 2, .declarations_taken = 1, .presence_shared = true}};
     const struct message_result results[] = {
@@ -135,8 +181,12 @@ static int print_messages(void)
             return 1;
         (void)printf("muster %s\n", text);
     }
-    if (print_health() != 0)
+    if (print_health() != 0 || print_responses() != 0 || print_exported() != 0)
         return 1;
+    const struct lane_chain_head head = {.at_us = 4, .clock_trusted = true, .head = {.seq = 5, .hash = {0xab, [31] = 1}}};
+    if (message_chain_head(&head, text, sizeof text) < 0)
+        return 1;
+    (void)printf("chain_head %s\n", text);
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         if (message_result(&results[i], text, sizeof text) < 0)
             return 1;

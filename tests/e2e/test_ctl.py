@@ -241,51 +241,133 @@ class Form:
         return code
 
 
-NUMBER, SIGNS, WITH, WHEN = "numbers of one person: ", "signs [none]: ", "contacts [none]: ", "last [now]: "
-GONE = "(y/n) [n]: "
-COLOUR, BY, GROUP, AT, WRITE = "colour [answers]: ", "by [guard]: ", "group [none]: ", "at [now]: ", "it (y/n) [y]: "
+# Each question by its beginning, and what a guard presses: one key, without Enter, but for the number.
+WRITE = "[Enter"
+QUESTIONS = ["Trong 14 ngày", "Sốt?", "Ho?", "Khó thở?", "Viêm phổi?", "Đau họng?", "Mệt mỏi?", "Tiếp xúc với người bệnh?",
+             "từ nước có bệnh?", "có biểu hiện"]
+NUMBER = "dấu cách): "
+KEYS = " [c/k] "
 
 
-def test_the_form_asks_until_it_is_right(site):
-    form = Form(site)
-    for question, answer in [
-            (NUMBER, "\n"), (NUMBER, "12\n"), (NUMBER, "x" * 300 + "\n"), (NUMBER, "022199012345  DN4790123456789\n"),
-            (SIGNS, "7\n"), (SIGNS, "1, sore_throat\n"), (WHEN, "tomorrow\n"), (WHEN, "2023-11-14T22:13:20Z\n"),
-            (WITH, "\n"), (GONE, "maybe\n"), (GONE, "c\n"), (WHEN, "\n"), (COLOUR, "blue\n"), (COLOUR, "\n"),
-            (BY, "self\n"), (GROUP, "a/b\n"), (GROUP, "ca-1\n"), (AT, "\n"), (WRITE, "\n")]:
-        form.say(question, answer)
+def answer_all(form, keys="k" * 10):
+    for question, key in zip(QUESTIONS, keys):
+        form.until(question)
+        form.say(KEYS, key)
+
+
+def test_the_form_takes_one_key_a_question(site):
+    form = Form(site, "--lang", "vi")
+    form.say(NUMBER, "022199012345  DN4790123456789\n")
+    answer_all(form, "kckkkckkkk")
+    form.until("Khai cho: 022199012345")
+    form.until("Sốt? có")
+    form.until("Đau họng? có")
+    form.say(WRITE, "c")
     assert form.end() == 0 and "declared by the answers at " in form.shown, form.shown
-    assert "allowed are 1 to 4 numbers" in form.shown
-    assert "sốt/fever" in form.shown and "Triệu chứng / signs" in form.shown
-    assert site.rows(ANSWERS) == [("none", "fever,sore_throat", "", 1, 1700000000, 0, 0, "self", "ca-1")]
+    assert " 2/10  Sốt? [c/k] có" in form.shown and "10/10" in form.shown
+    assert site.rows(ANSWERS) == [("none", "fever,sore_throat", "", 0, 0, 0, 0, "guard", "")]
     assert site.rows()[0][0] == site.person()
+    assert len(site.rows("SELECT * FROM identity")) == 1
+
+
+def test_the_form_asks_until_it_is_right_and_goes_back(site):
+    form = Form(site, "--lang", "vi")
+    for wrong in "\n", "12\n", "x" * 300 + "\n":
+        form.say(NUMBER, wrong)
+        form.until("chỉ nhận 1 đến 4 số")
+    form.say(NUMBER, "0221990123\x7f\x7f2345\n")  # rubbed out: twelve digits in the end
+    form.until("Trong 14 ngày")
+    form.say(KEYS, "x?\x1b[A\n")  # none of these is an answer
+    os.write(form.main, b"C")  # but this is, in capitals
+    form.until("Sốt?")
+    form.say(KEYS, "c")
+    form.until("Ho?")
+    form.say(KEYS, "\x7f")  # back, by the key that rubs out …
+    form.until("(quay lại)")
+    form.until("Sốt?")
+    form.say(KEYS, "\x1b[D")  # … and by the arrow
+    form.until("Trong 14 ngày")
+    form.say(KEYS, "k")
+    form.until("Sốt?")
+    form.say(KEYS, "0")  # digits as well
+    answer_all_from = QUESTIONS[2:]
+    for question in answer_all_from:
+        form.until(question)
+        form.say(KEYS, "1" if question == "từ nước có bệnh?" else "n")
+    form.say(WRITE, "\x7f")  # back from the end
+    form.until("có biểu hiện")
+    form.say(KEYS, "y")
+    form.say(WRITE, "\n")
+    assert form.end() == 0, form.shown
+    assert site.rows(ANSWERS) == [("none", "", "sick_country,symptoms", 0, 0, 0, 0, "guard", "")]
+
+
+def test_the_form_goes_back_to_the_number(site):
+    form = Form(site, "--lang", "vi")
+    form.say(NUMBER, "022199099999\n")
+    form.until("Trong 14 ngày")
+    form.say(KEYS, "\x7f")
+    form.say(NUMBER, "022199012345\n")
+    answer_all(form)
+    form.until("tất cả trả lời: không")
+    form.say(WRITE, "\n")
+    assert form.end() == 0, form.shown
+    assert [row[0] for row in site.rows()] == [site.person()]
+
+
+def test_the_form_has_more_for_who_wants_it(site):
+    form = Form(site, "--lang", "vi")
+    form.say(NUMBER, "022199012345\n")
+    answer_all(form, "cckkkkkckk")
+    form.say(WRITE, "t")
+    for question, answer in [("Triệu chứng lần cuối", "tomorrow\n"), ("Triệu chứng lần cuối", "2023-11-14T22:13:20Z\n"),
+                             ("Tiếp xúc lần cuối", "\n"), ("Về từ lúc", "\n"), ("Màu:", "blue\n"), ("Màu:", "\n"),
+                             ("Ai khai:", "self\n"), ("Nhóm", "a/b\n"), ("Nhóm", "ca-1\n"), ("Khai lúc", "\n")]:
+        form.say(question, answer)
+    form.say(WRITE, "\n")
+    assert form.end() == 0, form.shown
+    assert site.rows(ANSWERS) == [("none", "fever", "patient", 1, 1700000000, 0, 0, "self", "ca-1")]
+
+
+def test_the_form_speaks_english(site):
+    form = Form(site, "--lang", "en")
+    form.say("between): ", "022199012345\n")
+    for question in ("14 days?", "Fever?", "Cough?", "Breathless?", "Pneumonia?", "Sore throat?", "Tired?", "patient?", "disease?",
+                     "with signs"):
+        form.until(question)
+        form.say(" [y/n] ", "n")
+    form.say("Write it?", "n")
+    assert form.end() == 1 and "not confirmed; nothing was written" in form.shown
+    assert not site.database.exists()
 
 
 def test_the_form_shows_the_derived_status_before_writing(site):
     config = site.folder / "lane.conf"
     config.write_bytes((ROOT / "config" / "qrgate.conf").read_bytes())
-    for signs, status in ("3\n", "red"), ("\n", "green"):
-        form = Form(site, "--config", str(config))
+    for keys, status in (("kkkckkkkkk", "đỏ"), ("k" * 10, "xanh")):
+        form = Form(site, "--lang", "vi", "--config", str(config))
         form.say(NUMBER, "022199012345\n")
-        form.say(SIGNS, signs)
-        if signs != "\n":
-            form.say(WHEN, "\n")
-        for question in WITH, GONE, COLOUR, BY, GROUP, AT:
-            form.say(question, "\n")
-        form.until("status: ")
-        form.say(WRITE, "n\n")
-        assert form.end() == 1 and "nothing was written" in form.shown
-        shown = re.search(r"status: (\w+)", form.shown)[1]
-        assert (shown == "green") == (status == "green"), form.shown  # which colour it becomes is the site's policy
+        answer_all(form, keys)
+        form.until(f"Trạng thái: {status}")
+        form.say(WRITE, "k")
+        assert form.end() == 1 and "không ghi gì" in form.shown
     assert not site.database.exists()
 
 
 @pytest.mark.parametrize("key", ["\x04", "\x03"], ids=["end of file", "Ctrl-C"])
-def test_the_form_ends_cleanly(site, key):
-    form = Form(site)
-    form.say(NUMBER, "022199012345\n")
-    form.say(SIGNS, key)
-    assert form.end() == 1 and "the form was not finished; nothing was written" in form.shown, form.shown
+@pytest.mark.parametrize("where", ["number", "question", "end"])
+def test_the_form_ends_cleanly(site, key, where):
+    form = Form(site, "--lang", "vi")
+    before = termios.tcgetattr(form.main)
+    if where != "number":
+        form.say(NUMBER, "022199012345\n")
+    if where == "end":
+        answer_all(form)
+    form.say({"number": NUMBER, "question": KEYS, "end": WRITE}[where], key)
+    form.until("tờ khai chưa xong; không ghi gì")
+    assert form.process.wait(20) == 1
+    assert termios.tcgetattr(form.main)[3] == before[3]  # echo and lines again
+    form.end()
     assert not site.database.exists()
 
 
@@ -892,9 +974,9 @@ def test_verify_holds_after_erasing(journal):
 def test_events(journal):
     lines = journal.run("events").stdout.splitlines()
     assert len(lines) == 12
-    assert lines[0].split()[:3] == ["1", "2026-09-21T14:13:20.123457Z", "granted"]
+    assert re.match(r" +1  2026-09-2[12] \d\d:\d3:20 [+-]\d\d:\d\d  let through +declared green +green +cccd ", lines[0])
     assert journal.person()[:8] in lines[0] and journal.person() not in lines[0]
-    assert "?" in lines[1].split()[1]
+    assert "?" in lines[1].split()[3]
     assert [line.split()[0] for line in journal.run("events", "--limit", 3).stdout.splitlines()] == ["10", "11", "12"]
     assert len(journal.run("events", "--limit", 0).stdout.splitlines()) == 12
 
@@ -906,7 +988,7 @@ def test_events_json(journal):
     assert rows[0] == {"seq": 1, "event_id": f"{1:032x}", "kind": "granted", "at": "2026-09-21T14:13:20.123457Z",
                        "at_us": 1790000000123457, "clock_trusted": True, "reason": "status_green", "status": "green",
                        "credential": "cccd", "person": journal.person(), "bound_event_id": "", "alarm": "",
-                       "detail": "", "verb": "", "operator": "", "erased": False, "sent": False}
+                       "lane": rows[0]["lane"], "direction": "none", "detail": "", "verb": "", "operator": "", "erased": False, "sent": False}
 
 
 def purge(journal, first, last, unsent=0, key=b"\x5a" * 32):
@@ -928,13 +1010,14 @@ def test_purged_rows_are_told_and_the_chain_holds(journal):
     assert "purged by age or for want of room: 6 rows in 2 ranges" in said and "; 1 of the rows were never" in said
     assert json.loads(journal.run("verify", "--json").stdout) == {
         "holds": True, "rows": 6, "erased": 0, "purged_rows": 6, "purged_ranges": 2, "purged_unsent_rows": 1,
+            "heads": 0, "heads_held": 0, "heads_purged": 0,
         "last_hash": journal.last_hash}
     lines = journal.run("events").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["1", "5", "6", "7", "9", "10", "11", "12"]
     assert "1  to 4: purged, 4 rows, 0 of them never" in lines[0] and "7  to 8: purged" in lines[3]
     newest = [json.loads(line) for line in journal.run("events", "--json", "--limit", 5).stdout.splitlines()]
     assert [row["seq"] for row in newest] == [6, 7, 9, 10, 11, 12]
-    assert newest[1] == {"seq": 7, "kind": "purged", "last_seq": 8, "unsent_rows": 1}
+    assert newest[1] == {"seq": 7, "kind": "purged", "last_seq": 8, "unsent_rows": 1, "lane": newest[0]["lane"]}
     assert [line.split()[0] for line in journal.run("events", "--limit", 4).stdout.splitlines()] == ["7", "9", "10", "11", "12"]
 
 

@@ -12,11 +12,14 @@ import signal
 import stat
 import struct
 import subprocess
+import sys
 import time
-import xml.etree.ElementTree
 import zlib
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import test_print  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CTL = pathlib.Path(os.environ.get("QRGATECTL", ROOT / os.environ.get("QRG_BUILD", "build") / "qrgatectl")).resolve()
@@ -383,23 +386,27 @@ def test_png(office):
         assert [v < 128 for v in row[side // 2::side]] == wanted[y // side]
 
 
-def test_svg(office):
-    path, text = issue_card(office, "card.svg", "--name", "Thử <& \"Tên\">")
-    svg = xml.etree.ElementTree.parse(path).getroot()
-    space = "{http://www.w3.org/2000/svg}"
-    wanted, dark = framed(modules(text)), set()
-    for x, y, run in re.findall(r"M(\d+) (\d+)h(\d+)v1", svg.find(space + "path").get("d")):
-        dark |= {(int(x) + i, int(y)) for i in range(int(run))}
-    assert dark == {(x, y) for y, row in enumerate(wanted) for x, on in enumerate(row) if on}
-    title, line = (row.text for row in svg.findall(space + "text"))
-    assert title == "Thử <& \"Tên\">" and re.fullmatch(r"valid until \d\d \w{3} \d{4} \d\d:\d\d \+0700", line)
+@pytest.mark.parametrize("form", ["svg", "pdf"])
+def test_card(office, form):
+    path, text = issue_card(office, f"card.{form}", "--name", "Thử <& \"Tên\">")
+    if form == "svg":
+        picture, size = test_print.svg_picture(path)
+    else:
+        (picture,), (size,) = test_print.pages(office.folder, path), test_print.page_sizes_mm(path)
+        words = test_print.text_of(path)
+        assert "Thử <& \"Tên\">" in words and re.search(r"valid until \d\d \w{3} \d{4} \d\d:\d\d \+0700", words)
+    assert size == pytest.approx((190 / 3, 70), abs=0.1)
+    assert picture.codes(office.folder) == [text]
+    left, top, right, bottom = picture.extent(1, 1, 62, 57)
+    assert (right - left, bottom - top) == pytest.approx((50, 50), abs=0.3)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_svg_without_a_name_and_with_a_long_one(office):
-    path, _ = issue_card(office, "card.svg")
-    assert path.read_text().count("<text") == 1 and SUBJECT not in path.read_text()
-    office.issue("--name", "N" * 120, out="card.svg")  # an old card is replaced
-    assert "textLength" in path.read_text() and path.read_text().count("<text") == 2
+def test_card_without_a_name_and_with_a_long_one(office):
+    path, text = issue_card(office, "card.pdf")
+    assert SUBJECT not in test_print.text_of(path) and "valid until" in test_print.text_of(path)
+    office.issue("--name", "Nguyễn " * 13 + "N", out="card.pdf")  # an old card is replaced
+    assert re.search("Nguyễn.*…", test_print.text_of(path), re.S)
 
 
 def from_halves(lines):
@@ -505,9 +512,9 @@ def test_show_of_a_provisioning_hides_its_secret(office):
 
 
 def test_provision_as_a_card(office):
-    office.provision("--out", "phone.svg")
-    assert "SECRET" in (office.folder / "phone.svg").read_text()
-    assert stat.S_IMODE((office.folder / "phone.svg").stat().st_mode) == 0o600
+    office.provision("--out", "phone.pdf")
+    assert "SECRET" in test_print.text_of(office.folder / "phone.pdf")
+    assert stat.S_IMODE((office.folder / "phone.pdf").stat().st_mode) == 0o600
     lines = office.provision("--out", "txt").stdout.splitlines()
     assert len(lines) > 15 and set("".join(lines)) <= set(" ▄▀█")
 

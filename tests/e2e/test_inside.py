@@ -62,7 +62,7 @@ def rows_of(text):
 
 def test_nobody_is_a_list_too(desk):
     text = desk.inside().stdout
-    assert re.match(r"Who is inside: site demo, by what lane lane1 knows\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0700: 0 inside\n", text)
+    assert re.match(r"Who is inside: demo, by what lane lane1 knows\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+07:00: 0 inside\n", text)
     assert text.endswith("\nTotal: 0 inside.\n") and rows_of(text) == []
     assert desk.inside("--json").stdout == ""
 
@@ -118,6 +118,7 @@ def test_bad_lines_are_told_and_hide_nobody(desk, tmp_path):
     staff = tmp_path / "staff.txt"
     staff.write_bytes(b"cccd:12\n" + b"badge:" + b"x" * 5000 + b"\n" + STAFF[0][0].encode() + b",\x1b[31mred\x07\n"
                       b"\xff\xfe\n" + b"bad\n" * 40)
+    staff.chmod(0o640)
     done = desk.inside("--subjects", staff, check=False)
     assert done.returncode == 3
     told = done.stderr.splitlines()
@@ -125,6 +126,15 @@ def test_bad_lines_are_told_and_hide_nobody(desk, tmp_path):
     assert len(told) == 21 and told[-1] == f"{staff}: more bad lines follow"
     assert len(rows_of(done.stdout)) == 3 and f"{STAFF[0][0]}  ?[31mred?" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_list_that_everybody_may_read_is_told(desk, tmp_path):
+    staff = tmp_path / "staff.txt"
+    staff.write_text(",".join(STAFF[0]) + "\n")
+    staff.chmod(0o644)
+    assert f"{staff}: everybody on this machine may read this list of people" in desk.inside("--subjects", staff).stderr
+    staff.chmod(0o640)
+    assert "everybody" not in desk.inside("--subjects", staff).stderr
 
 
 def test_another_site_key_is_suspected(desk, tmp_path):
@@ -138,7 +148,7 @@ def test_another_site_key_is_suspected(desk, tmp_path):
 
 @pytest.mark.parametrize("words, status, told", [
     (["--subjects", "no-such-file"], 1, "no-such-file: can't be read: No such file"),
-    (["--database", "no-such.db"], 1, "no-such.db: No such file"), (["--pages"], 2, "unknown option '--pages'"),
+    (["--database", "no-such.db"], 1, "no-such.db: can't be read: No such file"), (["--pages"], 2, "unknown option '--pages'"),
     (["word"], 2, "one word too many"),
 ])
 def test_mistakes_are_told(desk, words, status, told):
@@ -231,7 +241,7 @@ def test_a_fire_releases_the_arm_for_good(moment, make_lane, subscriber):
     lane.start()
     if moment != "at rest":
         lane.add(CARD.format(STAFF[0][0][5:]))
-        gate.wait_for(lane.relay_on, 20, "the pulse")
+        gate.wait_for(lambda: lane.pulses() == 1, 20, "the pulse")
     if moment == "after a pulse":
         gate.wait_for(lambda: not lane.relay_on(), 20, "its end")
     lane.panel_say("activate fire")

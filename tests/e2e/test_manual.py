@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import gate  # noqa: E402
 
 MAN = gate.ROOT / "config" / "man"
-PAGES = ["qrgated.8", "qrgatectl.8", "qrgate.conf.5", "qrgate-codes.7", "qrgate-rules.7"]
+PAGES = ["qrgated.8", "qrgatectl.8", "qrgate.conf.5", "qrgate-codes.7", "qrgate-messages.7", "qrgate-rules.7"]
 SCHEMAS = gate.ROOT / "config" / "schemas"
 SOURCE = gate.ROOT / "daemon"
 ELIDED = "…"  # in an example's output: any lines, or none
@@ -27,7 +27,7 @@ def unescape(text):
     text = re.sub(r"\\\[u([0-9A-F]{4})\]", lambda found: chr(int(found[1], 16)), text)
     text = re.sub(r"\\f[BIRP]", "", text)
     for roff, plain in {r"\-": "-", r"\(aq": "'", r"\(ga": "`", r"\(ha": "^", r"\(ti": "~", r"\(em": "—", r"\(bu": "•",
-                        r"\&": ""}.items():
+                        r"\&": "", r"\:": ""}.items():
         text = text.replace(roff, plain)
     return text.replace(r"\e", "\\")
 
@@ -111,8 +111,8 @@ def formatted(page):
     version = subprocess.run(["groff", "--version"], capture_output=True, text=True, timeout=60).stdout
     # From 1.23 on a table's cell that can't be justified is a warning: as wide a line as on a usual terminal.
     width = [] if " 1.22." in version else ["-rLL=100n"]
-    done = subprocess.run(["groff", "-ww", "-man", "-t", "-K", "utf8", "-Tutf8", *width, MAN / page], capture_output=True,
-                          text=True, timeout=60)
+    done = subprocess.run(["groff", "-ww", "-man", "-t", "-K", "utf8", "-Tutf8", *width], capture_output=True, text=True,
+                          timeout=60, input=".pl 30000v\n" + (MAN / page).read_text())  # one long page, as man shows it
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
 
@@ -135,7 +135,7 @@ def test_examples_can_be_copied(page):
 
 
 def test_all_pages_are_known():
-    assert sorted(path.name for path in MAN.iterdir()) == sorted(PAGES)
+    assert sorted(path.name for path in MAN.iterdir() if path.suffix != ".py") == sorted(PAGES)
     for page in PAGES:
         other = set(re.findall(r"\.BR (qrgate\S*) \((\d)\)", (MAN / page).read_text()))
         assert {(unescape(name), number) for name, number in other} <= {(p[:-2], p[-1]) for p in PAGES}
@@ -164,13 +164,13 @@ def page_options(lines):
 
 def commands(ctl):
     text = run(ctl, "--help")
-    return re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
+    return re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  +[A-Z]", text.split("Commands:")[1].split("Options")[0], re.M)
 
 
 def test_every_command_and_option(build):
     ctl = build / "qrgatectl"
     known, page = commands(ctl), sections("qrgatectl.8", ".SS", within="COMMANDS")
-    assert len(known) > 10 and sorted(page) == sorted(known)
+    assert len(known) > 20 and sorted(page) == sorted(known)
     everywhere = help_options(run(ctl, "--help"))
     assert page_options(sections("qrgatectl.8", ".SH")["OPTIONS OF EVERY COMMAND"]) == everywhere
     for command in known:
@@ -188,7 +188,7 @@ def test_every_command_and_option(build):
 def test_every_exit_status(build):
     page = "\n".join(sections("qrgatectl.8", ".SH")["EXIT STATUS"])
     told = re.findall(r"^  (\d)  ", run(build / "qrgatectl", "--help"), re.M)
-    assert told == ["0", "1", "2", "3"] == re.findall(r"^(\d)\t", page, re.M)
+    assert told == ["0", "1", "2", "3", "4", "5"] == re.findall(r"^(\d)\t", page, re.M)
 
 
 def test_every_option_of_the_daemon(build):
@@ -473,7 +473,7 @@ def messages():
 def test_messages_shown_are_right(build, tmp_path):
     shown = messages()
     assert {message["schema"] for message in shown} == {f"qrgate/{name}/1" for name in
-                                                        ("declaration", "revocation", "result", "passage", "muster", "health", "request",
+                                                        ("declaration", "revocation", "result", "passage", "muster", "health", "chain_head", "request",
                                                          "response")}
     desk = Desk(tmp_path, build)
     for message in shown:
@@ -485,13 +485,28 @@ def test_messages_shown_are_right(build, tmp_path):
             assert re.fullmatch(r"1 (rows?|revocations?) taken", desk.run(f"qrgatectl import {more}one.jsonl")[-1])
 
 
-def test_every_topic_is_named():
-    source = (SOURCE / "mqtt" / "topics.c").read_text()
-    leaves = set(re.findall(r'"([a-z]+)"', source))
+def test_every_topic_is_named(build):
+    """The page with examples names each topic; what it says of way and meaning is qrgate-messages(7)'s, which is made."""
+    known = [line.split("\t")[1:5:1] for line in run(build / "qrgatectl", "schema").splitlines()[1:]]
     text = unescape("\n".join(sections("qrgate-rules.7", ".SH")["MQTT TOPICS"]))
-    told = set(re.findall(r"^PREFIX/SITE/(?:LANE/)?([a-z]+)\t", text, re.M))
-    assert told == {"declaration", "revocation", "result", "passage", "alarm", "state", "info", "availability", "muster", "health"}
-    assert told <= leaves, told - leaves
+    told = dict(re.findall(r"^([A-Za-z]+/[A-Za-z_/]+)\t(in|out)\t", text, re.M))
+    assert sorted(told) == sorted(topic for topic, *_ in known)
+    for topic, way, _, retained in known:
+        assert told[topic] == ("out" if way == "both" else way), topic
+        row = text.split(f"{topic}\t")[1].split("\nPREFIX")[0].split("\nhomeassistant")[0]
+        assert ("retained: " in row) == (retained == "yes"), topic
+
+
+def test_every_field_of_a_request_is_told():
+    """By verb: what it must have is spoken of at the verb, in the page with examples."""
+    lines = sections("qrgate-rules.7", ".SS", within="MQTT TOPICS")["request and response"]
+    source = (SOURCE / "mqtt" / "catalogue_commands.c").read_text()
+    rows = source.split("request_rows")[1].split("};")[0].split("\n    [REQUEST_")[1:]
+    of = {re.search(r'name = "(\w+)"', row)[1]: row.split(".must_of =")[1] for row in rows if ".must_of =" in row}
+    assert list(of) == ["why", "mode", "from_seq", "declaration", "revocation"]
+    for name, verbs in of.items():
+        for verb in re.findall(r"\bOF\((\w+)\)", verbs.split(",")[0]):
+            assert re.search(rf"\b{name}\b", words_of(entries(lines)[verb.lower()])), (verb, name)
 
 
 def test_every_verb_and_refusal_of_a_request():

@@ -9,14 +9,12 @@ import subprocess
 import sys
 import time
 
-import jsonschema
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from scripted_broker import PUBLISH, Body, Gone, ScriptedBroker, packet, read_packet  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCHEMAS = ROOT / "config" / "schemas"
 ROWS = 60
 HISTORY = 15  # of a window of 20: what is of before the connection leaves room for live rows
 
@@ -338,6 +336,12 @@ def drain(drive, mosquitto, tmp_path, backlog, live, every_ms):
     return listener.events, summary
 
 
+def share_that_came_first(event, old):
+    """1: the event was the last of all, as in a queue."""
+    left = [e["arrived_us"] for e in old if e["arrived_us"] > event["monotonic_us"]]
+    return sum(at < event["arrived_us"] for at in left) / len(left)
+
+
 @pytest.mark.parametrize("backlog,live,every_ms", [(20000, 60, 15), pytest.param(100000, 300, 30, marks=pytest.mark.long)])
 def test_a_live_event_never_waits_behind_the_backlog(drive, mosquitto, tmp_path, backlog, live, every_ms):
     events, summary = drain(drive, mosquitto, tmp_path, backlog, live, every_ms)
@@ -352,7 +356,9 @@ def test_a_live_event_never_waits_behind_the_backlog(drive, mosquitto, tmp_path,
     whole_us = drained_us - old[0]["arrived_us"]
     print(f"{backlog} in {whole_us / 1e6:.1f} s, {backlog / whole_us * 1e6:.0f} events/s; {len(between)} live ones beside, us: "
           f"p50 {between[len(between) // 2]}, p99 {between[len(between) * 99 // 100]}, max {between[-1]}; {summary}")
-    assert between[-1] < whole_us / 5
+    # Not by the clock of a busy machine, but by what stood behind: how much of the backlog that was left at the commit came first.
+    passed = sorted(share_that_came_first(event, old[:backlog]) for event in new if event["arrived_us"] < drained_us)
+    assert passed[len(passed) // 2] < 0.1 and passed[len(passed) * 9 // 10] < 0.5 and passed[-1] < 1
 
 
 def test_what_an_earlier_run_left_is_historical_and_the_rest_is_live(drive, mosquitto, tmp_path):
@@ -438,27 +444,3 @@ def test_password(drive, tmp_path):
     failing = drive(broker.port, "--password-file", tmp_path / "nothing", "--seconds", 1)
     failing.finish(expected=1)
     assert "nothing" in failing.errors
-
-
-# ---- the schemas ---------------------------------------------------------------------------------------------------------
-def test_what_is_written_fits_the_schemas(build):
-    validators = {}
-    for leaf in ("passage", "alarm", "state", "info", "result", "muster", "health"):
-        schema = json.loads((SCHEMAS / f"{leaf}.json").read_text())
-        jsonschema.Draft202012Validator.check_schema(schema)
-        schema["additionalProperties"] = False  # stricter than consumers are told to be: nothing unwritten in the schema
-        validators[leaf] = jsonschema.Draft202012Validator(schema)
-    out = subprocess.run([build / "publisher_driver", "--messages"], check=True, capture_output=True, text=True).stdout
-    seen, kinds, reasons = collections.defaultdict(set), set(), set()
-    for line in out.splitlines():
-        leaf, text = line.split(" ", 1)
-        message = json.loads(text)
-        validators[leaf].validate(message)
-        seen[leaf] |= set(message)
-        kinds.add((leaf, message.get("kind")))
-        reasons.add(message.get("reason"))
-    for leaf, validator in validators.items():
-        assert seen[leaf] == set(validator.schema["properties"]), f"{leaf}: a property that is never written"
-        for kind in validator.schema["properties"].get("kind", {}).get("enum", []):
-            assert (leaf, kind) in kinds
-    assert reasons - {None} == set(validators["passage"].schema["properties"]["reason"]["enum"])

@@ -1,18 +1,52 @@
 #!/bin/sh
-# Process 1 of the lab's guest, once the host's files are there: loads the simulated hardware, runs one case and
-# powers off. A case that asks for it is run by systemd, which then is process 1.
-name=$1
-story=tests/lab/cases/$name.sh
+# Process 1 of the lab's guest, once the host's files are there: makes the machine ready, runs the cases and powers off.
+#   guest.sh MACHINE CASE…    plain: at once, here; systemd: as its service lab.service, `guest.sh now CASE…`
+machine=$1
+shift
 
-run_the_case_and_power_off() {
-    sh -eu "$story" >> /lab/result/story 2>&1
-    status=$?
-    [ ! -d /run/lab ] || cp /run/lab/*.log /lab/result/ 2>/dev/null
-    dmesg > /lab/result/kernel.txt
-    echo $status > /lab/result/status
+uptime_s() { cut -d. -f1 /proc/uptime; }
+power_off() {
     sync
     echo o > /proc/sysrq-trigger
     sleep 10
+}
+
+# $1: case, the rest: what runs it. Its story, its status, how long it took, and the logs that it left in /run/lab.
+run_case() {
+    case=$1 result=/lab/result/$1
+    shift
+    mkdir -p /run/lab "$result"
+    dmesg --clear
+    began=$(uptime_s)
+    "$@" timeout -k 5 "$LAB_TIMEOUT_S" sh -eu "tests/lab/cases/$case.sh" > "$result/story" 2>&1
+    status=$?
+    [ $status != 124 ] || echo "FAILED: stopped after $LAB_TIMEOUT_S s" >> "$result/story"
+    cp /run/lab/*.log "$result/" 2>/dev/null
+    dmesg > "$result/kernel.txt"
+    echo $(($(uptime_s) - began)) > "$result/seconds"
+    echo $status > "$result/status.new"
+    mv "$result/status.new" "$result/status"
+    rm -rf /run/lab
+}
+# What a plain case starts has process numbers of its own, and is gone with it; then its hardware is taken out.
+run_plain_cases() {
+    for name; do
+        run_case "$name" unshare --pid --fork --kill-child --mount-proc
+        echo 0 > /sys/kernel/config/gpio-sim/lab/live 2>/dev/null
+        find /sys/kernel/config/gpio-sim/ -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
+        for module in gpio-sim vivid v4l2loopback; do rmmod $module 2>/dev/null; done
+        echo 0 > /sys/kernel/tracing/tracing_on 2>/dev/null
+        echo > /sys/kernel/tracing/trace 2>/dev/null
+    done
+}
+run_booted_cases() {
+    group=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
+    for name; do
+        run_case "$name"
+        while read -r process; do # what the case left running
+            [ "$process" = $$ ] || kill -9 "$process" 2>/dev/null
+        done < "$group/cgroup.procs"
+    done
 }
 
 # Of the host's own services only the log is wanted: a lab waits for nothing else.
@@ -32,16 +66,17 @@ become_systemd() {
     done
     cat > $units/lab.service <<UNIT
 [Unit]
-Description=a case of the lab
+Description=the cases of the lab
 After=basic.target
 [Service]
 Type=exec
 WorkingDirectory=$REPO
-Environment="REPO=$REPO" "OUT=$OUT" "QRGATED=$QRGATED" "QRGATECTL=$QRGATECTL" HOME=/root LC_ALL=C.UTF-8
-ExecStart=/bin/sh tests/lab/guest.sh $name now
+EnvironmentFile=/lab.env
+ExecStart=/bin/sh tests/lab/guest.sh now $*
 StandardOutput=file:/dev/console
 StandardError=inherit
 UNIT
+    env | grep -E '^(REPO|OUT|QRGATED|QRGATECTL|HOME|LC_ALL|LAB_[A-Z_]*)=' > /lab.env
     cat > $units/lab.target <<'UNIT'
 [Unit]
 Description=the lab
@@ -50,33 +85,31 @@ After=basic.target
 Wants=lab.service
 AllowIsolate=yes
 UNIT
+    # A gate's card is mounted read-only, but for where it must write.
+    mount --rbind /tmp /tmp
+    mount --rbind /var/tmp /var/tmp
+    mount -o remount,bind,ro /
     exec /lib/systemd/systemd --unit=lab.target
 }
 
-[ "${2:-}" != now ] || run_the_case_and_power_off
+if [ "$machine" = now ]; then
+    run_booted_cases "$@"
+    power_off
+fi
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lab /dev/shm
-mount -t configfs configfs /sys/kernel/config 2>/dev/null
 ip link set lo up
 while read -r module; do
-    options=
-    # one HDMI input and one HDMI output, a capture and an output node for pictures
-    [ "$module" != vivid.ko ] ||
-        options='n_devs=1 num_inputs=1 input_types=0x3 num_outputs=1 output_types=0x1 node_types=0x101'
-    # shellcheck disable=SC2086 # options are words
-    insmod "$OUT/cache/modules/$module" $options || echo "lab: $module could not be loaded"
+    insmod "$OUT/cache/modules/$module" || echo "lab: $module could not be loaded"
 done < "$OUT/cache/case.list"
-mount -t configfs configfs /sys/kernel/config 2>/dev/null
+mount -t configfs configfs /sys/kernel/config
+mount -t tracefs tracefs /sys/kernel/tracing
+mount -t debugfs debugfs /sys/kernel/debug
 read -r up _ < /proc/uptime
-echo "lab: hardware is there $up s after the kernel's start"
+echo "lab: the $machine machine is there $up s after the kernel's start"
 cd "$REPO" || exit 1
-if grep -q '^# init: systemd$' "$story"; then
-    if sh -eu "$story" before_boot > /lab/result/story 2>&1; then
-        become_systemd
-    fi
-    echo 1 > /lab/result/status
-    sync
-    echo o > /proc/sysrq-trigger
-    sleep 10
+[ "$machine" = systemd ] || run_plain_cases "$@"
+if [ "$machine" = systemd ]; then
+    sh -eu tests/lab/systemd_machine.sh && become_systemd "$@"
 fi
-run_the_case_and_power_off
+power_off

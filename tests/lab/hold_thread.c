@@ -1,5 +1,5 @@
 /* Stops one thread of a process, as a call that doesn't come back would:  hold_thread TID SECONDS  stops it by ptrace,
- * prints "held t_us=N" and, SECONDS later or when it is told to end, lets go. The other threads run on. */
+ * prints "held t_us=N" and, SECONDS later or when it is told to end, lets go; it ends with the thread. The other threads run on. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,11 +12,12 @@
 int main(int argc, char **argv)
 {
     const pid_t thread = argc == 3 ? (pid_t)atoi(argv[1]) : 0;
-    const struct timespec pause = {argc == 3 ? atoi(argv[2]) : 0, 0};
+    const struct timespec look = {0, 100000000};
+    int looks = argc == 3 ? 10 * atoi(argv[2]) : 0;
     struct timespec now;
     sigset_t ends;
     int status = 0;
-    if (thread <= 0 || pause.tv_sec <= 0) {
+    if (thread <= 0 || looks <= 0) {
         fprintf(stderr, "usage: hold_thread TID SECONDS\n");
         return 2;
     }
@@ -31,6 +32,8 @@ int main(int argc, char **argv)
     }
     printf("held t_us=%lld\n", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
     (void)fflush(stdout);
-    (void)sigtimedwait(&ends, NULL, &pause);
+    while (looks-- > 0 && sigtimedwait(&ends, NULL, &look) < 0)
+        if (waitpid(thread, &status, __WALL | WNOHANG) == thread && !WIFSTOPPED(status))
+            return 0; /* killed meanwhile: nobody else can have its end before we have */
     return ptrace(PTRACE_DETACH, thread, 0, 0) == 0 ? 0 : 1;
 }

@@ -8,7 +8,8 @@ $b mount -t devtmpfs devtmpfs /dev
 while read -r module; do
     $b insmod "/modules/$module"
 done < /boot.list
-{ read -r repo && read -r out && read -r name && read -r qrgated && read -r qrgatectl; } < /lab.args
+{ read -r repo && read -r out && read -r machine && read -r cases && read -r qrgated && read -r qrgatectl; } < /lab.args
+settings=$($b cat /lab.env)
 
 share() { # tag, folder, access
     $b mount -t 9p -o "trans=virtio,version=9p2000.L,msize=512000,$3" "$1" "$2" || echo "lab: cannot mount $1"
@@ -26,5 +27,6 @@ share repo "/new$repo" ro,cache=loose
 $b mkdir -p "/new$out"
 share out "/new$out" ro,cache=loose
 share result /new/lab/result rw
+# shellcheck disable=SC2086 # words
 exec $b switch_root /new /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-    REPO="$repo" OUT="$out" QRGATED="$qrgated" QRGATECTL="$qrgatectl" /bin/sh "$repo/tests/lab/guest.sh" "$name"
+    REPO="$repo" OUT="$out" QRGATED="$qrgated" QRGATECTL="$qrgatectl" $settings /bin/sh "$repo/tests/lab/guest.sh" "$machine" $cases

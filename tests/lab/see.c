@@ -1,5 +1,6 @@
-/* The eye without its process:  see DEVICE SECONDS  opens the camera as qrgated's eye does and prints each code it
- * reads once per appearance, then what it counted. Exit 3: the camera was lost. Used by the lab's case `drivers`. */
+/* The eye without its process, or a bare capture-and-decode program:  see DEVICE SECONDS [WIDTH HEIGHT]  opens the camera
+ * as qrgated's eye does and prints each code it reads once per appearance, with the time, then what it counted. Exit 3: the
+ * camera was lost. Used by the lab's cases. */
 #include "hw/camera.h"
 #include "hw/decoder.h"
 
@@ -22,9 +23,11 @@ int main(int argc, char **argv)
     struct decoder *decoder = decoder_zbar_new();
     char why[256] = "", last[256] = "";
     int frames = 0, reads = 0, result = 0;
-    if (argc != 3 || !decoder || setvbuf(stdout, NULL, _IOLBF, BUFSIZ) != 0)
+    if ((argc != 3 && argc != 5) || !decoder || setvbuf(stdout, NULL, _IOLBF, BUFSIZ) != 0)
         return 2;
     (void)snprintf(settings.device, sizeof settings.device, "%s", argv[1]);
+    settings.width_px = argc == 5 ? atoi(argv[3]) : settings.width_px;
+    settings.height_px = argc == 5 ? atoi(argv[4]) : settings.height_px;
     if (camera_v4l2_open(&settings, &camera, why, sizeof why) < 0) {
         printf("see: %s\n", why);
         return 1;
@@ -48,7 +51,7 @@ int main(int argc, char **argv)
         char text[256];
         (void)snprintf(text, sizeof text, "%.*s", (int)codes[0].length_bytes, (const char *)codes[0].bytes);
         if (strcmp(text, last) != 0)
-            printf("see: age_ms=%lld %s\n", (long long)(now_us() - frame.captured_at_us) / 1000, text);
+            printf("see: t_us=%lld age_ms=%lld %s\n", (long long)now_us(), (long long)(now_us() - frame.captured_at_us) / 1000, text);
         memcpy(last, text, sizeof last);
     }
     printf("see: %d frames, %d with a code, in %.1f s\n", frames, reads, (double)(now_us() - begin_us) / 1e6);

@@ -23,9 +23,16 @@ wait_for() {
 
 # ---- wires -----------------------------------------------------------------------------------------------------------
 
+insert_module() { # $1: its name, the rest its options
+    name=$1
+    shift
+    insmod "$OUT/cache/$name".ko* "$@" || fail "$name could not be loaded"
+}
+
 # Offsets 0 to 11 of bank 0 are the lane's wires; bank 1 has what must be refused: a name twice, and a line that the
 # kernel holds.
 given_wires() {
+    [ -e /sys/module/gpio_sim ] || insert_module gpio-sim
     chip=/sys/kernel/config/gpio-sim/lab
     mkdir -p $chip/bank0 $chip/bank1
     echo 12 > $chip/bank0/num_lines
@@ -54,8 +61,22 @@ watch_the_wires() { # the relay and the lamps are seen from outside the program
     wait_for 5 "the watcher" grep -q 'relay 0' $run/wires.log
 }
 
-press_the_button() { echo pull-up > $wires/sim_gpio5/pull; }
-release_the_button() { echo pull-down > $wires/sim_gpio5/pull; }
+# Inputs by their names, as the kernel's chip has them at these offsets.
+pull_of() {
+    case $1 in
+    button) echo $wires/sim_gpio5/pull ;;
+    rotation) echo $wires/sim_gpio6/pull ;;
+    fire) echo $wires/sim_gpio7/pull ;;
+    tamper) echo $wires/sim_gpio8/pull ;;
+    guard) echo $wires/sim_gpio10/pull ;;
+    service) echo $wires/sim_gpio11/pull ;;
+    *) fail "no such input: $1" ;;
+    esac
+}
+activate() { echo pull-up > "$(pull_of "$1")"; }
+release() { echo pull-down > "$(pull_of "$1")"; }
+press_the_button() { activate button; }
+release_the_button() { release button; }
 
 relay_pulses() { # how many pulses of the relay have ended
     awk '$3 == "relay" && $4 == 1 { on = 1 } $3 == "relay" && $4 == 0 && on { on = 0; n++ } END { print n + 0 }' \
@@ -80,30 +101,52 @@ last_pulse_ms() {
 # ---- the camera ------------------------------------------------------------------------------------------------------
 
 # vivid shows on its capture node what is written to its output node, while both have one size and format: GREY, which
-# our driver prefers to all that vivid offers. Pictures are fed through a pipe, so that the scene can
-# change without a break in the stream.
+# our driver prefers to all that vivid offers. The scene can change without a break in the stream.
 given_a_camera() {
-    for node in /sys/class/video4linux/video*; do
+    # one HDMI input and one HDMI output, a capture and an output node for pictures; or what a case wants
+    insert_module vivid ${*:-n_devs=1 num_inputs=1 input_types=0x3 num_outputs=1 output_types=0x1 node_types=0x101}
+    find_vivid 0
+    prepare_vivid
+    camera_settings=$(settings_of_camera "$camera")
+    feed_the_camera
+}
+find_vivid() { # $1: its number
+    for node in /sys/devices/platform/vivid.0/video4linux/video*; do
         case $(cat "$node/name") in
-        vivid*-vid-cap) camera=/dev/$(basename "$node") ;;
-        vivid*-vid-out) screen=/dev/$(basename "$node") ;;
+        vivid-00$1-vid-cap) camera=/dev/$(basename "$node") ;;
+        vivid-00$1-vid-out) screen=/dev/$(basename "$node") ;;
+        vivid-00$1-meta-cap) metadata=/dev/$(basename "$node") ;;
         esac
     done
+}
+prepare_vivid() {
+    join_screen_and_camera
     timings=index=$(timings_720p_25)
     v4l2-ctl -d "$screen" --set-dv-bt-timings "$timings" >> $run/camera.log
     v4l2-ctl -d "$camera" --set-dv-bt-timings "$timings" >> $run/camera.log
     v4l2-ctl -d "$camera" --set-fmt-video width=1280,height=720,pixelformat=GREY
-    camera_settings="{ driver = \"v4l2\"; device = \"$camera\"; width_px = 1280; height_px = 720; rate_fps = 25;
-           hang_ms = 15000; }" # an emulated machine on a busy one is slow, not hung
-    feed_the_camera
+}
+settings_of_camera() { # an emulated machine on a busy one is slow, not hung
+    echo "{ driver = \"v4l2\"; device = \"$1\"; width_px = ${2:-1280}; height_px = ${3:-720}; rate_fps = 25;
+           hang_ms = 15000; ${4:-} }"
+}
+
+# The cable from vivid's output to its input: a menu in later kernels, and without it the output has no timings.
+join_screen_and_camera() {
+    v4l2-ctl -d "$camera" --set-ctrl hdmi_000_0_is_connected_to=2 2> /dev/null ||
+        v4l2-ctl -d "$camera" --set-ctrl loop_video=1
+    v4l2-ctl -d "$camera" --set-ctrl osd_text_mode=2
 }
 
 feed_the_camera() {
     show_nothing
-    v4l2-ctl -d "$screen" --set-fmt-video-out width=1280,height=720,pixelformat=GREY
-    v4l2-ctl -d "$camera" --set-ctrl loop_video=1,osd_text_mode=2
-    while cat $run/scene; do :; done 2> /dev/null |
-        v4l2-ctl -d "$screen" --stream-out-mmap=4 --stream-from=- >> $run/camera.log 2>&1 &
+    join_screen_and_camera
+    show_frames "$screen" GREY 1280 720
+}
+show_frames() { # device, format, width, height
+    "$OUT/show_frames" "$@" $run/scene >> $run/shown.log 2>&1 &
+    feeder=$!
+    wait_for 10 "the first picture to be shown" grep -q shown $run/shown.log
 }
 
 # A folder without a picture: a gray wall that costs the emulator nothing.
@@ -120,6 +163,7 @@ plug_the_camera_in() {
     wait_for 10 "the camera's device" test -e "$camera" -a -e "$screen"
     feed_the_camera
 }
+inject() { v4l2-ctl -d "$camera" --set-ctrl "$1"; } # one of vivid's faults
 
 timings_720p_25() { # 25 pictures a second: enough to read, and the emulator can keep up
     v4l2-ctl -d "$screen" --list-dv-timings | awk '/Index:/ { number = $2 } /Active width:/ { w = $3 } /Active height:/ { h = $3 }
@@ -127,13 +171,10 @@ timings_720p_25() { # 25 pictures a second: enough to read, and the emulator can
 }
 
 show() { # $1: what the QR code says
-    "$OUT/qr_frame" "$1" > $run/scene.new
+    printf %s "$1" > $run/scene.new
     mv $run/scene.new $run/scene
 }
-show_nothing() {
-    "$OUT/qr_frame" > $run/scene.new
-    mv $run/scene.new $run/scene
-}
+show_nothing() { show ''; }
 
 # ---- broker and gate -------------------------------------------------------------------------------------------------
 
@@ -145,7 +186,20 @@ given_a_broker() {
     sleep 1
 }
 
-given_a_gate() { # $1: the relay's pulse; a longer one can be caught in its middle; $2: the gap between two
+# $1: the relay's pulse; a longer one can be caught in its middle; $2: the gap between two. more_lines, more_timing and
+# more_settings hold what a case wants besides.
+given_a_gate() {
+    write_the_configuration "$@"
+    start_the_gate
+    wait_for 60 "the gate to look through its camera, or to end" gate_is_there_or_ended
+    kill -0 "$gate" 2> /dev/null || fail "qrgated ended"
+}
+start_the_gate() {
+    : > $run/events.log
+    "$QRGATED" --config $run/qrgate.conf >> $run/qrgated.log 2>&1 &
+    gate=$!
+}
+write_the_configuration() {
     mkdir -p $run/gate
     cat > $run/qrgate.conf <<CONF
 site = "lab";
@@ -159,26 +213,33 @@ lines = {
   lamp_amber = { line = "QRG_AMBER"; };
   lamp_red = { line = "QRG_RED"; };
   button = { line = "QRG_BUTTON"; bias = "pull-down"; };
+  ${more_lines:-}
 };
-lane_timing = { pulse_ms = ${1:-300}; pulse_gap_ms = ${2:-500}; };
+lane_timing = { pulse_ms = ${1:-300}; pulse_gap_ms = ${2:-500}; ${more_timing:-} };
 clock = { trust = "always"; };
 journal = { path = "$run/gate/journal.db"; site_key_file = "$run/gate/site.key"; };
 trust = { folder = "$run/gate"; };
 mqtt = { host = "127.0.0.1"; };
+${more_settings:-}
 CONF
-    : > $run/events.log
-    "$QRGATED" --config $run/qrgate.conf >> $run/qrgated.log 2>&1 &
-    gate=$!
-    wait_for 60 "the gate to look through its camera, or to end" gate_is_there_or_ended
-    kill -0 "$gate" 2> /dev/null || fail "qrgated ended"
 }
 gate_is_there_or_ended() { said '"camera":"ok"' || ! kill -0 "$gate"; }
 
+logged() { grep -q -- "$1" $run/qrgated.log; }
 said() { grep -q -- "$1" $run/events.log; }
 event_came() { # kind, reason
     grep '^qrgate/lab/lane1/passage ' $run/events.log | grep "\"kind\":\"$1\"" | grep -q "\"reason\":\"$2\""
 }
 ctl() { "$QRGATECTL" --config $run/qrgate.conf "$@" || fail "qrgatectl $*"; }
+# Person $1's citizen card, and as many people declared green as $1 says.
+card() { printf '0220990%05d||Đoàn Văn Thử|30121999|Nam|Thôn Một, Xã Hai, Quảng Ninh|01082024||||' "$1"; }
+given_people() {
+    {
+        echo subject,status,declared_at
+        for number in $(seq "$1"); do echo "cccd:$(card "$number" | cut -d'|' -f1),green,$(date -u +%FT%TZ)"; done
+    } > $run/people.csv
+    ctl import $run/people.csv > $run/import.log
+}
 last_pulse_lasts_ms() {
     width=$(last_pulse_ms)
     if [ "$width" -lt "$1" ] || [ "$width" -gt "$2" ]; then

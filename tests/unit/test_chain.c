@@ -13,6 +13,7 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
+#include "daemon/journal/person.h"
 #include "daemon/journal/register.h"
 #include "daemon/journal/store.h"
 
@@ -291,17 +292,73 @@ static int64_t number_in(struct fixture *f, const char *sql)
     return number;
 }
 
+/* ---- heads ------------------------------------------------------------------------------------------------------- */
+
+static struct chain_report with_heads(struct fixture *f, const struct journal_head *heads, size_t count)
+{
+    struct chain_report report;
+    assert_int_equal(chain_verify_heads(f->store.db, NULL, heads, count, &report), 0);
+    return report;
+}
+
+static void read_head(struct fixture *f, int64_t seq, struct journal_head *ret)
+{
+    char sql[80];
+    sqlite3_stmt *statement = NULL;
+    (void)snprintf(sql, sizeof(sql), "SELECT seq, hash FROM event WHERE seq = %lld", (long long)seq);
+    assert_int_equal(sqlite3_prepare_v2(f->store.db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(chain_read_head(statement, ret), 1);
+    (void)sqlite3_finalize(statement);
+}
+
+static void a_tail_that_was_cut_off_shows(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_head heads[2];
+    char cut[80];
+    read_head(f, ROWS / 2, &heads[0]);
+    read_head(f, ROWS, &heads[1]);
+    assert_int_equal(with_heads(f, heads, 2).heads_held, 2);
+    (void)snprintf(cut, sizeof(cut), "DELETE FROM event WHERE seq > %d", ROWS - 2);
+    run_sql(f, cut);
+    struct chain_report report;
+    assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
+    assert_int_equal(report.broken_seq, 0); /* unseen from within */
+    assert_int_equal(with_heads(f, heads, 1).broken_seq, 0);
+    report = with_heads(f, heads, 2);
+    assert_int_equal(report.broken_seq, ROWS - 1);
+    assert_non_null(strstr(report.why, "cut off"));
+    run_sql(f, "DELETE FROM event");
+    assert_int_equal(with_heads(f, heads, 2).broken_seq, 1);
+}
+
+static void a_journal_written_anew_shows(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_head heads[3];
+    read_head(f, 2, &heads[0]);
+    heads[1] = heads[0]; /* the same day's message twice */
+    read_head(f, 3, &heads[2]);
+    heads[2].hash[31] ^= 1;
+    struct chain_report report = with_heads(f, heads, 3);
+    assert_int_equal(report.heads_held, 2);
+    assert_int_equal(report.broken_seq, 3);
+    assert_non_null(strstr(report.why, "written anew"));
+    heads[0].seq = 4; /* not in order */
+    assert_int_equal(chain_verify_heads(f->store.db, NULL, heads, 2, &report), -EINVAL);
+}
+
 static void erase_and_check(struct fixture *f, const char *hash)
 {
     struct chain_report before, after;
-    int64_t rows;
+    struct person_rows rows;
     struct event event;
     know_person(f);
     add_event_of_alias(f);
     assert_int_equal(chain_verify(f->store.db, NULL, &before), 0);
-    assert_int_equal(store_erase_person(f->store.db, "", &rows), -EINVAL);
-    assert_int_equal(store_erase_person(f->store.db, hash, &rows), 0);
-    assert_int_equal(rows, 4);
+    assert_int_equal(person_erase(f->store.db, "", &rows), -EINVAL);
+    assert_int_equal(person_erase(f->store.db, hash, &rows), 0);
+    assert_int_equal(rows.events, 4);
     assert_int_equal(chain_verify(f->store.db, NULL, &after), 0);
     assert_int_equal(after.broken_seq, 0);
     assert_int_equal(after.rows, ROWS + 1);
@@ -336,10 +393,10 @@ static void erased_person_is_nowhere_in_the_files(void **state)
     struct fixture *f = *state;
     static const char *const ends[] = { "", "-wal" };
     char name[160], *bytes;
-    int64_t rows;
+    struct person_rows rows;
     know_person(f);
     add_event_of_alias(f);
-    assert_int_equal(store_erase_person(f->store.db, PERSON, &rows), 0);
+    assert_int_equal(person_erase(f->store.db, PERSON, &rows), 0);
     for (int i = 0; i < 2; i++) {
         (void)snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
         FILE *file = fopen(name, "re");
@@ -362,6 +419,8 @@ int main(void)
         cmocka_unit_test(each_field_enters_the_hash),
         cmocka_unit_test_setup_teardown(changed_byte_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(forged_row_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tail_that_was_cut_off_shows, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_journal_written_anew_shows, setup, teardown),
         cmocka_unit_test_setup_teardown(erased_person_leaves_the_chain_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(any_number_erases_the_person, setup, teardown),
         cmocka_unit_test_setup_teardown(erased_person_is_nowhere_in_the_files, setup, teardown),

@@ -133,6 +133,21 @@ static void the_largest_fits(void **state)
     assert_int_equal(message_health(&health, text, (size_t)length), -90); /* EMSGSIZE: not one byte less */
 }
 
+/* A blocked eye costs an eye, and not the lane, also where it may be silent for longer than systemd's watchdog waits. */
+static void the_eyes_keeper_is_at_work_until_an_eye_is_overdue(void **state)
+{
+    (void)state;
+    struct supervisor s = {.pid = 1, .heard = true, .heard_at_us = 1000000, .hang_ms = 15000};
+    assert_true(supervisor_in_time(&s, 1000000));
+    assert_true(supervisor_in_time(&s, 1000000 + 15000 * 1000));
+    assert_false(supervisor_in_time(&s, 1000001 + 15000 * 1000));
+    s.heard = false; /* an eye that opens its camera */
+    assert_true(supervisor_in_time(&s, 1000000 + 10000 * 1000));
+    assert_false(supervisor_in_time(&s, 1000001 + 10000 * 1000));
+    s.pid = 0;
+    assert_true(supervisor_in_time(&s, INT64_MAX));
+}
+
 static void counts_of_ended_eyes_are_kept(void **state)
 {
     struct supervisor s = {.before = {10, 1, 5, 2}, .lately = {3, 0, 2, 1}};
@@ -147,6 +162,7 @@ static void counts_of_ended_eyes_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_eyes_keeper_is_at_work_until_an_eye_is_overdue),
         cmocka_unit_test(temperatures_are_read),   cmocka_unit_test(memory_is_read),
         cmocka_unit_test(this_process_is_measured), cmocka_unit_test(thousandths_are_exact),
         cmocka_unit_test(health_is_exact),         cmocka_unit_test(the_largest_fits),

@@ -1,5 +1,6 @@
-/* Topics and JSON messages: exact texts, escapes, broken UTF-8, time, that the longest row always fits, that the schemas name
- * what the tables name; and the muster list's way out. The schemas are checked against the same writer by tests/e2e/test_outbox.py. */
+/* Topics and JSON messages: exact texts, escapes, broken UTF-8, time, that the longest row always fits; and the muster list's way
+ * out. What is written is held against the catalogue by test_catalogue.c, the schemas against real messages by
+ * tests/e2e/test_catalogue.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,11 +9,11 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <json-c/json.h>
 
 #include "daemon/lane/lane.h"
 #include "daemon/mqtt/command.h"
 #include "daemon/mqtt/backoff.h"
+#include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
 #include "daemon/mqtt/muster.h"
@@ -39,6 +40,9 @@ static void topics_are_built_and_guarded(void **state)
     assert_string_equal(topics.text[TOPIC_AVAILABILITY], "qrgate/site_1/lane-2/availability");
     assert_string_equal(topics.text[TOPIC_RESULT], "qrgate/site_1/lane-2/result");
     assert_string_equal(topics.text[TOPIC_MUSTER], "qrgate/site_1/lane-2/muster");
+    assert_string_equal(topics.text[TOPIC_HEALTH], "qrgate/site_1/lane-2/health");
+    assert_string_equal(topics.text[TOPIC_DISCOVERY], "homeassistant/device/qrgate_site_1/lane-2/config");
+    assert_string_equal(topics.filter[INBOUND_HOME_ASSISTANT], "homeassistant/status");
     assert_string_equal(topics.filter[INBOUND_DECLARATION], "qrgate/site_1/declaration");
     assert_string_equal(topics.filter[INBOUND_REVOCATION], "qrgate/site_1/revocation");
     assert_string_equal(topics.filter[INBOUND_PASSAGE], "qrgate/site_1/+/passage");
@@ -88,6 +92,9 @@ static void topics_are_recognised(void **state)
     assert_string_equal(lane, "");
     assert_false(topics_recognise(&topics, "q/s/lane-2/request/open", 23, &topic, lane)); /* another's */
     assert_false(topics_recognise(&topics, "q/s/mine/request", 16, &topic, lane));
+    assert_true(topics_recognise(&topics, "homeassistant/status", 20, &topic, lane));
+    assert_int_equal(topic, INBOUND_HOME_ASSISTANT);
+    assert_false(topics_recognise(&topics, "homeassistant/status/x", 22, &topic, lane));
     assert_true(topics_recognise(&topics, "q/s/lane-2/passage", 18, &topic, lane));
     assert_int_equal(topic, INBOUND_PASSAGE);
     assert_string_equal(lane, "lane-2");
@@ -349,7 +356,8 @@ static void state_and_info(void **state)
 {
     char text[MESSAGE_BYTES];
     struct lane_state lane = {.camera_open = true, .clock_trusted = true, .journal_ok = true, .camera = "USB \"eye\"",
-                              .mode = "hold_open"};
+                              .mode = "hold_open", .alarms = 1u << LANE_ALARM_TAMPER | 1u << LANE_ALARM_HOLD_OPEN |
+                              1u << (ALARM_FIRST_OF_PASSAGE + 2)};
     struct mqtt_counts counts = {.unsent_rows = 3,          .broker_connects = 2,      .declarations_taken = 4,
                                  .declarations_rejected = 5, .revocations_taken = 6,    .revocations_rejected = 7,
                                  .passages_followed = 8,     .passages_rejected = 9,    .subscriptions_refused = 10,
@@ -357,7 +365,8 @@ static void state_and_info(void **state)
     struct lane_info info = {.version = "0.1.0", .site = "s", .lane = "l", .libraries = {{"zbar", "0.23.92"}, {"sqlite", "3"}}};
     (void)state;
     assert_true(message_state(&lane, &counts, "0.1.0", text, sizeof text) > 0);
-    assert_string_equal(text, "{\"schema\":\"qrgate/state/1\",\"version\":\"0.1.0\",\"mode\":\"hold_open\",\"out_of_order\":false,\"camera\":\"ok\","
+    assert_string_equal(text, "{\"schema\":\"qrgate/state/1\",\"version\":\"0.1.0\",\"mode\":\"hold_open\","
+                              "\"alarms\":[\"tamper\",\"hold_open\",\"journal_full\"],\"out_of_order\":false,\"camera\":\"ok\","
                               "\"camera_detail\":\"USB \\\"eye\\\"\",\"clock_trusted\":true,\"journal\":\"ok\","
                               "\"presence\":\"shared\",\"outbox_unsent\":3,\"broker_connects\":2,\"declarations_taken\":4,"
                               "\"declarations_rejected\":5,\"revocations_taken\":6,\"revocations_rejected\":7,"
@@ -366,95 +375,17 @@ static void state_and_info(void **state)
     lane = (struct lane_state){.out_of_order = true, .mode = "out_of_order"};
     counts.presence_shared = false;
     assert_true(message_state(&lane, &counts, "0.1.0", text, sizeof text) > 0);
-    assert_non_null(strstr(text, "\"mode\":\"out_of_order\",\"out_of_order\":true,\"camera\":\"missing\",\"clock_trusted\":false,\"journal\":\"failing\""));
+    assert_non_null(strstr(text, "\"mode\":\"out_of_order\",\"alarms\":[],\"out_of_order\":true,\"camera\":\"missing\",\"clock_trusted\":false,\"journal\":\"failing\""));
     assert_non_null(strstr(text, "\"presence\":\"own\""));
     memset(&counts, 0x80, sizeof counts); /* the longest numbers, */
     counts.presence_shared = true;
     memset(lane.mode, 1, sizeof lane.mode);
+    lane.alarms = UINT32_MAX;
     memset(lane.camera, 1, sizeof lane.camera); /* the longest text, every byte six characters: they fit */
     assert_in_range(message_state(&lane, &counts, "0.1.0", text, sizeof text), 1300, MESSAGE_BYTES - 1);
     assert_true(message_info(&info, text, sizeof text) > 0);
     assert_string_equal(text, "{\"schema\":\"qrgate/info/1\",\"version\":\"0.1.0\",\"site\":\"s\",\"lane\":\"l\","
                               "\"libraries\":{\"zbar\":\"0.23.92\",\"sqlite\":\"3\"}}");
-}
-
-/* ---- the schemas name what the tables name, no more and no less ---- */
-
-static const char *event_name(int i)
-{
-    return event_kind_name((enum event_kind)i);
-}
-static const char *reason_of(int i)
-{
-    return reason_name((enum reason)i);
-}
-static const char *status_of(int i)
-{
-    return declaration_status_name((enum declaration_status)i);
-}
-static const char *credential_of(int i)
-{
-    return credential_kind_name((enum credential_kind)i);
-}
-static const char *direction_of(int i)
-{
-    return direction_name((enum direction)i);
-}
-static const char *scope_of(int i)
-{
-    return presence_scope_name((enum presence_scope)i);
-}
-static const char *result_of(int i)
-{
-    return result_kind_name((enum result_kind)i);
-}
-static const char *inbound_of(int i)
-{
-    return inbound_topic_name((enum inbound_topic)i);
-}
-static const char *mode_of(int i)
-{
-    return lane_mode_name((enum lane_mode)i);
-}
-/* The lane's, then passage.c's own, then what start and stop are called. */
-static const char *alarm_of(int i)
-{
-    static const char *const others[] = {"camera_lost", "journal_failing", "journal_full", "certificate_expiring", "lane"};
-    return i < LANE_ALARM_COUNT ? lane_alarm_name((enum lane_alarm)i) : others[i - LANE_ALARM_COUNT];
-}
-
-static void enum_names_table(const char *file, const char *property, const char *(*name)(int), int from, int to)
-{
-    struct json_object *root = json_object_from_file(file), *at = root, *list;
-    assert_non_null(root); /* run from the repository's root */
-    assert_true(json_object_object_get_ex(at, "properties", &at));
-    assert_true(json_object_object_get_ex(at, property, &at));
-    assert_true(json_object_object_get_ex(at, "enum", &list));
-    assert_int_equal(json_object_array_length(list), to - from);
-    for (int i = from; i < to; i++)
-        assert_string_equal(json_object_get_string(json_object_array_get_idx(list, (size_t)(i - from))), name(i));
-    assert_int_equal(json_object_put(root), 1);
-}
-
-static void schemas_name_what_the_tables_name(void **state)
-{
-    static const char passage[] = "config/schemas/passage.json", alarm[] = "config/schemas/alarm.json",
-                      lane[] = "config/schemas/state.json", result[] = "config/schemas/result.json",
-                      list[] = "config/schemas/muster.json";
-    (void)state;
-    enum_names_table(passage, "kind", event_name, 0, EVENT_ALARM_BEGIN);
-    enum_names_table(alarm, "kind", event_name, EVENT_ALARM_BEGIN, EVENT_KIND_COUNT);
-    enum_names_table(passage, "reason", reason_of, 0, REASON_COUNT);
-    enum_names_table(passage, "status", status_of, 0, STATUS_COUNT);
-    enum_names_table(passage, "credential", credential_of, 0, CREDENTIAL_KIND_COUNT);
-    enum_names_table(passage, "direction", direction_of, DIRECTION_NONE + 1, DIRECTION_COUNT);
-    enum_names_table(passage, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
-    enum_names_table(lane, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
-    enum_names_table(list, "presence", scope_of, PRESENCE_SCOPE_NONE + 1, PRESENCE_SCOPE_COUNT);
-    enum_names_table(lane, "mode", mode_of, 0, LANE_MODE_COUNT);
-    enum_names_table(alarm, "alarm", alarm_of, 0, LANE_ALARM_COUNT + 5);
-    enum_names_table(result, "result", result_of, 0, RESULT_KIND_COUNT);
-    enum_names_table(result, "of", inbound_of, 0, INBOUND_PASSAGE);
 }
 
 /* ---- the muster list ---- */
@@ -743,7 +674,6 @@ int main(void)
         cmocka_unit_test(only_history_is_marked_as_such), cmocka_unit_test(operators_are_named),
         cmocka_unit_test(passage_is_exact), cmocka_unit_test(presence_changes_where_it_does),
         cmocka_unit_test(direction_and_presence_are_exact), cmocka_unit_test(results_are_exact_and_fit),
-        cmocka_unit_test(schemas_name_what_the_tables_name),
         cmocka_unit_test(credential_is_told_where_one_was_shown), cmocka_unit_test(alarm_is_exact),
         cmocka_unit_test(every_kind_has_one_topic), cmocka_unit_test(the_longest_row_fits_and_less_room_is_an_error),
         cmocka_unit_test(texts_are_escaped_and_always_utf8), cmocka_unit_test(objects_nest), cmocka_unit_test(time_is_rfc3339),

@@ -148,6 +148,8 @@ static void rows_and_chain_are_kept(void **state)
     char hex[2 * CHAIN_HASH_BYTES + 1];
     open_store(f);
     assert_int_equal(number_in(f->store.db, "PRAGMA user_version"), JOURNAL_SCHEMA_VERSION);
+    assert_int_equal(number_in(f->store.db, "SELECT sum(events) FROM tally"), 3);
+    assert_int_equal(number_in(f->store.db, "SELECT passages FROM tally WHERE kind = 'override' AND first_seq = 3"), 1);
     assert_int_equal(chain_verify(f->store.db, NULL, &report), 0);
     if (report.broken_seq != 0)
         fail_msg("%lld: %s", (long long)report.broken_seq, report.why);

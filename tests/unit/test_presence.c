@@ -1,6 +1,8 @@
 /* Who is inside: what passages here, at other lanes, and the guard's button make of it, and what the rules then see. */
 #include "worker_fixture.h"
 
+#include "daemon/journal/person.h"
+
 #include <errno.h>
 
 static void assert_inside(struct fixture *f, const char *subject, int inside, int64_t count)
@@ -567,7 +569,7 @@ static void an_erased_person_is_not_inside(void **state)
 {
     struct fixture *f = *state;
     char person[JOURNAL_ID_BYTES];
-    int64_t rows;
+    struct person_rows rows;
     sqlite3 *other = NULL;
     declare_green(f, ANH);
     declare_green(f, BINH);
@@ -576,8 +578,8 @@ static void an_erased_person_is_not_inside(void **state)
     assert_inside(f, ANH, 1, 2);
     person_of(f, ANH, person);
     assert_int_equal(sqlite3_open(f->settings.path, &other), SQLITE_OK); /* as qrgatectl does it */
-    assert_int_equal(store_erase_person(other, person, &rows), 0);
-    assert_int_equal(rows, 1);
+    assert_int_equal(person_erase(other, person, &rows), 0);
+    assert_int_equal(rows.events, 1);
     (void)sqlite3_close(other);
     assert_inside(f, ANH, -1, 1);
     assert_inside(f, BINH, 1, 1);

@@ -193,6 +193,8 @@ static const struct class classes[] = {
     RESTART("site", "\"t\"", "\"s\""),
     RESTART("lane", "\"lane2\"", "\"lane1\""),
     RESTART("direction", "\"out\"", "\"none\""),
+    LIVE("place.kind", "\"factory\""), LIVE("place.name", "\"n\""), LIVE("place.address", "\"a\""),
+    LIVE("place.zone", "\"Asia/Ho_Chi_Minh\""), LIVE("place.language", "\"vi\""),
     RESTART_BESIDE("camera.driver", "\"replay\"", "\"v4l2\"", "replay = { folder = \"/p\"; }; "),
     RESTART("camera.device", "\"/dev/video2\"", "\"/dev/video0\""),
     RESTART("camera.width_px", "640", "1280"),
@@ -308,6 +310,8 @@ static const struct class classes[] = {
     LIVE("clock.trust", "\"always\""),
     RESTART("journal.path", "\"/tmp/other.db\"", "\"/var/lib/qrgate/journal.db\""),
     LIVE("journal.deadline_ms", "2000"),
+    LIVE("journal.keep_days", "60"),
+    LIVE("journal.register_days", "60"),
     {"journal.site_key_file", NULL, NULL, ""}, /* has a test of its own */
     LIVE("trust.folder", "\"/etc\""), /* a folder without keys */
     RESTART("mqtt.enabled", "false", "true"),
@@ -329,7 +333,7 @@ static const struct class classes[] = {
     RESTART("mqtt.reconnect_max_ms", "60000", "30000"),
     RESTART("mqtt.ack_timeout_ms", "10000", "20000"),
     RESTART("mqtt.follow", "false", "true"),
-    RESTART("mqtt.declarations", "false", "true"),
+    RESTART("mqtt.declarations", "false", "true"), LIVE("mqtt.home_assistant", "true"),
     {"commands.auth", NULL, NULL, ""}, /* has a test of its own */
     LIVE("commands.verbs", "[ \"time\" ]"),
     LIVE("commands.operators", "\"/etc\""),

@@ -157,6 +157,21 @@ struct taken {
 #define FLAGS_OF_LINE(name, line) FLAGS("lines." name ".active_low", lines.out[line].active_low)
 
 static const struct taken takes[] = {
+    STORED("place.kind", "\"other\"", place.kind, SETTINGS_PLACE_OTHER),
+    STORED("place.kind", "\"office\"", place.kind, SETTINGS_PLACE_OFFICE),
+    STORED("place.kind", "\"industrial_park\"", place.kind, SETTINGS_PLACE_INDUSTRIAL_PARK),
+    STORED("place.kind", "\"factory\"", place.kind, SETTINGS_PLACE_FACTORY),
+    STORED("place.kind", "\"school\"", place.kind, SETTINGS_PLACE_SCHOOL),
+    STORED("place.kind", "\"hospital\"", place.kind, SETTINGS_PLACE_HOSPITAL),
+    STORED("place.kind", "\"station\"", place.kind, SETTINGS_PLACE_STATION),
+    STORED("place.kind", "\"shop\"", place.kind, SETTINGS_PLACE_SHOP),
+    STORED("place.kind", "\"market\"", place.kind, SETTINGS_PLACE_MARKET),
+    STORED("place.kind", "\"restaurant\"", place.kind, SETTINGS_PLACE_RESTAURANT),
+    STORED("place.kind", "\"lodging\"", place.kind, SETTINGS_PLACE_LODGING),
+    STORED("place.kind", "\"culture_sports\"", place.kind, SETTINGS_PLACE_CULTURE_SPORTS),
+    STORED("place.kind", "\"meeting\"", place.kind, SETTINGS_PLACE_MEETING),
+    STORED("place.kind", "\"wedding\"", place.kind, SETTINGS_PLACE_WEDDING),
+    STORED("place.kind", "\"funeral\"", place.kind, SETTINGS_PLACE_FUNERAL),
     STORED("direction", "\"none\"", journal.policy.direction, DIRECTION_NONE),
     STORED("direction", "\"in\"", journal.policy.direction, DIRECTION_IN),
     STORED("direction", "\"out\"", journal.policy.direction, DIRECTION_OUT),
@@ -279,6 +294,8 @@ static const struct taken takes[] = {
     STORED("clock.trust", "\"ntp\"", clock_trust, SETTINGS_CLOCK_NTP),
     STORED("clock.trust", "\"always\"", clock_trust, SETTINGS_CLOCK_ALWAYS),
     ENDS("journal.deadline_ms", journal_deadline_ms, 100, 10000),
+    ENDS("journal.keep_days", journal.keep_days, 0, 3650),
+    ENDS("journal.register_days", journal.register_days, 0, 3650),
     FLAGS("mqtt.enabled", mqtt.enabled),
     ENDS("mqtt.port", mqtt.port, 1, 65535),
     ENDS("mqtt.certificate_warn_days", mqtt.certificate_warn_days, 1, 365),
@@ -292,7 +309,7 @@ static const struct taken takes[] = {
     ENDS("mqtt.reconnect_max_ms", mqtt.reconnect_max_ms, 20, 600000),
     ENDS("mqtt.ack_timeout_ms", mqtt.ack_timeout_ms, 200, 600000),
     FLAGS("mqtt.follow", mqtt.follow),
-    FLAGS("mqtt.declarations", mqtt.declarations),
+    FLAGS("mqtt.declarations", mqtt.declarations), FLAGS("mqtt.home_assistant", mqtt.home_assistant),
     STORED("commands.auth", "\"off\"", commands.auth, COMMAND_AUTH_OFF),
     STORED("commands.auth", "\"acl\"", mqtt.commands, true),
     STORED("commands.auth", "\"acl\"", commands.auth, COMMAND_AUTH_ACL),
@@ -342,6 +359,8 @@ static void test_a_key_changes_its_own_member_alone(void **state)
             with.eye.replay.height_px = f->settings.eye.replay.height_px;
             with.eye.replay.rate_fps = f->settings.eye.replay.rate_fps;
         }
+        if (strcmp(t->path, "mqtt.enabled") == 0) /* who could acknowledge a row */
+            with.journal.has_no_broker = f->settings.journal.has_no_broker;
         if (strcmp(t->path, "commands.auth") == 0) /* what is subscribed to */
             with.mqtt.commands = f->settings.mqtt.commands, with.commands.auth = f->settings.commands.auth;
         assert_memory_equal(&with, &f->settings, sizeof with);
@@ -388,6 +407,7 @@ struct refusal {
 
 static const struct refusal refusals[] = {
     WORDS("direction", "none|in|out"),
+    WORDS("place.kind", "other|office|industrial_park|factory|school|hospital|station|shop|market|restaurant|lodging|culture_sports|meeting|wedding|funeral"),
     WORDS("camera.driver", "v4l2|replay"),
     WORDS("camera.exposure", "off|code"),
     WHOLE("camera.width_px", "159", "1921", "160 to 1920"),
@@ -498,6 +518,8 @@ static const struct refusal refusals[] = {
     WHOLE("lock.seconds", "0", "3601", "1 to 3600"),
     WORDS("clock.trust", "ntp|always"),
     WHOLE("journal.deadline_ms", "99", "10001", "100 to 10000"),
+    WHOLE("journal.keep_days", "-1", "3651", "0 to 3650"),
+    WHOLE("journal.register_days", "-1", "3651", "0 to 3650"),
     BOOLEAN("mqtt.enabled"),
     WHOLE("mqtt.port", "0", "65536", "1 to 65535"),
     WHOLE("mqtt.port", "1883.0", "\"1883\"", "1 to 65535"),
@@ -510,7 +532,7 @@ static const struct refusal refusals[] = {
     WHOLE("mqtt.reconnect_max_ms", "19", "600001", "20 to 600000"),
     WHOLE("mqtt.ack_timeout_ms", "199", "600001", "200 to 600000"),
     BOOLEAN("mqtt.follow"),
-    BOOLEAN("mqtt.declarations"),
+    BOOLEAN("mqtt.declarations"), BOOLEAN("mqtt.home_assistant"),
     WORDS("commands.auth", "off|acl|signed"),
 };
 enum { REFUSALS_COUNT = sizeof refusals / sizeof refusals[0] };
@@ -551,6 +573,10 @@ static const struct text_key {
 #define TEXT_KEY(path, member, is_name) {path, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), is_name, ""}
     TEXT_KEY("site", site, true),
     TEXT_KEY("lane", lane, true),
+    TEXT_KEY("place.name", place.name, false),
+    TEXT_KEY("place.address", place.address, false),
+    TEXT_KEY("place.zone", place.zone, false),
+    TEXT_KEY("place.language", place.language, false),
     TEXT_KEY("camera.device", eye.v4l2.device, false),
     TEXT_KEY("camera.replay.folder", eye.replay.folder, false),
     TEXT_KEY("lines.panel_input", lines.panel_input, false),

@@ -11,8 +11,6 @@
 
 #include "daemon/upkeep.c"
 
-enum { DAY_S = 86400 };
-
 static struct world {
     struct passage passage;
     struct settings settings;
@@ -21,7 +19,8 @@ static struct world {
     struct certificates certificates;
     struct lane_health health;
     char detail[CERTIFICATES_DETAIL_BYTES];
-    int purges, inspections, reports;
+    int purges, inspections, reports, heads;
+    struct lane_chain_head head;
     bool asked;
     int64_t now_us;
 } w;
@@ -72,6 +71,13 @@ void publisher_health(struct publisher *publisher, const struct lane_health *hea
     w.reports++;
 }
 
+void publisher_chain_head(struct publisher *publisher, const struct lane_chain_head *head)
+{
+    (void)publisher;
+    w.head = *head;
+    w.heads++;
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -118,6 +124,26 @@ static void everything_has_its_hour(void **state)
     assert_int_equal(w.reports, 180);
     upkeep_reloaded(&w.upkeep);
     assert_int_equal(w.inspections, 4);
+}
+
+static void the_journal_s_head_is_told_each_day(void **state)
+{
+    (void)state;
+    pass(60);
+    assert_int_equal(w.heads, 0); /* no row yet */
+    w.passage.head = (struct journal_head){.seq = 7, .hash = {1}};
+    pass(2);
+    assert_int_equal(w.heads, 1);
+    assert_int_equal(w.head.head.seq, 7);
+    assert_int_equal(w.head.head.hash[0], 1);
+    assert_true(w.head.clock_trusted);
+    assert_true(w.head.at_us > 0);
+    w.passage.head.seq = 9;
+    pass(DAY_S - 10);
+    assert_int_equal(w.heads, 1);
+    pass(20);
+    assert_int_equal(w.heads, 2);
+    assert_int_equal(w.head.head.seq, 9);
 }
 
 static void a_report_comes_when_it_is_asked_for(void **state)
@@ -214,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(everything_has_its_hour, begin),
+        cmocka_unit_test_setup(the_journal_s_head_is_told_each_day, begin),
         cmocka_unit_test_setup(a_report_comes_when_it_is_asked_for, begin),
         cmocka_unit_test_setup(a_full_journal_is_an_alarm_until_there_is_room_again, begin),
         cmocka_unit_test_setup(a_full_journal_is_purged_sooner, begin),

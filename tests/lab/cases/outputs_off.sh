@@ -5,98 +5,13 @@
 # stopped, restarted and reloaded, its main loop hangs and its disk hangs. When is the relay off, and who did it?
 . tests/lab/steps.sh
 . tests/lab/edges.sh
-unit=qrgated@lane1.service
+. tests/lab/unit.sh
 pulse_ms=3000
 pulse_slack_ms=200 # the relay's guard and a slow emulator
 death_goal_ms=1000  # of a real machine
 death_bound_ms=3000 # of an emulated one on a busy host: some ten times slower
 
-# ---- before the machine's services start -------------------------------------------------------------------------------
-
-install_the_gate() { # as `make install` does it
-    install -D "$QRGATED" /usr/local/sbin/qrgated
-    install -D "${QRGATED%qrgated}qrgate-safe" /usr/local/libexec/qrgate-safe
-    sed 's|@prefix@|/usr/local|g' systemd/qrgated@.service > /etc/systemd/system/qrgated@.service
-    mkdir -p /etc/systemd/system/lab.target.wants /etc/qrgate/trust
-    ln -s ../qrgated@.service /etc/systemd/system/lab.target.wants/$unit
-    systemd-sysusers "$PWD/systemd/qrgate.sysusers"
-    chown root:qrgate /etc/qrgate /etc/qrgate/trust
-    # What udev's rules do on a Raspberry Pi; here there is no udev.
-    chgrp gpio /dev/gpiochip*
-    chmod 660 /dev/gpiochip*
-    configure_the_gate $pulse_ms
-}
-configure_the_gate() { # $1: the relay's pulse
-    mkdir -p $run/wall
-    cat > /etc/qrgate/lane1.conf <<CONF
-site = "lab";
-lane = "lane1";
-camera = { driver = "replay"; width_px = 640; height_px = 480; rate_fps = 2; hang_ms = 15000;
-           replay = { folder = "$run/wall"; }; };
-lines = {
-  driver = "gpiod";
-  relay = { line = "QRG_RELAY"; };
-  buzzer = { line = "QRG_BUZZER"; };
-  lamp_green = { line = "QRG_GREEN"; };
-  lamp_amber = { line = "QRG_AMBER"; };
-  lamp_red = { line = "QRG_RED"; };
-  button = { line = "QRG_BUTTON"; bias = "pull-down"; };
-};
-lane_timing = { pulse_ms = $1; };
-clock = { trust = "always"; };
-journal = { path = "/var/lib/qrgate/journal.db"; site_key_file = "/var/lib/qrgate/site.key"; };
-trust = { folder = "/etc/qrgate/trust"; };
-mqtt = { enabled = false; };
-CONF
-    chown root:qrgate /etc/qrgate/lane1.conf
-    chmod 640 /etc/qrgate/lane1.conf
-}
-a_disk_for_the_journal() { # of its own, so that it can hang alone
-    while read -r module; do
-        insmod "$OUT/cache/modules/$module" 2> /dev/null || true # some are there already
-    done < "$OUT/cache/disk.list"
-    truncate -s 32M $run/disk
-    mkfs.ext4 -q -F -O ^has_journal $run/disk
-    mkdir -p /var/lib/qrgate
-    mount -o loop $run/disk /var/lib/qrgate
-    chown qrgate:qrgate /var/lib/qrgate
-    chmod 750 /var/lib/qrgate
-}
-
-if [ "${1:-}" = before_boot ]; then
-    say "given a machine with the gate's unit installed and enabled, and a chip that keeps a dead owner's levels"
-    given_wires
-    echo Y > /sys/module/gpio_sim/parameters/keep_levels
-    install_the_gate
-    a_disk_for_the_journal
-    watch_the_kernel
-    /usr/local/libexec/qrgate-safe --help > $run/help.log # is in memory, as after its first use on a real machine
-    exit 0
-fi
-
-# ---- the story ---------------------------------------------------------------------------------------------------------
-
-wires=$wires/$(cat /sys/kernel/config/gpio-sim/lab/bank0/chip_name)
-relay=$(relay_number)
 ends=0 ends_in_time=0
-risen=0 # how often the relay may have been switched on so far
-
-log_says() { journalctl -q -o cat -u $unit | grep -q "$1"; }
-keep_the_log() { journalctl -q -o short-monotonic -u $unit > $run/qrgated.log 2>&1; }
-trap 'say "measured, in ms:"; cat $run/table; keep_the_log; kernel_saw > $run/kernel_saw.log' EXIT
-
-property() { systemctl show -p "$1" --value $unit; }
-another_gate_runs() { [ "$(property ActiveState)" = active ] && main=$(property MainPID) && [ "$main" != "${dead:-0}" ]; }
-given_a_running_gate() { wait_for 60 "the unit to be active" another_gate_runs; }
-nothing_moved() { [ "$(relay_risen)" = $risen ] || fail "the relay was switched on $1"; }
-press_and_wait_for_the_relay() {
-    nothing_moved "before the button was pressed"
-    press_the_button
-    wait_until_relay_is 1
-    release_the_button
-    risen=$((risen + 1))
-    sleep 0.5
-}
 row() { printf '    %-20s %10s %12s %10s   %s\n' "$@" >> $run/table; }
 
 # In mid-pulse, the gate's process ends: $1 what, $2 who has to switch the relay off (the gate's next start would do it
@@ -119,7 +34,10 @@ gate_ends() {
         "$(last_edge_by 0)"
     ends=$((ends + 1))
     [ $after_end_ms -gt $death_goal_ms ] || ends_in_time=$((ends_in_time + 1))
-    [ "$(last_edge_by 0)" = "$who" ] || fail "$event: the relay was switched off by $(last_edge_by 0), not by $who"
+    case ,$who, in
+    *,"$(last_edge_by 0)",*) ;;
+    *) fail "$event: the relay was switched off by $(last_edge_by 0), not by $who" ;;
+    esac
     [ $after_end_ms -le $death_bound_ms ] || fail "$event: the relay was on $after_end_ms ms after the process's end"
 }
 # In mid-pulse, something hangs for a while: $1 what, $2 ms it may take after the pulse; the gate lives on.
@@ -133,10 +51,6 @@ pulse_ends() {
     [ $width_ms -ge $((pulse_ms - pulse_slack_ms)) ] || fail "$1: a pulse of only $width_ms ms"
 }
 
-overrides_are() {
-    [ "$("$QRGATECTL" --config /etc/qrgate/lane1.conf events --limit 0 | grep -c ' override ')" -ge "$1" ]
-}
-
 kill_main() { kill "-$1" "$main"; }
 run_out_of_memory() {
     echo 1000 > "/proc/$main/oom_score_adj"
@@ -147,20 +61,20 @@ stop_until_the_watchdog_acts() {
     wait_for 30 "the watchdog" relay_is 0
 }
 
-say "when the machine has booted"
-given_a_running_gate
+say "given the unit at work, on a chip that keeps a dead owner's levels"
+given_the_unit_at_work $pulse_ms
+trap 'say "measured, in ms:"; cat $run/table; keep_the_log; kernel_saw > $run/kernel_saw.log' EXIT
 sleep 2
-nothing_moved "from boot to now"
-[ "$(property NRestarts)" = 0 ] || fail "the gate did not come up at once"
-say "then the gate runs $(uptime_s) s after the kernel's start, and the relay did not move"
+nothing_moved "at the start"
 
 row "what, in mid-pulse" "to off" "end to off" "relay on" "switched off by"
 
 gate_ends "kill_-9" qrgate-safe kill_main KILL
 gate_ends "crash_(SIGABRT)" qrgate-safe kill_main ABRT
 gate_ends "out_of_memory" qrgate-safe run_out_of_memory
-wait_for 5 "systemd to know of the lack of memory" log_says 'oom-kill'
-gate_ends "stopped_(watchdog)" qrgate-safe stop_until_the_watchdog_acts
+wait_for 5 "systemd to know of the lack of memory" log_says 'killed by the OOM killer'
+# The signal that ends it lets it go on as well: its own guard of the pulse may be quicker.
+gate_ends "stopped_(watchdog)" qrgate-safe,relay-guard stop_until_the_watchdog_acts
 wait_for 5 "word of the watchdog" log_says 'Watchdog timeout'
 gate_ends "systemctl_restart" qrgated systemctl restart $unit
 say "then, however the gate ended, the relay was off, $ends_in_time of $ends times within 1 s, and no start moved it"
@@ -209,5 +123,5 @@ nothing_moved "at the stop"
 for offset in 0 1 2 3 4; do
     [ "$(cat "$wires/sim_gpio$offset/value")" = 0 ] || fail "wire $offset was left on"
 done
-"$QRGATECTL" --config /etc/qrgate/lane1.conf verify || fail "the journal's chain does not hold"
+unit_ctl verify || fail "the journal's chain does not hold"
 say "then every wire is off, and the journal's chain of hashes holds"

@@ -4,7 +4,7 @@
 . tests/lab/steps.sh
 . tests/lab/edges.sh
 pulse_ms=100
-presses=120
+presses=${LAB_PULSES:-60}
 late_ms=1000
 
 say "given a gate at work, with pulses of $pulse_ms ms"

@@ -21,7 +21,7 @@ a_pulse_was_cut_short() {
 say "given a gate at work"
 given_wires
 watch_the_wires
-given_a_camera
+given_no_camera
 given_a_broker
 given_a_gate $pulse_ms
 

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""The words of qrgatectl against its tables: every key that the program names is in config/lang/en.lang, is filled in with just the
+names that its text has, and every key of the table is used; every other table has the same keys and names."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CALL = re.compile(r"\b(say|say_word|lang_format|lang_print|ctl_complain)\s*\(")
+BEFORE = {"say": 1, "say_word": 1, "lang_format": 3, "lang_print": 2, "ctl_complain": 2}  # arguments before the key
+STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+
+
+def read_table(path):
+    table, key = {}, None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line[:1] in " \t" and line.strip() and key:
+            table[key] += " " + line.strip()
+        elif line.strip() and not line.startswith("#"):
+            key, _, text = (part.strip() for part in line.partition("="))
+            if key in table:
+                raise SystemExit(f"{path}: {key} comes twice")
+            table[key] = text
+    return table
+
+
+def fills(text):
+    return set(re.findall(r"\{([a-z_]+)\}", text))
+
+
+def without_remarks(source):
+    return re.sub(r'("(?:[^"\\\n]|\\.)*")|/\*.*?\*/', lambda found: found[1] or " ", source, flags=re.S)
+
+
+def arguments(source, at):
+    """The arguments of the call whose bracket is before `at`."""
+    depth, begin, found = 1, at, []
+    while depth > 0 and at < len(source):
+        c = source[at]
+        if c == '"':
+            at = STRING.match(source, at).end() - 1
+        depth += (c in "({[") - (c in ")}]")
+        if (c == "," and depth == 1) or depth == 0:
+            found.append(source[begin:at].strip())
+            begin = at + 1
+        at += 1
+    return found
+
+
+def main():
+    english = read_table(ROOT / "config/lang/en.lang")
+    sections = {key.partition(".")[0] for key in english}
+    faults, used, families = [], set(), set()
+    for path in sorted(ROOT.glob("daemon/ctl/**/*.[ch]")):
+        source = without_remarks(path.read_text(encoding="utf-8"))
+        place = path.relative_to(ROOT)
+        if path.name in ("lang.c", "lang.h"):
+            continue
+        for literal in STRING.findall(source):  # also those in tables of keys
+            if re.fullmatch(r"[a-z_-]+(\.[a-z0-9_-]+)+", literal) and literal.partition(".")[0] in sections:
+                used.add(literal)
+                if literal not in english and not any(key.startswith(literal + ".") for key in english):
+                    faults.append(f"{place}: \"{literal}\" isn't in config/lang/en.lang")
+        for call in CALL.finditer(source):
+            parts = arguments(source, call.end())
+            name, before = call[1], BEFORE[call[1]]
+            if len(parts) <= before:
+                continue
+            key = STRING.fullmatch(parts[before])
+            if name == "say_word":
+                families |= {key[1]} if key else set()
+                continue
+            if not key:
+                continue  # from a table of keys: its literals were seen above
+            used.add(key[1])
+            if key[1] not in english:
+                faults.append(f"{place}: {name}(\"{key[1]}\"): not in config/lang/en.lang")
+                continue
+            if name == "say":
+                given = set()
+            else:
+                given = {STRING.fullmatch(part)[1] for part in parts[before + 1:-1:2] if STRING.fullmatch(part)}
+            if given != fills(english[key[1]]):
+                faults.append(f"{place}: {name}(\"{key[1]}\") fills in {sorted(given)}, its text has "
+                              f"{sorted(fills(english[key[1]]))}")
+    for key in sorted(english):
+        if key not in used and not any(key.startswith(family + ".") for family in families | FAMILIES):
+            faults.append(f"config/lang/en.lang: {key}: nothing in daemon/ctl says it")
+    for path in sorted(ROOT.glob("config/lang/*.lang")):
+        keys = re.findall(r"^([a-z0-9._-]+) *=", path.read_text(encoding="utf-8"), re.M)
+        faults += [f"{path.relative_to(ROOT)}: {key} comes twice" for key in sorted(set(keys)) if keys.count(key) > 1]
+        table = {key: text for key, text in read_table(path).items() if not key.startswith("help.")}  # tests/e2e/test_help.py's
+        for key in sorted(set(english) | set(table)):
+            if key not in table:
+                faults.append(f"{path.relative_to(ROOT)}: {key} is missing")
+            elif key not in english:
+                faults.append(f"{path.relative_to(ROOT)}: {key}: no such key in en.lang")
+            elif fills(table[key]) != fills(english[key]):
+                faults.append(f"{path.relative_to(ROOT)}: {key}: fills in {sorted(fills(table[key]))} where en.lang has "
+                              f"{sorted(fills(english[key]))}")
+    print("\n".join(faults) or f"words: {len(english)} keys, {len(list(ROOT.glob('config/lang/*.lang')))} languages agree "
+          f"with the program")
+    return 1 if faults or len(english) < 100 else 0
+
+
+# Asked for by FAMILY.NAME with names of the program; tests/unit/test_lang.c holds these against its enumerations.
+FAMILIES = {"reason", "remedy", "status", "verdict", "kind", "credential", "direction", "mode", "alarm", "verb", "error"}
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+# shellcheck shell=sh
+# A Debian 13 in a folder, for trixie.sh and arm64.sh, which source this with $name set. The packages come from the mirror that
+# this machine's own apt uses. Root only.
+repo=$(cd "$(dirname "$0")/../.." && pwd -P)
+mkdir -p "${BUILD:-$repo/build}/$name"
+out=$(cd "${BUILD:-$repo/build}/$name" && pwd -P)
+root=$out/root
+
+cannot() {
+    echo "check-$name: can't be run here: $*" >&2
+    exit 77
+}
+
+mirror() { # of this machine's own Debian; its sources may name several
+    apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
+        awk -v release="$(. /etc/os-release && echo "$VERSION_CODENAME")" '$2 == release { print $1; exit }'
+}
+
+# $1: architectures
+make_root() {
+    [ "$(id -u)" = 0 ] || cannot "run it as root: it makes a root folder and changes into it"
+    command -v mmdebstrap > /dev/null || cannot "a package is missing; apt-get install --no-install-recommends mmdebstrap"
+    [ ! -f "$out/ready" ] || return 0
+    from=$(mirror)
+    [ -n "$from" ] || cannot "apt knows no mirror of Debian; is apt-get update due?"
+    echo "check-$name: making a Debian 13 root, once"
+    rm -rf "$root"
+    mmdebstrap --quiet --variant=apt --architectures="$1" --include=make,git,ca-certificates,mount,procps,hostname trixie \
+        "$root" "deb $from trixie main" > "$out/root.log" 2>&1 || {
+        tail -20 "$out/root.log" >&2
+        cannot "the root could not be made, see $out/root.log"
+    }
+    printf '127.0.0.1 localhost %s\n::1 localhost\n' "$(hostname)" > "$root/etc/hosts"
+    : > "$out/ready"
+}
+
+# What is committed or would be: no products of this machine's compiler.
+copy_sources() {
+    mkdir -p "$root/src"
+    find "$root/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+    (cd "$repo" && git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c \
+        'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh | tar -c --null -T -) | tar -x -C "$root/src"
+}
+
+# The command, in the copy of the repository. It has namespaces of its own: what is started and mounted ends with it.
+enter() {
+    exec unshare --mount --pid --fork --kill-child --propagation private sh -euc '
+        root=$1
+        shift
+        mount -t proc proc "$root/proc"
+        mount --rbind /sys "$root/sys"
+        mount --rbind /dev "$root/dev"
+        mount -t tmpfs tmpfs "$root/run"
+        exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+            TERM="${TERM:-dumb}" CI="${CI:-}" QRG_STEPS="${QRG_STEPS:-}" sh -c "cd /src && exec \"\$@\"" sh "$@"' \
+        sh "$root" "$@"
+}
