@@ -22,6 +22,7 @@ KNOWN_WRONG = {"qrcode-2/13"}  # the truth file holds another text than the pict
 PICTURES = (".png", ".jpg", ".jpeg")
 CASES = ["flat", "scene", "texture", "still", "code", "code, still"]
 BASE = "ZBar QR only"
+PLAIN = "ZBar default"
 JPEG = "JPEG to gray"
 LANE = "lane, living view"
 PI_MHZ = 1500
@@ -61,10 +62,12 @@ class Bench:
 
     def walls(self):
         lines = self.run("walls", self.rounds)
-        base = {case: int(us) for _, case, reader, us, _ in lines if reader == BASE}
+        alone = {(case, reader): int(us) for _, case, reader, us, _ in lines}
         for _, case, reader, us, mean in lines:
             self.add("wall", case, reader, worst_ms=int(us) / 1000, mean_ms=int(mean) / 1000,
-                     ratio=int(us) / base[case])
+                     ratio=int(us) / alone[case, BASE])
+            if (case, PLAIN) in alone:
+                self.add("wall", case, reader, ratio_to_plain=int(us) / alone[case, PLAIN])
 
     def speed(self):
         for _, case, reader, fps, read, frames in self.run("speed", self.rounds):
@@ -210,17 +213,19 @@ def table(bench, section, columns, title, case=None):
 
 
 def worst_walls(bench):
-    ratios = {(row.reader, row.case): row.value for row in bench.rows
-              if row.section == "wall" and row.quantity == "ratio"}
-    if not ratios:
-        return
-    walls = len({case for _, case in ratios})
-    print(f"\nhostile pictures: time of the costliest frame / {BASE} on the same picture; the worst of {walls} (given up after 2 s)")
-    for reader in bench.readers:
-        mine = {case: value for (name, case), value in ratios.items() if name == reader}
-        if mine:
-            worst = max(mine, key=mine.get)
-            print(f"{reader:24}{mine[worst]:14.2f}  {worst}")
+    for beside, quantity in ((BASE, "ratio"), (PLAIN, "ratio_to_plain")):
+        ratios = {(row.reader, row.case): row.value for row in bench.rows
+                  if row.section == "wall" and row.quantity == quantity}
+        if not ratios:
+            continue
+        walls = len({case for _, case in ratios})
+        print(f"\nhostile pictures: time of the costliest frame / {beside} on the same picture; the worst of {walls} (given up "
+              "after 2 s)")
+        for reader in bench.readers:
+            mine = {case: value for (name, case), value in ratios.items() if name == reader}
+            if mine:
+                worst = max(mine, key=mine.get)
+                print(f"{reader:24}{mine[worst]:14.2f}  {worst}")
 
 
 def pi_estimate(bench):
