@@ -47,6 +47,7 @@ enter() {
     exec unshare --mount --pid --fork --kill-child --propagation private sh -euc '
         root=$1
         shift
+        mount --bind "$root" "$root" # / has to be a mount for tests that make namespaces of their own
         mount -t proc proc "$root/proc"
         mount --rbind /sys "$root/sys"
         mount --rbind /dev "$root/dev"
