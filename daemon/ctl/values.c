@@ -62,8 +62,13 @@ bool parse_declared_status(const char *text, enum declaration_status *ret)
 bool parse_time(const char *text, int64_t *ret_s)
 {
     struct tm local_clock;
+    char whole[sizeof("2026-01-31T00:00")];
     bool local;
     int64_t at_s;
+    if (strlen(text) == strlen("2026-01-31") && strchr(text, '-')) { /* a day: from its midnight on */
+        (void)snprintf(whole, sizeof(whole), "%sT00:00", text);
+        text = whole;
+    }
     if (!time_text_read_typed(text, strlen(text), &at_s, &local))
         return false;
     if (local) {

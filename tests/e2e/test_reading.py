@@ -72,7 +72,9 @@ def all_rows(gates):
     (["--reason", "status_red"], lambda row: row[4] == "status_red"), (["--kind", "denied"], lambda row: row[3] == "denied"),
     (["--kind", "held", "--reason", "no_declaration", "--lane", "gate-a", "--person", person(5), "--since", "2026-11-16T08:00Z"],
      lambda row: row[1:2] + row[3:] == ("gate-a", "held", "no_declaration", person(5)) and row[0] >= us("2026-11-16T08:00:00+00:00")),
-    (["--since", "2031-01-01T00:00"], lambda row: False),
+    (["--since", "2031-01-01"], lambda row: False),
+    (["--since", "2026-11-17", "--until", "2026-11-18"],
+     lambda row: us("2026-11-17T00:00:00+07:00") <= row[0] < us("2026-11-18T00:00:00+07:00")),
 ])
 def test_filters(filter, keep, busy, build):
     expected = [row[:3] for row in all_rows(busy) if keep(row)]
@@ -102,7 +104,7 @@ def test_times_are_the_places(gates, build, tmp_path):
 
 
 @pytest.mark.parametrize("words, status, told", [
-    (["--since", "yesterday"], 2, "--since 'yesterday': allowed is"), (["--reason", "because"], 2, "--reason 'because': allowed are"),
+    (["--since", "yesterday"], 2, "--since 'yesterday': allowed is"), (["--since", "2026-13-01"], 2, "--since '2026-13-01': allowed is"), (["--reason", "because"], 2, "--reason 'because': allowed are"),
     (["--kind", "x"], 2, "--kind 'x': allowed are granted, held"), (["--lane", "gate-z"], 1, "--lane 'gate-z': no events of that lane"),
     (["--person", "zz"], 2, "allowed is a number"), (["--person", "ffffffff"], 1, "nobody here is known by that"),
     (["--messages", "x"], 2, "--messages and --journal don't go together")])
