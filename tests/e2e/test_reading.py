@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -266,22 +267,23 @@ def test_a_value_that_qrgate_never_wrote(command, gates, build):
     assert done.returncode == 1 and "never wrote" in done.stderr
 
 
-def test_a_copy_that_cannot_be_written(gates, build, tmp_path):
+def test_a_copy_that_cannot_be_written(gates, build):
     if os.geteuid() != 0:
         pytest.skip("gives a file away")
     gates[0].passage(START, person(1))
     gates[0].db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
-    shutil.copy(gates[0].path, shelf / "a.db")
-    (shelf / "a.db").chmod(0o444)
-    shelf.chmod(0o555)
-    for folder in [tmp_path, *tmp_path.parents][:3]:  # pytest's own are for its user alone
-        folder.chmod(folder.stat().st_mode | 0o055)
-    done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", build.resolve() / "qrgatectl", "events",
-                           "--journal", shelf / "a.db", "--json"], capture_output=True, text=True, timeout=60, env={"LANG": "C"})
-    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2, done.stderr
-    assert sorted(path.name for path in shelf.iterdir()) == ["a.db"]
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path: pytest's folders, and perhaps the build's, are for one user alone
+        room, shelf = pathlib.Path(name), pathlib.Path(name) / "shelf"
+        room.chmod(0o755)
+        shelf.mkdir()
+        shutil.copy(build / "qrgatectl", room)
+        shutil.copy(gates[0].path, shelf / "a.db")
+        (shelf / "a.db").chmod(0o444)
+        shelf.chmod(0o555)
+        done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", room / "qrgatectl", "events",
+                               "--journal", shelf / "a.db", "--json"], capture_output=True, text=True, timeout=60, env={"LANG": "C"})
+        assert done.returncode == 0 and len(done.stdout.splitlines()) == 2, done.stderr
+        assert sorted(path.name for path in shelf.iterdir()) == ["a.db"]
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command[0])
