@@ -15,7 +15,7 @@ def read_table(path):
     table, key = {}, None
     for line in path.read_text(encoding="utf-8").splitlines():
         if line[:1] in " \t" and line.strip() and key:
-            table[key] += " " + line.strip()
+            table[key] += ("" if table[key].endswith("\\n") or line.strip().startswith("\\n") else " ") + line.strip()
         elif line.strip() and not line.startswith("#"):
             key, _, text = (part.strip() for part in line.partition("="))
             if key in table:

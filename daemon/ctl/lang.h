@@ -7,6 +7,7 @@
  *   inside.total = {count} people are inside.
  *   send.help = A long text goes on
  *     in lines that begin with a space; \n ends a line of the output, \\ is a backslash.
+ *     \n  Behind a \n, spaces stay.
  * A key is lower-case words (a-z 0-9 _ -) with dots between. What is to be filled in stands in braces, by name: never a printf
  * format, so that a table from a stranger can do no harm, and each language may choose the order. A text whose names aren't those
  * of the English one is not used. Keys help.… stand in no English table, for that English is the program's (help.c). tests/lang.py holds the tables against the program. */
@@ -17,7 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { LANG_FILE_MAX_BYTES = 262144, LANG_KEYS_MAX = 2048, LANG_KEY_MAX_BYTES = 64, LANG_TEXT_MAX_BYTES = 2048,
+enum { LANG_FILE_MAX_BYTES = 262144, LANG_KEYS_MAX = 2048, LANG_KEY_MAX_BYTES = 64, LANG_TEXT_MAX_BYTES = 4096,
        LANG_NUMBER_BYTES = 24 };
 
 struct lang;

@@ -133,14 +133,14 @@ static void words_fit_their_columns(void **state)
 
 static void a_table_is_read(void **state)
 {
-    static const char text[] = "# ein Kommentar\r\n\r\nstatus.green = grün\r\nremedy.none=Nichts\n  zu\\n\n\ttun.\nstatus.red =   rot  ";
+    static const char text[] = "# ein Kommentar\r\n\r\nstatus.green = grün\r\nremedy.none=Nichts\n  zu\\n\n\ttun\n \\n  jetzt.\nstatus.red =   rot  ";
     struct lang *lang;
     char *said;
     (void)state;
     assert_int_equal(read_text(text, sizeof text - 1, &lang, &said), 0);
     assert_string_equal(said, "");
     assert_string_equal(say(lang, "status.green"), "grün");
-    assert_string_equal(say(lang, "remedy.none"), "Nichts zu\ntun.");
+    assert_string_equal(say(lang, "remedy.none"), "Nichts zu\ntun\n  jetzt.");
     assert_string_equal(say(lang, "status.red"), "rot");
     assert_string_equal(say(lang, "status.yellow"), "yellow"); /* English stands in */
     assert_string_equal(say(lang, "no.such"), "no.such");
@@ -162,7 +162,7 @@ static void bad_lines_are_told_and_left_out(void **state)
         { "status..green = x", "xx.lang:1: a key is words of a-z 0-9 _ - with dots between, up to 64 bytes\n" },
         { "= x", "xx.lang:1: a key is words of a-z 0-9 _ - with dots between, up to 64 bytes\n" },
         { "status.violet = x", "xx.lang:1: status.violet: no such key; allowed are those of en.lang\n" },
-        { "status.green =", "xx.lang:1: status.green: a text has 1 to 2048 bytes\n" },
+        { "status.green =", "xx.lang:1: status.green: a text has 1 to 4096 bytes\n" },
         { "status.green = a\\t", "xx.lang:1: status.green: behind a backslash allowed are n and another backslash\n" },
         { "status.green = a\\", "xx.lang:1: status.green: behind a backslash allowed are n and another backslash\n" },
         { "status.green = {n}", "xx.lang:1: status.green: {n} isn't in the English text\n" },
