@@ -104,6 +104,6 @@ def main():
 
 
 # Asked for by FAMILY.NAME with names of the program; tests/unit/test_lang.c holds these against its enumerations.
-FAMILIES = {"reason", "remedy", "status", "verdict", "kind", "credential", "direction", "mode", "alarm", "verb", "error"}
+FAMILIES = {"reason", "remedy", "status", "verdict", "kind", "credential", "direction", "mode", "alarm", "verb", "error", "told"}
 if __name__ == "__main__":
     sys.exit(main())

@@ -405,7 +405,7 @@ static enum ctl_exit load(struct explain *explain)
     if (ctl->site_key || access(key_file, R_OK) == 0) {
         char why[512] = "";
         if (site_keys_load(key_file, &keys, why, sizeof(why)) < 0)
-            return ctl_fail(ctl, CTL_FAILED, "%s", why);
+            return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
         rotating_key_from_site_key(keys.current, trust->rotation_key);
         rotating_key_from_site_key(keys.old, trust->old_rotation_key);
         trust->has_rotation_key = true;

@@ -12,6 +12,7 @@
 #include "daemon/ctl/lang.c"
 #include "daemon/ctl/lang_english.c"
 #include "daemon/ctl/lang_table.c"
+#include "daemon/ctl/lang_told.c"
 #include "daemon/decision/decision.h"
 #include "daemon/journal/event.h"
 #include "daemon/lane/lane.h"
