@@ -430,7 +430,7 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result == CTL_OK && from_stdin && isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
         lang_print(stderr, ctl->lang, "explain.paste", NULL);
     if (result == CTL_OK)
-        result = explain_all(explain, from_stdin ? "standard input" : ctl->operand, in);
+        result = explain_all(explain, from_stdin ? say(ctl->lang, "words.stdin") : ctl->operand, in);
     if (in && in != stdin)
         (void)fclose(in); /* only read */
     trust_folder_free(&explain->settings.journal.trust);

@@ -131,7 +131,7 @@ void reading_close(struct reading *reading)
 
 enum ctl_exit reading_fail(const struct reading *reading, const struct reading_source *source, int error)
 {
-    const char *path = source ? source->path : "the journal";
+    const char *path = source ? source->path : say(reading->ctl->lang, "reading.the_journal");
     if (error == -EILSEQ)
         return ctl_complain(reading->ctl, CTL_FAILED, "reading.foreign_row", "file", path, NULL);
     if (error == -ENOMEM)
