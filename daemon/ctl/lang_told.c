@@ -23,6 +23,7 @@ struct match {
 struct output {
     char *buffer;
     size_t bytes, used;
+    bool cut; /* nothing may follow what didn't fit */
 };
 
 /* Where a template's literal stands: for the last one at the text's end, else the first place behind one byte at least. */
@@ -63,10 +64,11 @@ static bool fits(const char *template, const char *text, struct match *ret)
 
 static void put(struct output *out, const char *text, size_t length)
 {
-    const size_t room = out->bytes - 1 - out->used;
+    const size_t room = out->cut ? 0 : out->bytes - 1 - out->used;
     const size_t taken = length <= room ? length : lang_whole_letters(text, room);
     memcpy(out->buffer + out->used, text, taken);
     out->used += taken;
+    out->cut = out->cut || taken < length;
 }
 
 static void tell(const struct lang_table *english, const struct lang_table *own, const char *text, int depth, struct output *out);
