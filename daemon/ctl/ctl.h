@@ -64,11 +64,8 @@ extern const struct ctl_command
 extern const struct ctl_command *const CTL_COMMANDS[];
 extern const struct ctl_option CTL_GLOBAL_OPTIONS[];
 
-/* "qrgatectl COMMAND: " and the message, to stderr. Answers `code`, for return. */
-enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* The same in the user's language: ctl_complain(ctl, CTL_FAILED, "key", "name", value, NULL), filled in as by lang_format(). */
+/* "qrgatectl COMMAND: " and the message in the user's language, to stderr, filled in as by lang_format():
+ * ctl_complain(ctl, CTL_FAILED, "key", "name", value, NULL). Answers `code`, for return. */
 #define ctl_complain(ctl, code, key, ...) ctl_complain_fills(ctl, code, key, LANG_FILLS(__VA_ARGS__))
 enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[]);
 

@@ -405,7 +405,7 @@ static enum ctl_exit load(struct explain *explain)
     if (ctl->site_key || access(key_file, R_OK) == 0) {
         char why[512] = "";
         if (site_keys_load(key_file, &keys, why, sizeof(why)) < 0)
-            return ctl_fail(ctl, CTL_FAILED, "%s", why);
+            return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
         rotating_key_from_site_key(keys.current, trust->rotation_key);
         rotating_key_from_site_key(keys.old, trust->old_rotation_key);
         trust->has_rotation_key = true;
@@ -430,7 +430,7 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result == CTL_OK && from_stdin && isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
         lang_print(stderr, ctl->lang, "explain.paste", NULL);
     if (result == CTL_OK)
-        result = explain_all(explain, from_stdin ? "standard input" : ctl->operand, in);
+        result = explain_all(explain, from_stdin ? say(ctl->lang, "words.stdin") : ctl->operand, in);
     if (in && in != stdin)
         (void)fclose(in); /* only read */
     trust_folder_free(&explain->settings.journal.trust);

@@ -197,7 +197,7 @@ static enum ctl_exit write_rows(struct export *export, sqlite3 *db)
     const bool revocations = export->ctl->values[REVOCATIONS] != NULL;
     int64_t total = 0;
     int error = revocations ? 0 : register_count(db, &total);
-    progress_init(&export->progress, total);
+    progress_init(&export->progress, export->ctl->lang, total);
     if (export->out == stdout && isatty(STDOUT_FILENO) == 1)
         export->progress.on = false; /* the rows themselves are to be seen there */
     if (!export->jsonl)

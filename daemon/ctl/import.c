@@ -48,22 +48,17 @@ struct import {
 
 /* ---- one row ----------------------------------------------------------------------------------------------------- */
 
-static void bad_row(struct import *import, int64_t line, const struct row_mistake *mistake)
+/* `column` is NULL: the row as a whole. */
+static void bad_row(struct import *import, int64_t line, const char *column, const char *value, const char *allowed)
 {
+    char told[LANG_TOLD_BYTES];
+    allowed = lang_told(import->ctl->lang, told, sizeof(told), allowed);
     progress_clear(&import->progress);
-    if (mistake->column)
-        (void)fprintf(stderr, "%s:%lld: %s '%s': %s\n", import->name, (long long)line, mistake->column, mistake->value,
-                      mistake->allowed);
+    if (column)
+        (void)fprintf(stderr, "%s:%lld: %s '%s': %s\n", import->name, (long long)line, column, value, allowed);
     else
-        (void)fprintf(stderr, "%s:%lld: %s\n", import->name, (long long)line, mistake->allowed);
+        (void)fprintf(stderr, "%s:%lld: %s\n", import->name, (long long)line, allowed);
     import->bad++;
-}
-
-static void bad_row_because(struct import *import, int64_t line, const char *why)
-{
-    struct row_mistake mistake = { .column = NULL };
-    (void)snprintf(mistake.allowed, sizeof(mistake.allowed), "%s", why);
-    bad_row(import, line, &mistake);
 }
 
 /* The next row of the file into the batch, or its mistake onto the screen. False: there is none; *ret_failed: reading
@@ -78,12 +73,12 @@ static bool take_row(struct import *import, bool *ret_failed)
         return false;
     item->line = import->jsonl ? import->lines.began : import->row.line;
     if (got == CSV_BAD)
-        bad_row_because(import, item->line, import->row.mistake);
+        bad_row(import, item->line, NULL, "", import->row.mistake);
     else if (import->jsonl ? lines_row(&import->lines, import->kind, import->ctl->now_s, &item->value, &mistake)
                            : columns_row(&import->columns, &import->row, import->ctl->now_s, &item->value, &mistake))
         import->batch_rows++;
     else
-        bad_row(import, item->line, &mistake);
+        bad_row(import, item->line, mistake.column, mistake.value, mistake.allowed);
     return true;
 }
 
@@ -97,11 +92,9 @@ static int write_item(struct import *import, const struct item *item, int64_t *t
                           ? register_write(&import->writer, &item->value.declared, &one)
                           : register_revoke(&import->writer, &item->value.revocation, &one);
     if (error == -EEXIST)
-        bad_row_because(import, item->line,
-                        "identities: these numbers belong to different people in the register; allowed are numbers of one "
-                        "person: correct the row");
+        bad_row(import, item->line, NULL, "", say(import->ctl->lang, "import.conflict"));
     else if (error == -EINVAL)
-        bad_row_because(import, item->line, "not something the register takes");
+        bad_row(import, item->line, NULL, "", say(import->ctl->lang, "import.not_taken"));
     else if (error < 0)
         return error;
     else if (one)
@@ -220,7 +213,7 @@ static enum ctl_exit open_file(struct import *import)
         return ctl_complain(ctl, CTL_FAILED, "file.unreadable", "file", ctl->operand, "why", strerror(errno), NULL);
     import->name = from_stdin ? "stdin" : ctl->operand;
     const bool sized = fstat(fileno(import->file), &status) == 0 && S_ISREG(status.st_mode);
-    progress_init(&import->progress, sized ? (int64_t)status.st_size : 0);
+    progress_init(&import->progress, ctl->lang, sized ? (int64_t)status.st_size : 0);
     return CTL_OK;
 }
 

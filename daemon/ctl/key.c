@@ -124,7 +124,7 @@ static enum ctl_exit run_site(struct ctl *ctl)
 {
     char why[512] = "";
     if (site_key_create(ctl->values[SITE_OUT], why, sizeof(why)) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s", why);
+        return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
     lang_print(stdout, ctl->lang, "key.site_made", "file", ctl->values[SITE_OUT], NULL);
     return CTL_OK;
 }

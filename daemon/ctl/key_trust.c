@@ -61,13 +61,13 @@ int pass_join(const char *folder, const char *name, const char *ending, char ret
     return length < 0 || length >= PASS_PATH_BYTES ? -ENAMETOOLONG : 0;
 }
 
-static void load_one(struct known_keys *known, const char *name)
+static void load_one(const struct ctl *ctl, struct known_keys *known, const char *name)
 {
     char path[PASS_PATH_BYTES];
     struct known *one = &known->keys[known->count];
     if (known->count == KNOWN_MAX || strlen(name) >= sizeof(one->name) ||
         pass_join(known->folder, name, "", path) < 0) {
-        (void)fprintf(stderr, "%s/%s: left out: too many keys, or too long a name\n", known->folder, name);
+        lang_print(stderr, ctl->lang, "key.left_out", "folder", known->folder, "file", name, NULL);
         known->bad++;
     } else if (key_file_read(path, false, &one->key, stderr) < 0) {
         known->bad++;
@@ -90,7 +90,7 @@ static struct known_keys *load_keys(const struct ctl *ctl, const char *folder)
     }
     known->folder = folder;
     for (int i = 0; i < count; i++) {
-        load_one(known, entries[i]->d_name);
+        load_one(ctl, known, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
@@ -130,15 +130,20 @@ static const struct ctl_option LIST_OPTIONS[] = {
     { NULL, NULL, false, NULL },
 };
 
-static const char *state_of(const struct key_file *key, int64_t now_s)
+enum key_state { KEY_CURRENT, KEY_NOT_YET, KEY_RETIRED };
+/* For JSON, and for people. */
+static const char *const STATE_NAMES[] = { "current", "not yet", "retired" };
+static const char *const STATE_KEYS[] = { "key_state.current", "key_state.not_yet", "key_state.retired" };
+
+static enum key_state state_of(const struct key_file *key, int64_t now_s)
 {
     if (key->from_s != 0 && now_s < key->from_s)
-        return "not yet";
-    return key->until_s != 0 && now_s > key->until_s ? "retired" : "current";
+        return KEY_NOT_YET;
+    return key->until_s != 0 && now_s > key->until_s ? KEY_RETIRED : KEY_CURRENT;
 }
 
 /* Secret keys that somebody copied here by mistake. */
-static int warn_of_secrets(const char *folder)
+static int warn_of_secrets(const struct ctl *ctl, const char *folder)
 {
     char path[PASS_PATH_BYTES];
     struct dirent **entries = NULL;
@@ -146,11 +151,7 @@ static int warn_of_secrets(const char *folder)
     int found = 0;
     for (int i = 0; i < count; i++) {
         if (!is_public(entries[i]) && pass_join(folder, entries[i]->d_name, "", path) == 0 && holds_secret(path)) {
-            (void)fprintf(
-                stderr,
-                "%s: a SECRET key on a gate! Whoever reads this card or disk can sign passes. Delete the file\n"
-                "here, make a new key at the office, and `key retire --remove` this one.\n",
-                path);
+            lang_print(stderr, ctl->lang, "key.secret_here", "file", path, NULL);
             found++;
         }
         free(entries[i]);
@@ -159,26 +160,46 @@ static int warn_of_secrets(const char *folder)
     return found;
 }
 
-static void print_key(const struct known *one, int64_t now_s)
+enum { LIST_COLUMNS = 6 };
+
+/* What is wider than its column pushes the rest: nothing of a key is cut off. */
+static void print_row(const char *const cells[LIST_COLUMNS])
 {
-    char issuer[80], from[32], until[32];
-    (void)printf("%-16s  %-20s  %-20s  %-8s  %-24s  %s\n", one->key.kid,
-                 one->key.from_s != 0 ? format_time(one->key.from_s, from) : "-",
-                 one->key.until_s != 0 ? format_time(one->key.until_s, until) : "-", state_of(&one->key, now_s),
-                 one->key.issuer[0] != '\0' ? printable(one->key.issuer, issuer, sizeof(issuer)) : "(any)", one->name);
+    static const int columns[LIST_COLUMNS - 1] = { 16, 20, 20, 10, 24 };
+    for (int i = 0; i < LIST_COLUMNS - 1; i++) {
+        const int missing = columns[i] - lang_columns(cells[i]);
+        (void)printf("%s%*s", cells[i], missing > 0 ? missing + 2 : 2, "");
+    }
+    (void)puts(cells[LIST_COLUMNS - 1]);
 }
 
-static void print_key_json(const struct known *one, int64_t now_s)
+static void print_head(const struct lang *lang)
+{
+    print_row((const char *const[]){ say(lang, "keys.kid"), say(lang, "keys.from"), say(lang, "keys.until"), say(lang, "keys.state"),
+                                     say(lang, "keys.issuer"), say(lang, "keys.file") });
+}
+
+static void print_key(const struct lang *lang, const struct known *one, int64_t now_s)
+{
+    char issuer[80], from[32], until[32];
+    print_row((const char *const[]){
+        one->key.kid, one->key.from_s != 0 ? format_time(one->key.from_s, from) : "-",
+        one->key.until_s != 0 ? format_time(one->key.until_s, until) : "-", say(lang, STATE_KEYS[state_of(&one->key, now_s)]),
+        one->key.issuer[0] != '\0' ? printable(one->key.issuer, issuer, sizeof(issuer)) : say(lang, "key.any_issuer"), one->name });
+}
+
+static void print_key_json(const struct lang *lang, const struct known *one, int64_t now_s)
 {
     char text[KEY_JSON_BYTES], when[32];
     struct json json;
+    (void)lang; /* the same in every language */
     json_begin(&json, text, sizeof(text));
     json_text(&json, "kid", one->key.kid, sizeof(one->key.kid));
     if (one->key.from_s != 0)
         json_text(&json, "from", format_time(one->key.from_s, when), sizeof(when));
     if (one->key.until_s != 0)
         json_text(&json, "until", format_time(one->key.until_s, when), sizeof(when));
-    json_text(&json, "state", state_of(&one->key, now_s), SIZE_MAX);
+    json_text(&json, "state", STATE_NAMES[state_of(&one->key, now_s)], SIZE_MAX);
     if (one->key.issuer[0] != '\0')
         json_text(&json, "issuer", one->key.issuer, sizeof(one->key.issuer));
     json_text(&json, "file", one->name, sizeof(one->name));
@@ -195,16 +216,16 @@ static enum ctl_exit run_list(struct ctl *ctl)
         return CTL_FAILED;
     const bool json = ctl->values[LIST_JSON] != NULL;
     if (known->count > 0 && !json)
-        (void)printf("%-16s  %-20s  %-20s  %-8s  %-24s  %s\n", "KID", "FROM", "UNTIL", "STATE", "ISSUER", "FILE");
+        print_head(ctl->lang);
     else if (!json)
         lang_print(stdout, ctl->lang, "key.none", "folder", folder, NULL);
     for (int i = 0; i < known->count; i++)
-        (json ? print_key_json : print_key)(&known->keys[i], ctl->now_s);
+        (json ? print_key_json : print_key)(ctl->lang, &known->keys[i], ctl->now_s);
     if (known->bad > 0)
         result = ctl_complain(ctl, CTL_FAILED, "key.files_bad", "count", LANG_N(known->bad), NULL);
     else if (known->count > CREDENTIAL_TRUST_KEYS_MAX)
         result = ctl_complain(ctl, CTL_FAILED, "key.too_many", "most", LANG_N(CREDENTIAL_TRUST_KEYS_MAX), NULL);
-    if (warn_of_secrets(folder) > 0)
+    if (warn_of_secrets(ctl, folder) > 0)
         result = CTL_FAILED;
     free(known);
     return result;
@@ -259,11 +280,11 @@ static enum ctl_exit install_key(struct ctl *ctl, const char *folder, const stru
     if (error < 0)
         return pass_fail_write(ctl, path, error);
     lang_print(stdout, ctl->lang, "key.trusted", "kid", key->kid,
-               "issuer", key->issuer[0] != '\0' ? printable(key->issuer, issuer, sizeof(issuer)) : "(any)",
+               "issuer", key->issuer[0] != '\0' ? printable(key->issuer, issuer, sizeof(issuer)) : say(ctl->lang, "key.any_issuer"),
                "file", path, NULL);
-    if (strcmp(state_of(key, ctl->now_s), "current") != 0)
-        (void)printf("Mind that this key is %s by its own times.\n",
-                     key->from_s != 0 && ctl->now_s < key->from_s ? "not valid yet" : "no longer valid");
+    const enum key_state state = state_of(key, ctl->now_s);
+    if (state != KEY_CURRENT)
+        lang_print(stdout, ctl->lang, state == KEY_NOT_YET ? "key.mind_not_yet" : "key.mind_over", NULL);
     lang_print(stdout, ctl->lang, "key.tell_lanes", NULL);
     return CTL_OK;
 }

@@ -197,8 +197,24 @@ const char *say_or(const struct lang *lang, const char *key, const char *otherwi
     return text ? text : otherwise;
 }
 
-/* The next piece of a text: what stands there, or what is filled in. NULL: it is over. */
-static const char *next_piece(const char **text, const char *const fills[], size_t *ret_bytes)
+const char *lang_told(const struct lang *lang, char *buffer, size_t bytes, const char *text)
+{
+    return lang_table_tell(&lang->english, &lang->own, buffer, bytes, text);
+}
+
+/* Values that are whole texts, by the name that is theirs in every table. */
+static bool is_told(const char *name)
+{
+    static const char *const names[] = { "why", "allowed", "message" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The next piece of a text: what stands there, or what is filled in, put into `told` when it is a text. NULL: it is over. */
+static const char *next_piece(const struct lang *lang, const char **text, const char *const fills[], char told[LANG_TOLD_BYTES],
+                              size_t *ret_bytes)
 {
     size_t bytes = 0;
     const char *at = *text, *fill = lang_next_fill(at, &bytes);
@@ -213,6 +229,8 @@ static const char *next_piece(const char **text, const char *const fills[], size
     for (; fills[0]; fills += 2)
         if (strlen(fills[0]) == bytes - 2 && memcmp(fills[0], at + 1, bytes - 2) == 0) {
             const char *value = fills[1] ? fills[1] : "";
+            if (is_told(fills[0]))
+                value = lang_told(lang, told, LANG_TOLD_BYTES, value);
             *ret_bytes = strlen(value);
             return value;
         }
@@ -220,8 +238,7 @@ static const char *next_piece(const char **text, const char *const fills[], size
     return at;
 }
 
-/* The most of `bytes` that doesn't end inside a letter. */
-static size_t whole_letters(const char *text, size_t bytes)
+size_t lang_whole_letters(const char *text, size_t bytes)
 {
     while (bytes > 0 && ((unsigned char)text[bytes] & 0xc0) == 0x80)
         bytes--;
@@ -231,10 +248,11 @@ static size_t whole_letters(const char *text, size_t bytes)
 const char *lang_format_fills(const struct lang *lang, char *buffer, size_t bytes, const char *key, const char *const fills[])
 {
     const char *text = say(lang, key), *piece;
+    char told[LANG_TOLD_BYTES];
     size_t used = 0, length;
-    while ((piece = next_piece(&text, fills, &length)) != NULL) {
+    while ((piece = next_piece(lang, &text, fills, told, &length)) != NULL) {
         const size_t room = bytes - 1 - used;
-        const size_t taken = length <= room ? length : whole_letters(piece, room);
+        const size_t taken = length <= room ? length : lang_whole_letters(piece, room);
         memcpy(buffer + used, piece, taken);
         used += taken;
         if (taken < length)
@@ -247,8 +265,9 @@ const char *lang_format_fills(const struct lang *lang, char *buffer, size_t byte
 void lang_print_fills(FILE *out, const struct lang *lang, const char *key, const char *const fills[])
 {
     const char *text = say(lang, key), *piece;
+    char told[LANG_TOLD_BYTES];
     size_t length;
-    while ((piece = next_piece(&text, fills, &length)) != NULL)
+    while ((piece = next_piece(lang, &text, fills, told, &length)) != NULL)
         (void)fwrite(piece, 1, length, out); /* the program looks at ferror() once, at its end */
 }
 

@@ -7,6 +7,7 @@
  *   inside.total = {count} people are inside.
  *   send.help = A long text goes on
  *     in lines that begin with a space; \n ends a line of the output, \\ is a backslash.
+ *     \n  Behind a \n, spaces stay.
  * A key is lower-case words (a-z 0-9 _ -) with dots between. What is to be filled in stands in braces, by name: never a printf
  * format, so that a table from a stranger can do no harm, and each language may choose the order. A text whose names aren't those
  * of the English one is not used. Keys help.… stand in no English table, for that English is the program's (help.c). tests/lang.py holds the tables against the program. */
@@ -17,8 +18,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { LANG_FILE_MAX_BYTES = 262144, LANG_KEYS_MAX = 2048, LANG_KEY_MAX_BYTES = 64, LANG_TEXT_MAX_BYTES = 2048,
-       LANG_NUMBER_BYTES = 24 };
+enum { LANG_FILE_MAX_BYTES = 262144, LANG_KEYS_MAX = 2048, LANG_KEY_MAX_BYTES = 64, LANG_TEXT_MAX_BYTES = 4096,
+       LANG_NUMBER_BYTES = 24, LANG_TOLD_BYTES = 1024 };
 
 struct lang;
 
@@ -39,9 +40,13 @@ const char *say_word(const struct lang *lang, const char *family, const char *na
 /* The language's own text, else `otherwise`: for texts whose English is the program's, as help has it (keys help.…). */
 const char *say_or(const struct lang *lang, const char *key, const char *otherwise);
 
+/* What another part of the program made, in English there ("a second kid; one is allowed"): in the language, where rows told.… have
+ * it; else as it is. Not for JSON. Answers `text` or `buffer`. */
+const char *lang_told(const struct lang *lang, char *buffer, size_t bytes, const char *text);
+
 /* The text with each {name} replaced: lang_format(lang, buffer, sizeof buffer, "inside.total", "count", LANG_N(12), NULL). A text
- * that is too long is cut between two letters. Answers `buffer`. Values are printed as they are: what comes from strangers goes
- * through printable() first. */
+ * that is too long is cut between two letters. Answers `buffer`. Values are printed as they are, but for {why},
+ * {allowed} and {message}, which go through lang_told(); what comes from strangers goes through printable() first. */
 #define lang_format(lang, buffer, bytes, key, ...) lang_format_fills(lang, buffer, bytes, key, LANG_FILLS(__VA_ARGS__))
 /* The same, to a file, without a bound and without a line's end. */
 #define lang_print(out, lang, key, ...) lang_print_fills(out, lang, key, LANG_FILLS(__VA_ARGS__))

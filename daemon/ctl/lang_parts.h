@@ -20,6 +20,12 @@ struct lang_table {
  * mistakes, each told; or -ENOMEM, -EINVAL (too large). */
 int lang_table_read(const char *name, const char *text, size_t length_bytes, const struct lang_table *english,
                     struct lang_table *ret, FILE *errors);
+#define LANG_TOLD "told."
+/* lang_told.c. lang_told() of the two tables. */
+const char *lang_table_tell(const struct lang_table *english, const struct lang_table *own, char *buffer, size_t bytes,
+                            const char *text);
+/* lang.c. The most of `bytes` that doesn't end inside a letter. */
+size_t lang_whole_letters(const char *text, size_t bytes);
 const char *lang_table_find(const struct lang_table *table, const char *key); /* or NULL */
 
 /* The next "{name}" at or after `text`, or NULL. *ret_bytes is its length with the braces. A brace that begins no name is text. */

@@ -146,7 +146,8 @@ static char *cut_line(char *at, char **ret_next)
     return at;
 }
 
-/* Lines that begin with a space belong to the text before them: moved up to it, with one space between. */
+/* Lines that begin with a space belong to the text before them: moved up to it, with one space between where no \\n
+ * ends the one line or begins the next. */
 static char *join_lines(struct reading *reading, char *text, char *next)
 {
     char *end = text + strlen(text);
@@ -156,7 +157,7 @@ static char *join_lines(struct reading *reading, char *text, char *next)
         reading->line++;
         if (length == 0)
             continue;
-        if (end > text && strcmp(end - (end - text >= 2 ? 2 : 0), "\\n") != 0)
+        if (end > text && strcmp(end - (end - text >= 2 ? 2 : 0), "\\n") != 0 && strncmp(more, "\\n", 2) != 0)
             *end++ = ' '; /* there is room: a line's end and a space stood between */
         memmove(end, more, length + 1);
         end += length;

@@ -15,6 +15,7 @@
 #include "hw/camera.h"
 #include "hw/picture.h"
 
+enum { LABEL_COLUMNS = 11 };
 enum { JSON, LOOKS, ANNOTATE };
 static const struct ctl_option OPTIONS[] = {
     [JSON] = { "json", NULL, false, "one JSON object a file, on a line of its own" },
@@ -23,17 +24,6 @@ static const struct ctl_option OPTIONS[] = {
     { NULL, NULL, false, NULL },
 };
 _Static_assert(READER_LOOKS == 8, "the help of --looks");
-
-/* What a person at the gate could do, by the hint. */
-static const char *const REMEDIES[READER_HINT_COUNT] = {
-    [READER_HINT_NONE] = "hold the code's three corner squares and its white margin into the picture",
-    [READER_HINT_UNREADABLE] = "a larger, sharper picture of the code, or a new print of it",
-    [READER_HINT_TOO_FAR] = "hold the code nearer",
-    [READER_HINT_TOO_NEAR] = "hold the code farther away",
-    [READER_HINT_TOO_DARK] = "more light on the code, or a brighter screen",
-    [READER_HINT_GLARE] = "turn the code out of the lamp's reflection",
-    [READER_HINT_MOVING] = "hold the code still",
-};
 
 struct look {
     struct ctl *ctl;
@@ -174,22 +164,32 @@ static void print_payload(const uint8_t *bytes, size_t length_bytes)
     (void)fputc('\n', stdout);
 }
 
-static void print_points(const char *label, const int x[4], const int y[4])
+static void print_label(const struct lang *lang, const char *key)
 {
-    (void)printf("  %-11s", label);
+    char padded[64];
+    (void)printf("  %s  ", lang_pad(padded, sizeof(padded), say(lang, key), LABEL_COLUMNS));
+}
+
+static void print_points(const struct lang *lang, const char *label, const int x[4], const int y[4])
+{
+    char padded[64];
+    (void)printf("  %s", lang_pad(padded, sizeof(padded), say(lang, label), LABEL_COLUMNS));
     for (int i = 0; i < 4; i++)
         (void)printf("  %d,%d", x[i], y[i]);
     (void)fputc('\n', stdout);
 }
 
-static void print_codes(const struct reader_result *result)
+static void print_codes(const struct lang *lang, const struct reader_result *result)
 {
     for (int i = 0; i < result->codes_count; i++) {
         const struct reader_code *code = &result->codes[i];
-        (void)printf("  payload      ");
+        char how[64];
+        print_label(lang, "look.payload");
         print_payload(code->code.bytes, code->code.length_bytes);
-        print_points("corners", code->code.corner_x, code->code.corner_y);
-        (void)printf("  read by      look %d: %s\n", code->look + 1, code->how);
+        print_points(lang, "look.corners", code->code.corner_x, code->code.corner_y);
+        print_label(lang, "look.read_by");
+        lang_print(stdout, lang, "look.how", "look", LANG_N(code->look + 1), "how", lang_told(lang, how, sizeof(how), code->how),
+                   NULL);
     }
 }
 
@@ -197,29 +197,34 @@ static void print_text(const struct look *look)
 {
     char name[ANNOTATION_PATH_BYTES];
     const struct reader_result *result = &look->result;
+    const struct lang *lang = look->ctl->lang;
+    const char *hint = reader_hint_name(result->hint != READER_HINT_NONE ? result->hint : READER_HINT_UNREADABLE);
     (void)printf("%s: %d x %d px, ", printable(look->file, name, sizeof(name)), look->picture.width_px,
                  look->picture.height_px);
     if (result->codes_count > 0)
-        (void)printf("%s\n", result->codes_count == 1 ? "read" : "several codes read");
+        (void)puts(say(lang, result->codes_count == 1 ? "look.read" : "look.several"));
     else if (result->hint != READER_HINT_NONE || result->has_region)
-        (void)printf("not read (%s)\n",
-                     reader_hint_name(result->hint != READER_HINT_NONE ? result->hint : READER_HINT_UNREADABLE));
+        lang_print(stdout, lang, "look.not_read", "hint", say_word(lang, "hint", hint), NULL);
     else
-        (void)printf("nothing that looks like a code\n");
-    print_codes(result);
+        (void)puts(say(lang, "look.nothing"));
+    print_codes(lang, result);
     if (result->codes_count == 0 && result->has_region)
-        print_points("seen at", result->region_x, result->region_y);
-    if (result->codes_count == 0)
-        (void)printf("  what to do   %s\n", REMEDIES[result->hint]);
-    (void)printf("  time         %.2f ms:", (double)total_us(result) / 1000);
+        print_points(lang, "look.seen_at", result->region_x, result->region_y);
+    if (result->codes_count == 0) {
+        print_label(lang, "look.what_to_do");
+        (void)puts(say_word(lang, "hint_remedy", reader_hint_name(result->hint)));
+    }
+    print_label(lang, "look.time");
+    (void)printf("%.2f ms:", (double)total_us(result) / 1000);
     for (int i = 0; i < READER_STAGE_COUNT; i++)
-        (void)printf("%s %s %.2f", i > 0 ? "," : "", reader_stage_name((enum reader_stage)i),
+        (void)printf("%s %s %.2f", i > 0 ? "," : "", say_word(lang, "stage", reader_stage_name((enum reader_stage)i)),
                      (double)result->stage_us[i] / 1000);
     (void)fputc('\n', stdout);
 }
 
 /* ---- one file ---------------------------------------------------------------------------------------------------- */
 
+/* In English for JSON, which is the same in every language; lang_told() has it for people. */
 static void say_unreadable(const struct look *look, int error)
 {
     char name[ANNOTATION_PATH_BYTES], why[160] = "no PNG, JPEG or PGM (P5) picture, or a broken one; save it as PNG";
@@ -231,7 +236,7 @@ static void say_unreadable(const struct look *look, int error)
         (void)snprintf(why, sizeof(why), "a folder; name the pictures in it");
     else if (error != -EBADMSG)
         (void)snprintf(why, sizeof(why), "%s; give the name of a picture that you may read", strerror(-error));
-    (void)ctl_fail(look->ctl, CTL_FAILED, "%s: %s", printable(look->file, name, sizeof(name)), why);
+    (void)ctl_complain(look->ctl, CTL_FAILED, "look.unreadable", "file", printable(look->file, name, sizeof(name)), "why", why, NULL);
     if (look->ctl->values[JSON]) {
         struct json_object *object = file_object(look);
         add(object, "read", json_object_new_boolean(false));
@@ -269,12 +274,10 @@ static enum ctl_exit annotate(const struct look *look, int number)
     char path[ANNOTATION_PATH_BYTES];
     const char *folder = look->ctl->values[ANNOTATE];
     if (was_before(look, number))
-        return ctl_fail(look->ctl, CTL_FAILED,
-                        "%s: a file of this name was drawn already; take another --annotate for it", look->file);
+        return ctl_complain(look->ctl, CTL_FAILED, "look.drawn_already", "file", look->file, NULL);
     const int error = annotation_draw(folder, look->file, &look->picture, &look->result, path);
     if (error != 0)
-        return ctl_fail(look->ctl, CTL_FAILED, "%s: %s; name with --annotate a folder that you may write to", path,
-                        strerror(-error));
+        return ctl_complain(look->ctl, CTL_FAILED, "look.not_drawn", "file", path, "why", strerror(-error), NULL);
     return CTL_OK;
 }
 
@@ -295,7 +298,7 @@ static enum ctl_exit look_at(struct look *look, int number)
     if (error == 0)
         error = reader_picture(look->reader, &look->picture, look->looks, &look->result);
     if (error != 0)
-        return ctl_fail(look->ctl, CTL_FAILED, "%s: the decoder gave up: %s", look->file, strerror(-error));
+        return ctl_complain(look->ctl, CTL_FAILED, "look.gave_up", "file", look->file, "why", strerror(-error), NULL);
     look->files_read += look->result.codes_count > 0;
     if (look->ctl->values[JSON])
         print_json(look);
@@ -314,13 +317,12 @@ static enum ctl_exit check_options(struct look *look)
     look->looks = READER_LOOKS;
     if (looks) {
         if (strlen(looks) != 1 || looks[0] < '1' || looks[0] > '0' + READER_LOOKS)
-            return ctl_fail(look->ctl, CTL_USAGE, "--looks '%s': allowed is 1 to %d",
-                            printable(looks, word, sizeof(word)), READER_LOOKS);
+            return ctl_complain(look->ctl, CTL_USAGE, "look.looks", "value", printable(looks, word, sizeof(word)),
+                                "most", LANG_N(READER_LOOKS), NULL);
         look->looks = looks[0] - '0';
     }
     if (folder && (stat(folder, &status) < 0 || !S_ISDIR(status.st_mode)))
-        return ctl_fail(look->ctl, CTL_USAGE, "--annotate '%s': no such folder; make it first",
-                        printable(folder, word, sizeof(word)));
+        return ctl_complain(look->ctl, CTL_USAGE, "look.no_folder", "value", printable(folder, word, sizeof(word)), NULL);
     return CTL_OK;
 }
 
@@ -331,15 +333,13 @@ static enum ctl_exit make_decoders(struct look *look)
     struct eye_decoders wanted = { .count = 1, .kinds = { DECODER_ZBAR } };
     if (look->ctl->config) {
         if (settings_load(look->ctl->config, &settings, stderr) != 0)
-            return ctl_fail(look->ctl, CTL_FAILED, "%s can't be used (see above); mend it or leave out --config",
-                            look->ctl->config);
+            return ctl_complain(look->ctl, CTL_FAILED, "look.config_bad", "file", look->ctl->config, NULL);
         wanted = settings.eye.decoders;
     }
     for (int i = 0; i < wanted.count && i < READER_DECODERS_MAX; i++) {
         look->decoders[i] = decoder_new(wanted.kinds[i]);
         if (!look->decoders[i])
-            return ctl_fail(look->ctl, CTL_FAILED, "the decoder %s can't start: no memory",
-                            decoder_name(wanted.kinds[i]));
+            return ctl_complain(look->ctl, CTL_FAILED, "look.no_decoder", "decoder", decoder_name(wanted.kinds[i]), NULL);
     }
     return CTL_OK;
 }
@@ -363,7 +363,7 @@ static enum ctl_exit run_look(struct ctl *ctl)
         look.luma = malloc((size_t)CAMERA_SIDE_MAX_PX * CAMERA_SIDE_MAX_PX);
         look.loader = picture_loader_new();
         if (!look.luma || !look.loader)
-            result = ctl_fail(ctl, CTL_FAILED, "no memory");
+            result = ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
     }
     for (int i = 0; result == CTL_OK && i < ctl->operands_count; i++)
         result = look_at(&look, i);

@@ -31,8 +31,9 @@ enum ctl_exit pass_subject(const struct ctl *ctl, const char *text, char ret_sub
 enum ctl_exit pass_valid(const struct ctl *ctl, const char *text, int64_t *ret_s);
 /* Without `out` the code as text on standard output; else drawn there. */
 enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_card *card);
-/* Local time as people read it: "31 Jan 2026 08:30 +0700"; needs 48 bytes. */
-const char *pass_local_time(int64_t at_s, char buffer[48]);
+/* Local time as people read it: "31 Jan 2026 08:30 +0700", "31/01/2026 08:30 +0700". */
+enum { PASS_TIME_BYTES = 64 };
+const char *pass_local_time(const struct lang *lang, int64_t at_s, char buffer[PASS_TIME_BYTES]);
 /* The operand, or the first line of standard input when it is "-". The room is the longest code's. False: can't be
  * read, said already. */
 bool pass_code(const struct ctl *ctl, const char *operand, char ret_code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2]);

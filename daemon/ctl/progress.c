@@ -6,9 +6,9 @@
 
 enum { PROGRESS_ROWS = 2000, BAR_WIDTH = 40 };
 
-void progress_init(struct progress *progress, int64_t total)
+void progress_init(struct progress *progress, const struct lang *lang, int64_t total)
 {
-    *progress = (struct progress){ .on = isatty(STDERR_FILENO) == 1, .total = total };
+    *progress = (struct progress){ .on = isatty(STDERR_FILENO) == 1, .lang = lang, .total = total };
 }
 
 bool progress_due(const struct progress *progress, int64_t rows)
@@ -21,13 +21,15 @@ void progress_show(const struct progress *progress, int64_t done, int64_t rows)
     if (!progress->on)
         return;
     if (progress->total <= 0 || done < 0) {
-        (void)fprintf(stderr, "\r%lld rows", (long long)rows);
+        (void)fputc('\r', stderr);
+        lang_print(stderr, progress->lang, "progress.rows", "rows", LANG_N(rows), NULL);
         return;
     }
     const int percent = (int)(done >= progress->total ? 100 : done * 100 / progress->total);
     const int filled = percent * BAR_WIDTH / 100;
-    (void)fprintf(stderr, "\r[%.*s%.*s] %3d%% %lld rows", filled, "########################################",
-                  BAR_WIDTH - filled, "                                        ", percent, (long long)rows);
+    (void)fprintf(stderr, "\r[%.*s%.*s] %3d%% ", filled, "########################################",
+                  BAR_WIDTH - filled, "                                        ", percent);
+    lang_print(stderr, progress->lang, "progress.rows", "rows", LANG_N(rows), NULL);
 }
 
 void progress_clear(const struct progress *progress)

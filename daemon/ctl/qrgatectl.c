@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <sodium.h>
 #include <sqlite3.h>
-#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,17 +44,6 @@ const struct ctl_option CTL_GLOBAL_OPTIONS[] = {
 
 /* ---- messages ------------------------------------------------------------------------------------------- */
 
-enum ctl_exit ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)
-{
-    va_list arguments;
-    (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
-    va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    (void)fputc('\n', stderr);
-    return code;
-}
-
 enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, const char *key, const char *const fills[])
 {
     (void)fprintf(stderr, "qrgatectl%s%s: ", ctl->command ? " " : "", ctl->command ? ctl->command->name : "");
@@ -96,7 +84,7 @@ enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, sqlite3 **ret_
     if (must_exist && access(path, F_OK) < 0)
         return ctl_complain(ctl, CTL_FAILED, "main.no_journal", "file", path, "why", strerror(errno), NULL);
     if (database_open(path, ret_db, why, sizeof(why)) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s", why);
+        return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
     return CTL_OK;
 }
 
@@ -121,7 +109,7 @@ enum ctl_exit ctl_load_site_keys(struct ctl *ctl, struct site_keys *ret)
     const enum ctl_exit result = ctl_site_key_path(ctl, path, sizeof(path));
     if (result != CTL_OK)
         return result;
-    return site_keys_load(path, ret, why, sizeof(why)) < 0 ? ctl_fail(ctl, CTL_FAILED, "%s", why) : CTL_OK;
+    return site_keys_load(path, ret, why, sizeof(why)) < 0 ? ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL) : CTL_OK;
 }
 
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32])

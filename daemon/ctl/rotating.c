@@ -44,15 +44,13 @@ static enum ctl_exit make_holder(struct ctl *ctl, const char *subject, int64_t v
     return CTL_OK;
 }
 
-static void print_advice(const struct rotating_holder *holder)
+static void print_advice(const struct lang *lang, const struct rotating_holder *holder)
 {
     uint8_t id[CREDENTIAL_TOKEN_ID_BYTES];
     char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1], when[32];
     rotating_token_id(holder, id);
-    (void)fprintf(stderr,
-                  "This is a SECRET: whoever has it can make this person's pass until %s. Show it to its holder\n"
-                  "once and keep no copy. If it gets lost: qrgatectl revoke %s\n",
-                  format_time(holder->expires_at_s, when), sodium_bin2hex(hex, sizeof(hex), id, sizeof(id)));
+    lang_print(stderr, lang, "rotating.advice", "until", format_time(holder->expires_at_s, when),
+               "id", sodium_bin2hex(hex, sizeof(hex), id, sizeof(id)), NULL);
 }
 
 static enum ctl_exit run_provision(struct ctl *ctl)
@@ -67,14 +65,14 @@ static enum ctl_exit run_provision(struct ctl *ctl)
         return result;
     const int length = rotating_provision_write(&holder, text, sizeof(text));
     const struct qr_card card = {
-        .code = text, .title = "", .line = "SECRET: for its holder's phone alone", .robust = false
+        .code = text, .title = "", .line = say(ctl->lang, "rotating.card"), .robust = false
     };
     if (length < 0)
         result = ctl_complain(ctl, CTL_FAILED, "rotating.provision_unwritable", "why", strerror(-length), NULL);
     else
         result = pass_put(ctl, ctl->values[PROVISION_OUT], &card);
     if (result == CTL_OK)
-        print_advice(&holder);
+        print_advice(ctl->lang, &holder);
     sodium_memzero(&holder, sizeof(holder));
     sodium_memzero(text, sizeof(text));
     return result;
@@ -135,8 +133,7 @@ static enum ctl_exit demo_holder(struct demo *demo)
     if (error < 0)
         return ctl_complain(ctl, CTL_USAGE, "rotating.code", NULL);
     if (demo->holder.expires_at_s <= ctl->now_s)
-        (void)fprintf(stderr, "This pass expired %s; a gate refuses it.\n",
-                      format_time(demo->holder.expires_at_s, when));
+        lang_print(stderr, ctl->lang, "rotating.expired", "time", format_time(demo->holder.expires_at_s, when), NULL);
     return CTL_OK;
 }
 
@@ -167,10 +164,11 @@ static enum ctl_exit demo_once(struct demo *demo)
 
 static void show_countdown(const struct demo *demo, int64_t now_s)
 {
-    char subject[80];
-    (void)printf("\r%s  step %lld, next in %2lld s  (Ctrl-C ends) ",
-                 printable(demo->holder.subject, subject, sizeof(subject)), (long long)demo->shown_step,
-                 (long long)(ROTATING_STEP_S - now_s % ROTATING_STEP_S));
+    char subject[80], seconds[8];
+    (void)snprintf(seconds, sizeof(seconds), "%2d", (int)(ROTATING_STEP_S - now_s % ROTATING_STEP_S));
+    (void)fputc('\r', stdout);
+    lang_print(stdout, demo->ctl->lang, "rotating.countdown", "subject", printable(demo->holder.subject, subject, sizeof(subject)),
+               "step", LANG_N(demo->shown_step), "seconds", seconds, NULL);
 }
 
 /* A new code when its time has come, else the countdown alone. */

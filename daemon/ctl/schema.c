@@ -60,7 +60,7 @@ static enum ctl_exit run_schema(struct ctl *ctl)
         return ctl_complain(ctl, CTL_USAGE, "schema.unknown",
                             "value", printable(ctl->operand, buffer, sizeof(buffer)), NULL);
     const int r = schema_write(message, stdout);
-    return r < 0 ? ctl_fail(ctl, CTL_FAILED, "%s: %s", message->name, strerror(-r)) : CTL_OK;
+    return r < 0 ? ctl_complain(ctl, CTL_FAILED, "main.output_failed", "why", strerror(-r), NULL) : CTL_OK;
 }
 
 const struct ctl_command CTL_SCHEMA = {

@@ -69,7 +69,8 @@ enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_c
         return CTL_OK;
     }
     if (!qr_format_from_name(out, &format, &to_stdout))
-        return ctl_fail(ctl, CTL_USAGE, "--out '%s': " QR_ALLOWED_OUT, printable(out, buffer, sizeof(buffer)));
+        return ctl_complain(ctl, CTL_USAGE, "option.wrong", "option", "out", "value", printable(out, buffer, sizeof(buffer)),
+                            "allowed", QR_ALLOWED_OUT, NULL);
     if (to_stdout && format == QR_PNG && isatty(STDOUT_FILENO) == 1)
         return ctl_complain(ctl, CTL_USAGE, "token.png_terminal", NULL);
     const int error = to_stdout ? qr_card_print(card, format, stdout) : qr_card_write(card, format, out);
@@ -78,13 +79,19 @@ enum ctl_exit pass_put(const struct ctl *ctl, const char *out, const struct qr_c
     return CTL_OK;
 }
 
-const char *pass_local_time(int64_t at_s, char buffer[48])
+const char *pass_local_time(const struct lang *lang, int64_t at_s, char buffer[PASS_TIME_BYTES])
 {
-    struct tm parts;
+    struct tm t;
     const time_t at = (time_t)at_s;
-    if (!localtime_r(&at, &parts) || strftime(buffer, 48, "%d %b %Y %H:%M %z", &parts) == 0)
-        (void)snprintf(buffer, 48, "%lld", (long long)at_s); /* a year with five digits */
-    return buffer;
+    char day[8], month[8], year[16], clock[8], zone[8];
+    if (!localtime_r(&at, &t) || strftime(day, sizeof(day), "%d", &t) == 0 || strftime(month, sizeof(month), "%m", &t) == 0 ||
+        strftime(year, sizeof(year), "%Y", &t) == 0 || strftime(clock, sizeof(clock), "%H:%M", &t) == 0 ||
+        strftime(zone, sizeof(zone), "%z", &t) == 0) {
+        (void)snprintf(buffer, PASS_TIME_BYTES, "%lld", (long long)at_s); /* a year with very many digits */
+        return buffer;
+    }
+    return lang_format(lang, buffer, PASS_TIME_BYTES, "time.local", "day", day, "month", say_word(lang, "month", month),
+                       "year", year, "clock", clock, "zone", zone, NULL);
 }
 
 bool pass_code(const struct ctl *ctl, const char *operand, char ret_code[CREDENTIAL_PAYLOAD_MAX_BYTES + 2])
@@ -174,7 +181,7 @@ static enum ctl_exit run_issue(struct ctl *ctl)
     struct token_claims claims;
     struct key_file key;
     uint8_t public_key[crypto_sign_PUBLICKEYBYTES], signing_key[crypto_sign_SECRETKEYBYTES];
-    char text[TOKEN_TEXT_BYTES], local[48], line[80];
+    char text[TOKEN_TEXT_BYTES], local[PASS_TIME_BYTES], line[128];
     enum ctl_exit result = read_claims(ctl, &claims);
     if (result != CTL_OK)
         return result;
@@ -191,7 +198,8 @@ static enum ctl_exit run_issue(struct ctl *ctl)
         return result;
     if (length < 0)
         return ctl_complain(ctl, CTL_FAILED, "token.unwritable", "why", strerror(-length), NULL);
-    (void)snprintf(line, sizeof(line), "valid until %s", pass_local_time(claims.expires_at_s, local));
+    (void)lang_format(ctl->lang, line, sizeof(line), "token.until", "time", pass_local_time(ctl->lang, claims.expires_at_s, local),
+                      NULL);
     const struct qr_card card = { .code = text, .title = claims.name, .line = line, .robust = true };
     return pass_put(ctl, ctl->values[ISSUE_OUT], &card);
 }
@@ -209,6 +217,7 @@ const struct ctl_command CTL_TOKEN_ISSUE = {
 
 /* ---- token show -------------------------------------------------------------------------------------------------- */
 
+enum { LABEL_COLUMNS = 10 };
 enum { SHOW_TRUST };
 static const struct ctl_option SHOW_OPTIONS[] = {
     [SHOW_TRUST] = { "trust", "DIR", false, "the folder of trusted keys (default: the configuration's)" },
@@ -245,22 +254,32 @@ static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credentia
     return result;
 }
 
-static void show_text(const char *label, const char *text)
+static void print_label(const struct lang *lang, const char *key)
 {
-    char buffer[160];
-    if (text[0] != '\0')
-        (void)printf("%-10s %s\n", label, printable(text, buffer, sizeof(buffer)));
+    char padded[64];
+    (void)printf("%s ", lang_pad(padded, sizeof(padded), say(lang, key), LABEL_COLUMNS));
 }
 
-static void show_time(const char *label, int64_t at_s, const char *remark)
+static void show_text(const struct lang *lang, const char *label, const char *text)
 {
-    char when[32], local[48];
-    if (at_s != 0)
-        (void)printf("%-10s %s (%s%s)\n", label, format_time(at_s, when), pass_local_time(at_s, local), remark);
+    char buffer[160];
+    if (text[0] == '\0')
+        return;
+    print_label(lang, label);
+    (void)puts(printable(text, buffer, sizeof(buffer)));
+}
+
+static void show_time(const struct lang *lang, const char *label, int64_t at_s, const char *remark)
+{
+    char when[32], local[PASS_TIME_BYTES];
+    if (at_s == 0)
+        return;
+    print_label(lang, label);
+    (void)printf("%s (%s%s)\n", format_time(at_s, when), pass_local_time(lang, at_s, local), remark);
 }
 
 /* The kid is only for people: credential_read() has no use for it once the key is found. */
-static void show_key(const char *code, const struct credential_trust *trust)
+static void show_key(const struct lang *lang, const char *code, const struct credential_trust *trust)
 {
     uint8_t bytes[TOKEN_TEXT_BYTES];
     char kid[CREDENTIAL_KID_MAX_BYTES + 1] = "", shown[80], issuer[80];
@@ -270,54 +289,62 @@ static void show_key(const char *code, const struct credential_trust *trust)
         message.kid_bytes >= sizeof(kid))
         return;
     memcpy(kid, message.kid, message.kid_bytes);
-    const char *trusted = "not trusted here", *of = "";
+    const char *trusted = "token.key_not_trusted", *of = "";
     for (size_t i = 0; i < trust->count; i++)
         if (trust->keys[i].kid_bytes == message.kid_bytes && memcmp(trust->keys[i].kid, kid, message.kid_bytes) == 0) {
-            trusted = "trusted here";
             of = trust->keys[i].issuer;
+            trusted = of[0] ? "token.key_trusted_of" : "token.key_trusted";
         }
-    (void)printf("%-10s %s (%s%s%s)\n", "key", printable(kid, shown, sizeof(shown)), trusted, of[0] ? ", issuer " : "",
-                 printable(of, issuer, sizeof(issuer)));
+    print_label(lang, "token.key");
+    if (of[0])
+        lang_print(stdout, lang, "token.key_trusted_of", "kid", printable(kid, shown, sizeof(shown)), "issuer",
+                   printable(of, issuer, sizeof(issuer)), NULL);
+    else
+        (void)printf("%s (%s)\n", printable(kid, shown, sizeof(shown)), say(lang, trusted));
 }
 
-static void show_id(const uint8_t id[CREDENTIAL_TOKEN_ID_BYTES])
+static void show_id(const struct lang *lang, const uint8_t id[CREDENTIAL_TOKEN_ID_BYTES])
 {
     char hex[2 * CREDENTIAL_TOKEN_ID_BYTES + 1];
-    (void)printf("%-10s %s (for qrgatectl revoke)\n", "id",
-                 sodium_bin2hex(hex, sizeof(hex), id, CREDENTIAL_TOKEN_ID_BYTES));
+    print_label(lang, "token.id");
+    lang_print(stdout, lang, "token.id_for", "id", sodium_bin2hex(hex, sizeof(hex), id, CREDENTIAL_TOKEN_ID_BYTES), NULL);
+}
+
+static void show_expiry(const struct ctl *ctl, int64_t expires_at_s)
+{
+    show_time(ctl->lang, "token.expires", expires_at_s, expires_at_s <= ctl->now_s ? say(ctl->lang, "token.expired") : "");
 }
 
 static void show_fields(const struct ctl *ctl, const struct credential *c)
 {
-    char remark[64] = "";
-    show_text("subject", c->subject);
-    show_text("name", c->name);
-    show_text("group", c->group);
-    show_text("status", c->has_status           ? declaration_status_name(c->status)
-                        : c->subject[0] != '\0' ? "none inside; the gate's register decides"
-                                                : "");
-    show_time("issued", c->issued_at_s, "");
-    show_time("expires", c->expires_at_s, c->expires_at_s <= ctl->now_s ? "; EXPIRED" : "");
+    const struct lang *lang = ctl->lang;
+    char remark[96] = "";
+    show_text(lang, "token.subject_label", c->subject);
+    show_text(lang, "token.name_label", c->name);
+    show_text(lang, "token.group_label", c->group);
+    show_text(lang, "token.status_label", c->has_status           ? say_word(lang, "status", declaration_status_name(c->status))
+                                          : c->subject[0] != '\0' ? say(lang, "token.no_status")
+                                                                  : "");
+    show_time(lang, "token.issued", c->issued_at_s, "");
+    show_expiry(ctl, c->expires_at_s);
     if (c->rotation_step != 0) {
         const long long steps = (long long)(ctl->now_s / ROTATING_STEP_S - c->rotation_step);
-        (void)snprintf(remark, sizeof(remark), "; step %lld, %lld old", (long long)c->rotation_step, steps);
-        show_time("shown", c->rotation_step * ROTATING_STEP_S, remark);
+        (void)lang_format(lang, remark, sizeof(remark), "token.step", "step", LANG_N(c->rotation_step), "steps", LANG_N(steps), NULL);
+        show_time(lang, "token.shown", c->rotation_step * ROTATING_STEP_S, remark);
     }
     if (sodium_is_zero(c->token_id, sizeof(c->token_id)) == 0)
-        show_id(c->token_id);
+        show_id(lang, c->token_id);
 }
 
-static enum ctl_exit show_signature(const struct credential *c, bool checked)
+static enum ctl_exit show_signature(const struct lang *lang, const struct credential *c, bool checked)
 {
+    print_label(lang, "token.signature");
     if (c->fault == CREDENTIAL_OK)
-        (void)printf("%-10s holds\n", "signature");
+        (void)puts(say(lang, "token.holds"));
     else if (!checked && c->fault == CREDENTIAL_FAULT_KEY_UNKNOWN)
-        (void)printf(
-            "%-10s NOT CHECKED: no trusted keys were named (--trust, --site-key, --config); nothing above is proven\n",
-            "signature");
+        (void)puts(say(lang, "token.not_checked"));
     else
-        (void)printf("%-10s REFUSED (%s): %s; nothing above is proven\n", "signature", credential_fault_name(c->fault),
-                     c->detail);
+        lang_print(stdout, lang, "token.refused", "fault", credential_fault_name(c->fault), "why", c->detail, NULL);
     return c->fault == CREDENTIAL_OK ? CTL_OK : CTL_SOME_BAD;
 }
 
@@ -327,11 +354,11 @@ static enum ctl_exit show_provision(struct ctl *ctl, const char *code)
     uint8_t id[CREDENTIAL_TOKEN_ID_BYTES];
     if (rotating_provision_read(code, &holder) < 0)
         return ctl_complain(ctl, CTL_FAILED, "token.provision_broken", NULL);
-    (void)printf("%-10s provisioning of a rotating token: a SECRET, no pass to be shown at a gate\n", "kind");
-    show_text("subject", holder.subject);
-    show_time("expires", holder.expires_at_s, holder.expires_at_s <= ctl->now_s ? "; EXPIRED" : "");
+    show_text(ctl->lang, "token.kind", say(ctl->lang, "token.provisioning"));
+    show_text(ctl->lang, "token.subject_label", holder.subject);
+    show_expiry(ctl, holder.expires_at_s);
     rotating_token_id(&holder, id);
-    show_id(id);
+    show_id(ctl->lang, id);
     sodium_memzero(&holder, sizeof(holder));
     return CTL_OK;
 }
@@ -356,11 +383,11 @@ static enum ctl_exit run_show(struct ctl *ctl)
         result = ctl_complain(ctl, CTL_FAILED, "token.broken", "why", c.detail, NULL);
         goto end;
     }
-    show_text("kind", credential_kind_name(c.kind));
+    show_text(ctl->lang, "token.kind", say_word(ctl->lang, "token_kind", credential_kind_name(c.kind)));
     if (!rotating)
-        show_key(code, &trust);
+        show_key(ctl->lang, code, &trust);
     show_fields(ctl, &c);
-    result = show_signature(&c, rotating ? trust.has_rotation_key : ctl->values[SHOW_TRUST] || has_config(ctl));
+    result = show_signature(ctl->lang, &c, rotating ? trust.has_rotation_key : ctl->values[SHOW_TRUST] || has_config(ctl));
 end:
     sodium_memzero(trust.rotation_key, sizeof(trust.rotation_key));
     sodium_memzero(trust.old_rotation_key, sizeof(trust.old_rotation_key));

@@ -5,6 +5,7 @@
 #include "daemon/ctl/lang.c"
 #include "daemon/ctl/lang_english.c"
 #include "daemon/ctl/lang_table.c"
+#include "daemon/ctl/lang_told.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,6 +12,7 @@
 #include "daemon/ctl/lang.c"
 #include "daemon/ctl/lang_english.c"
 #include "daemon/ctl/lang_table.c"
+#include "daemon/ctl/lang_told.c"
 #include "daemon/decision/decision.h"
 #include "daemon/journal/event.h"
 #include "daemon/lane/lane.h"
@@ -133,14 +134,14 @@ static void words_fit_their_columns(void **state)
 
 static void a_table_is_read(void **state)
 {
-    static const char text[] = "# ein Kommentar\r\n\r\nstatus.green = grün\r\nremedy.none=Nichts\n  zu\\n\n\ttun.\nstatus.red =   rot  ";
+    static const char text[] = "# ein Kommentar\r\n\r\nstatus.green = grün\r\nremedy.none=Nichts\n  zu\\n\n\ttun\n \\n  jetzt.\nstatus.red =   rot  ";
     struct lang *lang;
     char *said;
     (void)state;
     assert_int_equal(read_text(text, sizeof text - 1, &lang, &said), 0);
     assert_string_equal(said, "");
     assert_string_equal(say(lang, "status.green"), "grün");
-    assert_string_equal(say(lang, "remedy.none"), "Nichts zu\ntun.");
+    assert_string_equal(say(lang, "remedy.none"), "Nichts zu\ntun\n  jetzt.");
     assert_string_equal(say(lang, "status.red"), "rot");
     assert_string_equal(say(lang, "status.yellow"), "yellow"); /* English stands in */
     assert_string_equal(say(lang, "no.such"), "no.such");
@@ -162,7 +163,7 @@ static void bad_lines_are_told_and_left_out(void **state)
         { "status..green = x", "xx.lang:1: a key is words of a-z 0-9 _ - with dots between, up to 64 bytes\n" },
         { "= x", "xx.lang:1: a key is words of a-z 0-9 _ - with dots between, up to 64 bytes\n" },
         { "status.violet = x", "xx.lang:1: status.violet: no such key; allowed are those of en.lang\n" },
-        { "status.green =", "xx.lang:1: status.green: a text has 1 to 2048 bytes\n" },
+        { "status.green =", "xx.lang:1: status.green: a text has 1 to 4096 bytes\n" },
         { "status.green = a\\t", "xx.lang:1: status.green: behind a backslash allowed are n and another backslash\n" },
         { "status.green = a\\", "xx.lang:1: status.green: behind a backslash allowed are n and another backslash\n" },
         { "status.green = {n}", "xx.lang:1: status.green: {n} isn't in the English text\n" },
@@ -254,6 +255,55 @@ static void texts_are_filled_in(void **state)
     lang_close(lang);
 }
 
+/* A language's table that has `own` for the texts of `english`. */
+static struct lang *told_by(const char *english, const char *own)
+{
+    struct lang *lang = made_of(english);
+    assert_int_equal(lang_table_read("xx.lang", own, strlen(own), &lang->english, &lang->own, stderr), 0);
+    return lang;
+}
+
+static void close_told(struct lang *lang)
+{
+    free(lang->own.bytes);
+    free(lang->english.bytes);
+    free(lang);
+}
+
+static void what_others_made_is_told_in_the_language(void **state)
+{
+    static const char english[] = "told.a = too many fields\ntold.b = {n} bytes: allowed are 1 to {most}\ntold.c = {name} is missing\n"
+                                  "told.d = status is missing\ntold.e = {file}: can't be read: {why}\ntold.f = {why}; make one\n"
+                                  "told.g = No such file\ntold.h = {one}{two}\nx.why = <{why}> {file}\n";
+    static const char own[] = "told.a = zu viele\ntold.b = {n} Bytes, höchstens {most}\ntold.c = {name} fehlt\ntold.d = Status fehlt\n"
+                              "told.e = {why} ({file})\ntold.f = {why}, eine machen\ntold.g = keine Datei\ntold.h = {two}{one}\nx.why = {file} <{why}>\n";
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {
+        { "too many fields", "zu viele" },
+        { "too many fields!", "too many fields!" },
+        { "7 bytes: allowed are 1 to 5", "7 Bytes, höchstens 5" },
+        { " bytes: allowed are 1 to ", " bytes: allowed are 1 to " }, /* nothing stands where the names do */
+        { "declared_at is missing", "declared_at fehlt" },
+        { "status is missing", "Status fehlt" }, /* the row that says the most itself */
+        { "a.key: can't be read: No such file; make one", "keine Datei, eine machen (a.key)" },
+        { "{n}: can't be read: {why}%s", "{why}%s ({n})" }, /* a value is no text to be filled in */
+        { "", "" },
+    };
+    struct lang *lang = told_by(english, own), *plain = made_of(english);
+    char buffer[LANG_TOLD_BYTES], small[12];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_string_equal(lang_told(lang, buffer, sizeof buffer, cases[i].text), cases[i].wanted);
+        assert_ptr_equal(lang_told(plain, buffer, sizeof buffer, cases[i].text), cases[i].text);
+    }
+    assert_string_equal(lang_told(lang, small, sizeof small, "7 bytes: allowed are 1 to 5"), "7 Bytes, h"); /* ö wouldn't fit whole */
+    assert_string_equal(lang_format(lang, buffer, sizeof buffer, "x.why", "why", "too many fields", "file", "too many fields", NULL),
+                        "too many fields <zu viele>");
+    close_told(lang);
+    close_told(plain);
+}
+
 static void columns_are_counted_as_a_screen_does(void **state)
 {
     char buffer[64], small[8];
@@ -317,6 +367,7 @@ int main(void)
         cmocka_unit_test(names_to_fill_in_must_be_the_english_ones),
         cmocka_unit_test(bounds_hold),
         cmocka_unit_test(texts_are_filled_in),
+        cmocka_unit_test(what_others_made_is_told_in_the_language),
         cmocka_unit_test(columns_are_counted_as_a_screen_does),
         cmocka_unit_test(the_environment_chooses),
         cmocka_unit_test(what_is_no_table_is_refused),

@@ -179,8 +179,8 @@ static enum ctl_exit ask(struct ctl *ctl, struct declared *ret)
         return result;
     switch (form_run(ctl, ret, status_by_policy, &site)) {
     case FORM_WRITE: break;
-    case FORM_NOT_WRITTEN: return ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "form.not_written"));
-    case FORM_ENDED: return ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "form.not_finished"));
+    case FORM_NOT_WRITTEN: return ctl_complain(ctl, CTL_FAILED, "form.not_written", NULL);
+    case FORM_ENDED: return ctl_complain(ctl, CTL_FAILED, "form.not_finished", NULL);
     case FORM_FAILED: return ctl_complain(ctl, CTL_FAILED, "declare.terminal", NULL);
     }
     const char *wrong = inbound_declaration_check(ret, true);
@@ -249,10 +249,11 @@ static enum ctl_exit run(struct ctl *ctl)
     if (result == CTL_OK)
         result = write_declaration(ctl, &declared);
     if (result == CTL_OK)
-        (void)printf("declared %s at %s\n",
-                     declared.declaration.status == STATUS_NONE ? "by the answers"
-                                                                : declaration_status_name(declared.declaration.status),
-                     format_time(declared.declaration.declared_at_s, when));
+        lang_print(stdout, ctl->lang, "declare.done",
+                   "status", declared.declaration.status == STATUS_NONE
+                                 ? say(ctl->lang, "declare.by_answers")
+                                 : say_word(ctl->lang, "status", declaration_status_name(declared.declaration.status)),
+                   "time", format_time(declared.declaration.declared_at_s, when), NULL);
     sodium_memzero(&declared, sizeof(declared));
     return result;
 }

@@ -76,12 +76,13 @@ static void sort(struct subjects *subjects)
 
 static void tell_bad(struct list *list, const char *file, int64_t number, const char *line, bool too_long)
 {
+    const struct lang *lang = list->reading->ctl->lang;
     char buffer[64];
     if (list->subjects->bad++ < BAD_LINES_SHOWN)
         (void)fprintf(stderr, "%s:%lld: '%s': %s\n", file, (long long)number, printable(line, buffer, sizeof(buffer)),
-                      too_long ? "the line is too long" : ALLOWED_SUBJECT);
+                      say(lang, too_long ? "subjects.too_long" : "allowed.subject"));
     else if (list->subjects->bad == BAD_LINES_SHOWN + 1)
-        (void)fprintf(stderr, "%s: more bad lines follow\n", file);
+        lang_print(stderr, lang, "reading.more_bad", "file", file, NULL);
 }
 
 /* False: the line is longer than the buffer; the rest of it was skipped. */

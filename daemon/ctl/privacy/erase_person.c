@@ -64,7 +64,7 @@ static enum ctl_exit confirm(const struct ctl *ctl, sqlite3 *db, const struct pr
     answer[strcspn(answer, "\r\n")] = '\0';
     return strcmp(answer, say(ctl->lang, "privacy.erase.word")) == 0
                ? CTL_OK
-               : ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "privacy.erase.kept"));
+               : ctl_complain(ctl, CTL_FAILED, "privacy.erase.kept", NULL);
 }
 
 static bool wipe_log(sqlite3 *db)
@@ -85,7 +85,7 @@ static enum ctl_exit tell(const struct ctl *ctl, const struct person_rows *rows,
     else
         print_rows(ctl, "privacy.erase.done", rows);
     if (!wiped)
-        return ctl_fail(ctl, CTL_SOME_BAD, "%s", say(ctl->lang, "privacy.erase.log_kept"));
+        return ctl_complain(ctl, CTL_SOME_BAD, "privacy.erase.log_kept", NULL);
     if (!ctl->values[JSON])
         (void)puts(say(ctl->lang, "privacy.erase.elsewhere"));
     return CTL_OK;
@@ -99,7 +99,7 @@ static enum ctl_exit erase(struct ctl *ctl, sqlite3 *db)
     if (result != CTL_OK)
         return result;
     if (person.count == 0) { /* an earlier run may have met a reader */
-        return wipe_log(db) ? privacy_nobody(ctl) : ctl_fail(ctl, CTL_SOME_BAD, "%s", say(ctl->lang, "privacy.erase.log_kept"));
+        return wipe_log(db) ? privacy_nobody(ctl) : ctl_complain(ctl, CTL_SOME_BAD, "privacy.erase.log_kept", NULL);
     }
     result = confirm(ctl, db, &person);
     if (result != CTL_OK)

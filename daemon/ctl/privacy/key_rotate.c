@@ -40,7 +40,7 @@ static enum ctl_exit begin(struct ctl *ctl, const char *path, struct site_keys *
     keys->has_old = true;
     keys->old_until_s = ctl->now_s + overlap_s;
     if (site_keys_replace(path, keys, why, sizeof(why)) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s", why);
+        return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
     site_key_id(keys->current, id);
     site_key_id(keys->old, old_id);
     lang_print(stdout, ctl->lang, "rotate.begun", "id", id, "old", old_id, "until", time_text_write(keys->old_until_s, when),
@@ -100,7 +100,7 @@ static enum ctl_exit finish(struct ctl *ctl, const char *path, struct site_keys 
     site_key_id(keys->old, old_id);
     keys->has_old = false;
     if (site_keys_replace(path, keys, why, sizeof(why)) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s", why);
+        return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
     lang_print(stdout, ctl->lang, "rotate.finished", "old", old_id, "rows", LANG_N(rows), NULL);
     (void)putchar('\n');
     return CTL_OK;
@@ -116,7 +116,7 @@ static enum ctl_exit run(struct ctl *ctl)
     if (!ctl->values[FINISH] && (ctl->values[DUE] || ctl->values[EARLY]))
         return ctl_complain(ctl, CTL_USAGE, "rotate.with_finish", NULL);
     if (site_keys_load(path, &keys, why, sizeof(why)) < 0)
-        return ctl_fail(ctl, CTL_FAILED, "%s", why);
+        return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
     result = ctl->values[FINISH] ? finish(ctl, path, &keys) : begin(ctl, path, &keys);
     sodium_memzero(&keys, sizeof(keys));
     return result;

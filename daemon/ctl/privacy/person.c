@@ -66,5 +66,5 @@ enum ctl_exit privacy_person(struct ctl *ctl, sqlite3 *db, struct privacy_person
 
 enum ctl_exit privacy_nobody(const struct ctl *ctl)
 {
-    return ctl_fail(ctl, CTL_FAILED, "%s", say(ctl->lang, "privacy.nobody"));
+    return ctl_complain(ctl, CTL_FAILED, "privacy.nobody", NULL);
 }

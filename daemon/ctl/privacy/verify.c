@@ -139,8 +139,8 @@ static void print_broken(const struct ctl *ctl, const struct chain_report *repor
         (void)printf("{\"holds\":false,\"broken_seq\":%lld,\"why\":\"%s\",\"rows\":%lld}\n",
                      (long long)report->broken_seq, report->why, (long long)report->rows);
     else
-        (void)printf("broken at seq %lld: %s; the %lld rows before hold\n", (long long)report->broken_seq, report->why,
-                     (long long)report->rows);
+        lang_print(stdout, ctl->lang, "verify.broken", "seq", LANG_N(report->broken_seq), "why", report->why,
+                   "rows", LANG_N(report->rows), NULL);
 }
 
 static void print_holds(const struct ctl *ctl, const struct chain_report *report, size_t heads)
@@ -156,15 +156,11 @@ static void print_holds(const struct ctl *ctl, const struct chain_report *report
                      rows, erased, purged, ranges, unsent, heads, held, gone, hash);
         return;
     }
-    (void)printf("%lld rows, the chain holds (%lld of them with the person erased); last hash %s\n", rows, erased,
-                 hash);
+    lang_print(stdout, ctl->lang, "verify.holds", "rows", LANG_N(rows), "erased", LANG_N(erased), "hash", hash, NULL);
     if (ranges > 0)
-        (void)printf("purged by age or for want of room: %lld rows in %lld ranges, each under the lane's seal; %lld of "
-                     "the rows were never acknowledged by a broker\n",
-                     purged, ranges, unsent);
+        lang_print(stdout, ctl->lang, "verify.purged", "rows", LANG_N(purged), "ranges", LANG_N(ranges), "unsent", LANG_N(unsent), NULL);
     if (heads > 0)
-        (void)printf("published heads: %lld of %zu are in the chain, %lld can't be compared, for their rows were purged\n", held,
-                     heads, gone);
+        lang_print(stdout, ctl->lang, "verify.published", "held", LANG_N(held), "heads", LANG_N(heads), "gone", LANG_N(gone), NULL);
 }
 
 /* ---- the check --------------------------------------------------------------------------------------------------- */

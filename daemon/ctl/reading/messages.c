@@ -134,10 +134,12 @@ static int complete(struct reading_source *source)
 
 static void tell_bad(struct file *file, const char *why)
 {
+    const struct lang *lang = file->reading->ctl->lang;
+    char told[LANG_TOLD_BYTES];
     if (file->reading->bad_lines++ < BAD_LINES_SHOWN)
-        (void)fprintf(stderr, "%s:%lld: %s\n", file->path, (long long)file->line, why);
+        (void)fprintf(stderr, "%s:%lld: %s\n", file->path, (long long)file->line, lang_told(lang, told, sizeof(told), why));
     else if (file->reading->bad_lines == BAD_LINES_SHOWN + 1)
-        (void)fprintf(stderr, "%s: more bad lines follow\n", file->path);
+        lang_print(stderr, lang, "reading.more_bad", "file", file->path, NULL);
 }
 
 /* False: the line is longer than the buffer; the rest of it was skipped. */

@@ -62,7 +62,7 @@ static enum ctl_exit open_journal(struct reading *reading, const char *path, con
     *source = (struct reading_source){ .db = NULL };
     (void)snprintf(source->path, sizeof(source->path), "%s", path); /* a longer path is refused by the next line */
     if (database_open_reading(path, &source->db, why, sizeof(why)) < 0)
-        return ctl_fail(reading->ctl, CTL_FAILED, "%s", why);
+        return ctl_complain(reading->ctl, CTL_FAILED, "words.failed", "why", why, NULL);
     reading->count++;
     int error = read_text(source->db, "SELECT value FROM about WHERE name = 'lane'", NULL, source->lane, sizeof(source->lane));
     if (error == 0)
@@ -92,7 +92,7 @@ static enum ctl_exit open_own(struct reading *reading)
     }
     const enum ctl_exit result = open_journal(reading, path, lane);
     if (result != CTL_OK && reading->count == 0)
-        (void)fprintf(stderr, "name the journal with --database or the right --config\n");
+        (void)fprintf(stderr, "%s\n", say(reading->ctl->lang, "reading.name_journal"));
     return result;
 }
 
@@ -131,7 +131,7 @@ void reading_close(struct reading *reading)
 
 enum ctl_exit reading_fail(const struct reading *reading, const struct reading_source *source, int error)
 {
-    const char *path = source ? source->path : "the journal";
+    const char *path = source ? source->path : say(reading->ctl->lang, "reading.the_journal");
     if (error == -EILSEQ)
         return ctl_complain(reading->ctl, CTL_FAILED, "reading.foreign_row", "file", path, NULL);
     if (error == -ENOMEM)
