@@ -62,13 +62,8 @@ bool parse_declared_status(const char *text, enum declaration_status *ret)
 bool parse_time(const char *text, int64_t *ret_s)
 {
     struct tm local_clock;
-    char whole[sizeof("2026-01-31T00:00")];
     bool local;
     int64_t at_s;
-    if (strlen(text) == strlen("2026-01-31") && strchr(text, '-')) { /* a day: from its midnight on */
-        (void)snprintf(whole, sizeof(whole), "%sT00:00", text);
-        text = whole;
-    }
     if (!time_text_read_typed(text, strlen(text), &at_s, &local))
         return false;
     if (local) {
@@ -80,6 +75,15 @@ bool parse_time(const char *text, int64_t *ret_s)
     }
     *ret_s = at_s;
     return time_text_in_range(at_s);
+}
+
+bool parse_time_or_day(const char *text, int64_t *ret_s)
+{
+    char whole[sizeof("2026-01-31T00:00")];
+    if (strlen(text) != strlen("2026-01-31") || !strchr(text, '-'))
+        return parse_time(text, ret_s);
+    (void)snprintf(whole, sizeof(whole), "%sT00:00", text);
+    return parse_time(whole, ret_s);
 }
 
 bool parse_duration(const char *text, int64_t *ret_s)
