@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import vision_page
+import vision_targets
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHARSETS = ["utf-8", "latin-1", "cp1252", "shift_jis", "cp932", "cp437", "gb18030", "big5", "euc_kr",
@@ -197,7 +198,8 @@ def photos(bench, folder):
         times = [one[2] for one in many]
         read = sum(one[0] for one in many)
         bench.add("photos", case, reader, pictures=len(many), read=read, rate=read / len(many),
-                  wrong=sum(one[1] for one in many), wrong_of_its_own=sum(one[4] for one in many), median_ms=statistics.median(times), p99_ms=percentile(times, 0.99),
+                  wrong=sum(one[1] for one in many), wrong_of_its_own=sum(one[4] for one in many),
+                  median_ms=statistics.median(times), p99_ms=percentile(times, 0.99),
                   ms_per_megapixel=sum(times) / sum(one[3] for one in many), ratio=statistics.median(times) / base[case])
 
 
@@ -270,6 +272,10 @@ def tables(bench):
         values = list(dict.fromkeys(row.case for row in bench.rows if row.section == section))
         table(bench, section, [(value, value, "rate", "%.2f") for value in values], f"read, by {section[7:]}")
     worst_walls(bench)
+    found = [] if bench.quick else vision_targets.outcomes(bench.rows)
+    print("\nasked, and measured here" if found else "")
+    for outcome in found:
+        print(f"{outcome.what:76}{outcome.bound:>10}{outcome.value:10.3f}  {'met' if outcome.met else 'NOT MET'}")
     for name, why in bench.absent.items():
         print(f"absent: {name}: {why}")
 
