@@ -159,11 +159,14 @@ def test_mistakes_of_rows_are_told_in_the_language(desk, lang):
     (("token", "issue", "--key", "old.key", "--subject", "badge:1", "--status", "green", "--valid", "1h", "--out", "a.bmp"), 2),
     (("look", "none.png"), 1), (("look", "."), 1), (("look", "gray.pgm", "--looks", "9"), 2), (("key", "list", "--trust", "nowhere"), 1),
     (("declare", "--database", "in.db", "--site-key", "none.key", "--subject", "badge:1", "--status", "green"), 1),
+    (("token", "issue", "--key", "trust/old.pub", "--subject", "badge:1", "--status", "green", "--valid", "1h"), 1),
+    (("cards", "codes.txt", "--key", "gray.pgm", "--valid", "1h", "--out", "a.pdf"), 1),
+    (("code", "explain", "codes.txt", "--trust", "nowhere"), 1),
     (("token", "show", "QG1:abc"), 1), (("key", "trust", "old.key", "--trust", "trust"), 1), (("revoke", "QG1:abc", "--database", "in.db"), 1),
 ])
 def test_failures_are_told_in_the_language(desk, words, status, lang):
     english, other = (desk.run(*words, lang=language, status=status).stderr for language in ("en", lang))
-    assert english.startswith("qrgatectl ") and english.partition(": ")[0] == other.partition(": ")[0]
+    assert "qrgatectl " in english and english.partition(":")[0] == other.partition(":")[0]
     assert not re.search(r"\b(can't|isn't|allowed|the|such|file or directory|exists|must|is a)\b", other), other
 
 
