@@ -176,8 +176,8 @@ static void print_row(const char *const cells[LIST_COLUMNS])
 
 static void print_head(const struct lang *lang)
 {
-    print_row((const char *const[]){ say(lang, "keys.kid"), say(lang, "keys.from"), say(lang, "keys.until"), say(lang, "keys.state"),
-                                     say(lang, "keys.issuer"), say(lang, "keys.file") });
+    print_row((const char *const[]){ say(lang, "keys.kid"), say(lang, "keys.from"), say(lang, "keys.until"),
+                                     say(lang, "keys.state"), say(lang, "keys.issuer"), say(lang, "keys.file") });
 }
 
 static void print_key(const struct lang *lang, const struct known *one, int64_t now_s)
