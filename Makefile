@@ -130,7 +130,8 @@ $(filter-out %/bench_vision,$(BENCHES)): $(BUILD)/%: $(BUILD)/obj/tests/bench/%.
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # ---- what a stranger runs -------------------------------------------------------------------------------------------
-demo: deps ## a morning at a gate, seen by a real broker (DEMO_SECONDS=0: until Ctrl-C)
+demo: ## a morning at a gate, seen by a real broker (DEMO_SECONDS=0: until Ctrl-C); installs what is missing for it
+	$(Q)tests/install-deps.sh demo
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 tests/demo.py --build $(BUILD)
 

@@ -2,29 +2,32 @@
 # Installs by apt what a build and the tests need and is missing. Says what it does; needs root or sudo only when it acts.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-# What the programs are linked with, or what is loaded into them by the tests.
+# `install-deps.sh`: all of it; `install-deps.sh demo`: to build and to run the demo; `install-deps.sh ARCH`: for another processor.
+wanted=${1:-all}
+# What the programs are linked with …
 libraries="libzbar-dev libv4l-dev libgpiod-dev libpaho-mqtt-dev libsqlite3-dev libconfig-dev libcbor-dev libsodium-dev
  libsystemd-dev libseccomp-dev libjpeg62-turbo-dev libpng-dev libqrencode-dev libjson-c-dev libssl-dev zlib1g-dev
- libutf8proc-dev libcairo2-dev libfontconfig-dev
- libcmocka-dev libfaketime libnss-wrapper"
-packages="build-essential pkg-config clang cppcheck libclang-rt-dev
- python3 python3-pytest python3-pytest-xdist
- python3-jsonschema python3-cryptography python3-jinja2
- mosquitto mosquitto-clients
- zsh fish
- openssl groff-base qrencode sqlite3
- fonts-dejavu-core poppler-utils zbar-tools
- valgrind
- systemd procps strace ca-certificates"
-# The second decoder, tested where it is to be had with its C API.
+ libutf8proc-dev libcairo2-dev libfontconfig-dev"
+# … the second decoder, where it is to be had with its C API …
 [ "$(. /etc/os-release && echo "${VERSION_ID%%.*}")" != 13 ] || libraries="$libraries libzxing-dev"
-if [ $# -gt 0 ]; then # for the programs of another architecture ($1), tested by an emulator
-    for p in $libraries; do packages="$packages $p:$1"; done
-    packages="$packages crossbuild-essential-$1 qemu-user"
-else
-    packages="$packages $libraries"
+# … and what the tests link or load into them.
+test_libraries="libcmocka-dev libfaketime libnss-wrapper"
+demo="build-essential pkg-config mosquitto mosquitto-clients qrencode python3 python3-cryptography fonts-dejavu-core procps"
+tests="clang cppcheck libclang-rt-dev
+ python3-pytest python3-pytest-xdist python3-jsonschema python3-jinja2
+ zsh fish openssl groff-base sqlite3 poppler-utils zbar-tools tzdata
+ valgrind systemd strace ca-certificates"
+case "$wanted" in
+demo) packages="$demo $libraries" ;;
+all)
+    packages="$demo $libraries $test_libraries $tests"
     [ "$(dpkg --print-architecture)" != amd64 ] || packages="$packages $(cat "$here/lab/packages.txt")"
-fi
+    ;;
+*) # the programs of another architecture, tested by an emulator
+    packages="$demo $tests crossbuild-essential-$wanted qemu-user"
+    for p in $libraries $test_libraries; do packages="$packages $p:$wanted"; done
+    ;;
+esac
 missing=""
 for p in $packages; do
     case "$p" in

@@ -88,6 +88,8 @@ enum ctl_exit ctl_site_key_path(struct ctl *ctl, char *ret_path, size_t path_byt
 #define ALLOWED_STATUS "allowed are green, yellow, red, white"
 #define ALLOWED_DECLARED_STATUS "allowed are green, yellow, red, white, revoked"
 #define ALLOWED_TIME "allowed is 2026-01-31T08:30 with seconds and zone (Z, +07:00) if you like, or Unix seconds"
+#define ALLOWED_TIME_OR_DAY                                                                                       \
+    "allowed is 2026-01-31, or with a time, 2026-01-31T08:30, seconds and zone (Z, +07:00) if you like, or Unix seconds"
 #define ALLOWED_VALID "allowed is a number with s, m, h or d, from 1m to 366d: 72h"
 #define ALLOWED_SYMPTOMS "allowed are fever, cough, breathlessness, pneumonia, sore_throat, tiredness, or none"
 #define ALLOWED_CONTACTS "allowed are patient, sick_country, symptoms, or none"
@@ -103,6 +105,7 @@ bool parse_person(const char *text, char ret[JOURNAL_ID_BYTES]);
 bool parse_status(const char *text, enum declaration_status *ret);
 bool parse_declared_status(const char *text, enum declaration_status *ret); /* revoked too */
 bool parse_time(const char *text, int64_t *ret_s);
+bool parse_time_or_day(const char *text, int64_t *ret_s); /* a day: its midnight; for questions, where a day is no ambiguity */
 bool parse_duration(const char *text, int64_t *ret_s);
 bool parse_symptoms(const char *text, uint16_t *ret);
 bool parse_contacts(const char *text, uint16_t *ret);

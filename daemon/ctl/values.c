@@ -77,6 +77,15 @@ bool parse_time(const char *text, int64_t *ret_s)
     return time_text_in_range(at_s);
 }
 
+bool parse_time_or_day(const char *text, int64_t *ret_s)
+{
+    char whole[sizeof("2026-01-31T00:00")];
+    if (strlen(text) != strlen("2026-01-31") || !strchr(text, '-'))
+        return parse_time(text, ret_s);
+    (void)snprintf(whole, sizeof(whole), "%sT00:00", text);
+    return parse_time(whole, ret_s);
+}
+
 bool parse_duration(const char *text, int64_t *ret_s)
 {
     const size_t digits = strspn(text, "0123456789");

@@ -53,6 +53,11 @@ int64_t publisher_unix_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+static bool is_this_machine(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0;
+}
+
 static void init_pumps(struct publisher *p, const struct mqtt_settings *settings)
 {
     int min_ms = settings->reconnect_min_ms > 0 ? settings->reconnect_min_ms : MQTT_RECONNECT_MIN_MS;
@@ -74,6 +79,7 @@ static void init_pumps(struct publisher *p, const struct mqtt_settings *settings
     commands_init(&p->commands, outbox.ack_timeout_us, outbox.backoff_min_us);
     p->asker = PUMP_COUNT;
     p->has_sensor = settings->has_sensor;
+    p->is_elsewhere = !is_this_machine(settings->host);
     p->discovery.on = settings->home_assistant;
     p->keeps_session = settings->session_expiry_s > 0 && mqtt_receives(settings);
     p->complained_us = INT64_MIN / 2; /* long ago */

@@ -73,6 +73,7 @@ struct publisher {
     int64_t now_us, state_told_us;
     uint32_t random;
     char last_failure[MQTT_TEXT_BYTES]; /* so that a broker away for a week is one line in the log */
+    bool is_elsewhere; /* mqtt.host isn't this machine, and nobody was told yet what that asks of the unit */
 };
 
 enum { PUBLISHER_NUMBER_BITS = 56 };

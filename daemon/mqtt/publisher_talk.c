@@ -35,6 +35,16 @@ static void not_connected(struct publisher *p, const char *what, const char *tex
     (void)snprintf(p->last_failure, sizeof p->last_failure, "%s", text);
 }
 
+/* A broker that never answered: the unit, as shipped, reaches this machine alone, and the kernel doesn't say that it was the unit. */
+static void tell_of_unit(struct publisher *p, const struct mqtt_event *event)
+{
+    if (!p->is_elsewhere || p->counts.broker_connects > 0 || event->code >= 0)
+        return;
+    p->is_elsewhere = false;
+    (void)fprintf(stderr, "<4>mqtt: mqtt.host isn't this machine: is its address, and the name server's, in the unit's IPAddressAllow "
+                  "(systemctl edit qrgated@LANE)?\n");
+}
+
 static void answered(struct publisher *p, const struct mqtt_event *event)
 {
     static const enum outbox_ack ack_of[] = {
@@ -66,7 +76,10 @@ void publisher_take_events(struct publisher *p)
     while (mqtt_client_take(p->client, &event)) {
         switch (event.kind) {
         case MQTT_CONNECTED: connected(p, &event); break;
-        case MQTT_CONNECT_FAILED: not_connected(p, "no connection", event.text); break;
+        case MQTT_CONNECT_FAILED:
+            not_connected(p, "no connection", event.text);
+            tell_of_unit(p, &event);
+            break;
         case MQTT_LOST: not_connected(p, "connection lost", event.text); break;
         case MQTT_ANSWERED: answered(p, &event); break;
         case MQTT_FILES_BAD: (void)fprintf(stderr, "<4>mqtt: %s\n", event.text); break;

@@ -16,6 +16,7 @@ enum {
     WHOLE_MARKS_MAX = 12,      /* in a wall of finders libzbar would search for long */
     BENDS_MAX = 2, DECODES_MAX = 12, /* of a look */
     TRIES_AFTER_CODE = 2,      /* triples that may fail once something is read: there may be a second code */
+    CROWD_MARKS = 24, CROWD_TRIES = 3, /* so many marks are a texture or many codes: of these the best triples are right */
     FORMAT_BITS_MAX = 3        /* more wrong ones can't be corrected */
 };
 
@@ -260,7 +261,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
     bool used[SEARCH_MARKS_MAX] = {false};
     const int marks = search->count < TRIPLE_MARKS_MAX ? search->count : TRIPLE_MARKS_MAX;
     const int count = triples_rank(search->marks, marks, &room->pyramid, room->thresholds, triples);
-    int left = way->triples, result = 0;
+    int left = search->count > CROWD_MARKS && way->triples > CROWD_TRIES ? CROWD_TRIES : way->triples, result = 0;
     for (int i = 0; i < count && left > 0 && room->codes_count < DECODER_CODES_MAX; i++) {
         const struct triple *triple = &triples[i];
         if (used[triple->corner] || used[triple->right] || used[triple->below])
@@ -325,7 +326,8 @@ static int try_whole(struct look_room *room, const struct look_way *way, const s
         image = room->pyramid.level[way->whole_level];
     if (image.width_px < QR_SIDE_MIN || image.height_px < QR_SIDE_MIN ||
         (int64_t)image.width_px * image.height_px > room->drawing_bytes || sighting->marks > WHOLE_MARKS_MAX ||
-        sighting->marks == 0 || now_us(room) >= room->deadline_us)
+        sighting->marks == 0 || room->search.pixels_left < 0 || /* a texture: libzbar would search it for long too */
+        now_us(room) >= room->deadline_us)
         return 0;
     const bool inverted = sighting->has_code ? sighting->fit.is_light : sighting->marks > 0 && sighting->mark.is_light;
     const int64_t begun_us = now_us(room);

@@ -30,10 +30,23 @@ static void keep(struct triple *triples, int *count, struct triple triple)
     triples[at] = triple;
 }
 
-static void try_corner(const struct finder_mark *marks, int corner, int a, int b, struct triple *triples, int *count)
+/* By the marks' numbers: a crowd has thousands of triples of a few hundred distances. */
+struct distances {
+    float px[TRIPLE_MARKS_MAX][TRIPLE_MARKS_MAX];
+};
+
+static void measure(const struct finder_mark *marks, int count, struct distances *ret)
+{
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < i; j++)
+            ret->px[i][j] = ret->px[j][i] = apart(&marks[i], &marks[j]);
+}
+
+static void try_corner(const struct finder_mark *marks, const struct distances *distances, int corner, int a, int b,
+                       struct triple *triples, int *count)
 {
     const struct finder_mark *at = &marks[corner], *one = &marks[a], *other = &marks[b];
-    const float first = apart(at, one), second = apart(at, other), across = apart(one, other);
+    const float first = distances->px[corner][a], second = distances->px[corner][b], across = distances->px[a][b];
     const float ratio = first > second ? first / second : second / first;
     if (!(ratio < side_ratio_max))
         return;
@@ -152,15 +165,17 @@ int triples_rank(const struct finder_mark *marks, int count, const struct pyrami
                  const struct threshold *thresholds, struct triple ret_triples[TRIPLES_MAX])
 {
     struct triple found[TRIPLES_MAX];
+    struct distances distances;
     int found_count = 0, ranked = 0;
+    measure(marks, count, &distances);
     for (int i = 0; i < count; i++)
         for (int j = 0; j < i; j++)
             for (int k = 0; k < j && are_of_one_size(&marks[i], &marks[j]); k++) {
                 if (!are_of_one_size(&marks[i], &marks[k]) || !are_of_one_size(&marks[j], &marks[k]))
                     continue;
-                try_corner(marks, i, j, k, found, &found_count);
-                try_corner(marks, j, i, k, found, &found_count);
-                try_corner(marks, k, i, j, found, &found_count);
+                try_corner(marks, &distances, i, j, k, found, &found_count);
+                try_corner(marks, &distances, j, i, k, found, &found_count);
+                try_corner(marks, &distances, k, i, j, found, &found_count);
             }
     for (int i = 0; i < found_count; i++) {
         int changes = 0;

@@ -306,6 +306,13 @@ def test_broker_slow_for_minutes(lane, subscriber, proxy, capsys):
     assert before > 10, "something got through meanwhile"
 
 
+def test_a_broker_elsewhere_that_never_answers_reminds_of_the_unit(make_lane):
+    lane = make_lane(mqtt=QUICK + 'host = "broker.gate.invalid";', extra=EXTRA, size=(160, 120), rate_fps=1)
+    lane.config.write_text(lane.config.read_text().replace('host = "127.0.0.1"; ', ""))
+    lane.start()
+    gate.wait_for(lambda: lane.log().count("no connection") >= 1 and lane.log().count("IPAddressAllow") == 1, 60, "the reminder")
+
+
 @pytest.mark.unsanitized  # libnss-wrapper and a sanitizer's runtime can't live in one process: it dlopens libc with RTLD_DEEPBIND
 def test_dns_gone(make_lane, subscriber, proxy, tmp_path):
     """A name that stops resolving: libnss-wrapper answers the daemon's look-ups from a file, no root and no network needed."""

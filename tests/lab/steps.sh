@@ -156,7 +156,11 @@ given_no_camera() {
            replay = { folder = \"$run/wall\"; }; }"
 }
 
-pull_the_camera_out() { echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind; }
+pull_the_camera_out() { # who still holds it would keep its number
+    echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind
+    kill $feeder 2> /dev/null || true
+    wait $feeder 2> /dev/null || true
+}
 # A gate that waits for its camera takes it at once, in the size and at the rate that it has from the start.
 plug_the_camera_in() {
     echo vivid.0 > /sys/bus/platform/drivers/vivid/bind

@@ -441,31 +441,51 @@ static int64_t spent_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Processor time of libzbar with QR codes only and dark on light only, the cheapest it has: the least of some rounds. */
+static int64_t plain_us(struct bench *bench)
+{
+    struct decoder_picture view = view_of(bench);
+    struct decoder_code codes[DECODER_CODES_MAX];
+    int64_t least_us = INT64_MAX;
+    view.is_dark_on_light = true;
+    for (int round = 0; round < 2; round++) {
+        const int64_t begun_us = spent_us();
+        (void)decoder_scan(bench->decoder.inner, &view, codes);
+        const int64_t took_us = spent_us() - begun_us;
+        least_us = took_us < least_us ? took_us : least_us;
+    }
+    return least_us;
+}
+
+/* The dearest of the frames that go through all looks; noise only adds, so the least of some rounds. */
+static int64_t dearest_us(struct bench *bench)
+{
+    int64_t least_us = INT64_MAX;
+    for (int round = 0; round < 3; round++) {
+        int64_t worst_us = 0;
+        for (int number = 0; number < 2 * READER_LOOKS; number++) {
+            for (int i = 0; i < WIDTH * HEIGHT; i++) /* nothing is below 20: all of it has moved, to the gate */
+                bench->luma[i] = (uint8_t)(bench->luma[i] + (number % 2 == 0 ? -8 : 8));
+            const int64_t begun_us = spent_us();
+            assert_true(frame(bench).looked);
+            const int64_t took_us = spent_us() - begun_us;
+            worst_us = took_us > worst_us ? took_us : worst_us;
+        }
+        least_us = worst_us < least_us ? worst_us : least_us;
+    }
+    return least_us;
+}
+
 /* No frame of a picture made to be dear costs more than a third of what libzbar alone takes for it. */
 static void walls_cost_a_third_of_plain_zbar(void **state)
 {
     struct bench *bench = *state;
-    for (int i = 0; i < render_walls_count(); i += 3) {
-        const struct decoder_picture view = view_of(bench);
-        struct decoder_code codes[DECODER_CODES_MAX];
+    for (int i = 0; i < render_walls_count(); i++) {
         render_wall(render_wall_at(i), bench->luma);
-        int64_t plain_us = INT64_MAX, worst_us = 0;
-        for (int round = 0; round < 2; round++) {
-            const int64_t begun_us = spent_us();
-            (void)decoder_scan(bench->decoder.inner, &view, codes);
-            const int64_t took_us = spent_us() - begun_us;
-            plain_us = took_us < plain_us ? took_us : plain_us;
-        }
-        for (int number = 0; number < READER_LOOKS; number++) {
-            bench->luma[number] ^= 1;
-            const int64_t begun_us = spent_us();
-            (void)frame(bench);
-            const int64_t took_us = spent_us() - begun_us;
-            worst_us = took_us > worst_us ? took_us : worst_us;
-        }
-        if (worst_us * 3 > plain_us)
-            fail_msg("%s: %lld us a frame, libzbar %lld us", render_wall_at(i)->name, (long long)worst_us,
-                     (long long)plain_us);
+        const int64_t theirs_us = plain_us(bench), ours_us = dearest_us(bench);
+        if (ours_us * 3 > theirs_us)
+            fail_msg("%s: %lld us a frame, libzbar %lld us", render_wall_at(i)->name, (long long)ours_us,
+                     (long long)theirs_us);
     }
 }
 

@@ -178,9 +178,9 @@ static enum ctl_exit take_time(struct ctl *ctl, int option, int64_t *ret_us)
 {
     int64_t at_s = 0;
     char buffer[80];
-    if (ctl->values[option] && !parse_time(ctl->values[option], &at_s))
+    if (ctl->values[option] && !parse_time_or_day(ctl->values[option], &at_s))
         return ctl_complain(ctl, CTL_USAGE, "option.wrong", "option", OPTIONS[option].name,
-                            "value", printable(ctl->values[option], buffer, sizeof(buffer)), "allowed", ALLOWED_TIME,
+                            "value", printable(ctl->values[option], buffer, sizeof(buffer)), "allowed", ALLOWED_TIME_OR_DAY,
                             NULL);
     *ret_us = at_s * 1000000;
     return CTL_OK;

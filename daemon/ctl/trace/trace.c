@@ -55,9 +55,9 @@ static enum ctl_exit take_time(struct ctl *ctl, int option, int64_t default_s, i
 {
     int64_t s = default_s;
     char buffer[80];
-    if (ctl->values[option] && !parse_time(ctl->values[option], &s))
+    if (ctl->values[option] && !parse_time_or_day(ctl->values[option], &s))
         return ctl_complain(ctl, CTL_USAGE, "option.wrong", "option", OPTIONS[option].name,
-                            "value", printable(ctl->values[option], buffer, sizeof(buffer)), "allowed", ALLOWED_TIME,
+                            "value", printable(ctl->values[option], buffer, sizeof(buffer)), "allowed", ALLOWED_TIME_OR_DAY,
                             NULL);
     *ret_us = s * 1000000;
     return CTL_OK;

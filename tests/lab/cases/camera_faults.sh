@@ -79,7 +79,6 @@ done
 say "when the device is disconnected, then the gate says so"
 the_camera_dies_of disconnect=1 "disconnected"
 pull_the_camera_out
-kill $feeder 2> /dev/null || true
 sleep 1
 echo vivid.0 > /sys/bus/platform/drivers/vivid/bind
 find_vivid 0

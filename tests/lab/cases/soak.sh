@@ -40,8 +40,6 @@ next_fault() {
     3) kill -HUP "$gate" ;;
     0)
         pull_the_camera_out
-        kill $feeder
-        wait $feeder || true
         echo vivid.0 > /sys/bus/platform/drivers/vivid/bind
         wait_for 10 "the camera's device" test -e "$camera" -a -e "$screen"
         join_screen_and_camera
