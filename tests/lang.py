@@ -52,10 +52,12 @@ def arguments(source, at):
 
 CONVERSION = re.compile(r"%[-+ #0-9.*]*(?:ll|z|l|h)?[a-z]")
 LITERALS = re.compile(r'(?:"(?:[^"\\\n]|\\.)*"\s*|\b[A-Z][A-Z0-9_]+\b\s*)+')  # beside one another, macros among them
-OF_TELLERS = ("qrgate event", "%s\nold %s until %s")  # a name to be hashed, a file's form
+OF_TELLERS = ("qrgate event", "%s\nold %s until %s", "# qrgate %s key", "-----", "PRIVATE KEY-----",  # a name to be hashed, a file's form
+              ": whoever has it can sign passes")
 # What these say of a person's input is told in the language: every sentence of theirs must stand in rows told.…
 TELLERS = ["daemon/ctl/csv.c", "daemon/ctl/rows.c", "daemon/mqtt/inbound.c", "daemon/mqtt/json_read.c", "daemon/journal/chain.c",
-           "daemon/ctl/reading/message_line.c", "daemon/settings/site_key.c", "daemon/vision/look.c"]
+           "daemon/ctl/reading/message_line.c", "daemon/settings/site_key.c", "daemon/settings/key_file.c",
+           "daemon/settings/trust_folder.c", "daemon/vision/look.c"]
 
 
 def source_of(path):
@@ -94,7 +96,7 @@ def told_patterns(english):
 
 
 def is_told(text, patterns):
-    made = CONVERSION.sub("x", text)
+    made = CONVERSION.sub("x", text).rstrip("\n")
     return any(pattern.fullmatch(made) or pattern.fullmatch("x" + made) for pattern in patterns)
 
 

@@ -10,6 +10,7 @@
 
 #include "daemon/credential/rotating.h"
 #include "daemon/ctl/ctl.h"
+#include "daemon/ctl/told_files.h"
 #include "daemon/decision/decision.h"
 #include "daemon/settings/settings.h"
 #include "daemon/settings/site_key.h"
@@ -398,7 +399,7 @@ static enum ctl_exit load(struct explain *explain)
                    : settings_read("defaults", DEFAULTS, sizeof(DEFAULTS) - 1, &explain->settings, stderr) != 0)
         return ctl_complain(ctl, CTL_FAILED, "explain.config_bad", "file", config, NULL);
     const char *folder = ctl->values[TRUST] ? ctl->values[TRUST] : explain->settings.trust_folder;
-    if ((ctl->values[TRUST] || access(folder, R_OK) == 0) && trust_folder_load(folder, trust, stderr) < 0)
+    if ((ctl->values[TRUST] || access(folder, R_OK) == 0) && told_trust_load(ctl, folder, trust) < 0)
         return ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
     /* by path, for without a configuration ctl_load_site_key() would ask for one */
     const char *key_file = ctl->site_key ? ctl->site_key : explain->settings.site_key_file;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/ctl/pass.h"
+#include "daemon/ctl/told_files.h"
 #include "daemon/mqtt/json_write.h"
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/settings.h"
@@ -69,7 +70,7 @@ static void load_one(const struct ctl *ctl, struct known_keys *known, const char
         pass_join(known->folder, name, "", path) < 0) {
         lang_print(stderr, ctl->lang, "key.left_out", "folder", known->folder, "file", name, NULL);
         known->bad++;
-    } else if (key_file_read(path, false, &one->key, stderr) < 0) {
+    } else if (told_key_read(ctl, path, false, &one->key) < 0) {
         known->bad++;
     } else {
         (void)strcpy(one->name, name); /* length checked above */
@@ -175,8 +176,8 @@ static void print_row(const char *const cells[LIST_COLUMNS])
 
 static void print_head(const struct lang *lang)
 {
-    print_row((const char *const[]){ say(lang, "keys.kid"), say(lang, "keys.from"), say(lang, "keys.until"), say(lang, "keys.state"),
-                                     say(lang, "keys.issuer"), say(lang, "keys.file") });
+    print_row((const char *const[]){ say(lang, "keys.kid"), say(lang, "keys.from"), say(lang, "keys.until"),
+                                     say(lang, "keys.state"), say(lang, "keys.issuer"), say(lang, "keys.file") });
 }
 
 static void print_key(const struct lang *lang, const struct known *one, int64_t now_s)
@@ -296,7 +297,7 @@ static enum ctl_exit run_trust(struct ctl *ctl)
     bool already;
     if (holds_secret(ctl->operand))
         return ctl_complain(ctl, CTL_FAILED, "key.secret_given", "file", ctl->operand, NULL);
-    if (key_file_read(ctl->operand, false, &key, stderr) < 0)
+    if (told_key_read(ctl, ctl->operand, false, &key) < 0)
         return ctl_complain(ctl, CTL_FAILED, "key.public_bad", NULL);
     enum ctl_exit result = pass_trust_folder(ctl, ctl->values[TRUST_TRUST], folder);
     struct known_keys *known = result == CTL_OK ? load_keys(ctl, folder) : NULL;

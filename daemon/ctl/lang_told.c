@@ -1,5 +1,5 @@
-/* What other parts of the program, which know English alone, have to tell, in the table's language: rows told.… hold their texts, with
- * {names} where a printf has its %s. Called by lang.c for each value that is such a text. Pure. */
+/* What other parts of the program, which know English alone, have to tell, in the table's language: rows told.… hold
+ * their texts, with {names} where a printf has its %s. Called by lang.c for each value that is such a text. Pure. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>

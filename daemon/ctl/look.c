@@ -236,7 +236,8 @@ static void say_unreadable(const struct look *look, int error)
         (void)snprintf(why, sizeof(why), "a folder; name the pictures in it");
     else if (error != -EBADMSG)
         (void)snprintf(why, sizeof(why), "%s; give the name of a picture that you may read", strerror(-error));
-    (void)ctl_complain(look->ctl, CTL_FAILED, "look.unreadable", "file", printable(look->file, name, sizeof(name)), "why", why, NULL);
+    (void)ctl_complain(look->ctl, CTL_FAILED, "look.unreadable", "file", printable(look->file, name, sizeof(name)),
+                       "why", why, NULL);
     if (look->ctl->values[JSON]) {
         struct json_object *object = file_object(look);
         add(object, "read", json_object_new_boolean(false));

@@ -13,6 +13,7 @@
 #include "daemon/ctl/broker_link.h"
 #include "daemon/ctl/members.h"
 #include "daemon/ctl/request.h"
+#include "daemon/ctl/told_files.h"
 #include "daemon/decision/time_text.h"
 #include "daemon/mqtt/json_read.h"
 #include "daemon/mqtt/json_write.h"
@@ -101,7 +102,7 @@ static enum ctl_exit take_operator(struct sending *sending)
 {
     const struct ctl *ctl = sending->ctl;
     const bool own_lane = strcmp(sending->broker.mqtt.lane, sending->broker.config_lane) == 0;
-    if (ctl->values[KEY] && key_file_read(ctl->values[KEY], true, &sending->secret, stderr) < 0)
+    if (ctl->values[KEY] && told_key_read(ctl, ctl->values[KEY], true, &sending->secret) < 0)
         return CTL_FAILED; /* said */
     if (own_lane && sending->broker.auth == COMMAND_AUTH_OFF)
         return ctl_complain(ctl, CTL_FAILED, "send.commands_off", "lane", sending->lane_path, NULL);

@@ -14,6 +14,7 @@
 #include "daemon/credential/subject.h"
 #include "daemon/credential/utf8.h"
 #include "daemon/ctl/pass.h"
+#include "daemon/ctl/told_files.h"
 #include "daemon/settings/key_file.h"
 #include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
@@ -185,7 +186,7 @@ static enum ctl_exit run_issue(struct ctl *ctl)
     enum ctl_exit result = read_claims(ctl, &claims);
     if (result != CTL_OK)
         return result;
-    if (key_file_read(ctl->values[ISSUE_KEY], true, &key, stderr) < 0)
+    if (told_key_read(ctl, ctl->values[ISSUE_KEY], true, &key) < 0)
         return ctl_complain(ctl, CTL_FAILED, "key.secret_bad", NULL);
     result = check_key_time(ctl, &key);
     /* a pass must name an issuer; a key written by hand may have none */
@@ -247,7 +248,7 @@ static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credentia
         sodium_memzero(&keys, sizeof(keys));
     } else if (!rotating && (ctl->values[SHOW_TRUST] || has_config(ctl))) {
         result = pass_trust_folder(ctl, ctl->values[SHOW_TRUST], folder);
-        if (result == CTL_OK && trust_folder_load(folder, ret, stderr) < 0)
+        if (result == CTL_OK && told_trust_load(ctl, folder, ret) < 0)
             result = ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
     }
     ret->explain = true;

@@ -44,9 +44,34 @@ static int local_mean(const struct grid *grid, int row, int column, int reach)
     return sum / ((bottom - top) * (right - left));
 }
 
+/* In a glare light is all of one level, which nothing exceeds, and dark is paler the nearer to its middle, where no local mean
+ * can follow: dark is what is below by a part of what the dark modules around are, but more than by noise. -1: no glare here. */
+static int dark_in_glare(const struct grid *grid, int row, int column)
+{
+    enum { REACH = 2, SATURATED = 245 * IMAGE_STEPS_PER_LEVEL, NOISE = 2 * IMAGE_STEPS_PER_LEVEL };
+    const int side = grid->side_modules, at = grid->level[row * side + column];
+    const int top = row > REACH ? row - REACH : 0, bottom = row + REACH < side ? row + REACH : side - 1;
+    const int left = column > REACH ? column - REACH : 0, right = column + REACH < side ? column + REACH : side - 1;
+    int light = 0, sum = 0, count = 0;
+    for (int y = top; y <= bottom; y++)
+        for (int x = left; x <= right; x++)
+            light = grid->level[y * side + x] > light ? grid->level[y * side + x] : light;
+    if (light < SATURATED)
+        return -1;
+    for (int y = top; y <= bottom; y++)
+        for (int x = left; x <= right; x++) {
+            const int below = light - grid->level[y * side + x];
+            sum += below > NOISE ? below : 0;
+            count += below > NOISE;
+        }
+    return light - at > NOISE && 3 * count * (light - at) > sum;
+}
+
 void grid_decide(struct grid *grid, const struct grid_rule *rule)
 {
     const int side = grid->side_modules, reach = rule->reach_modules > 0 ? rule->reach_modules : side;
+    const bool in_glare = rule->sharpen == GRID_IN_GLARE;
+    const int sharpen = in_glare ? 0 : rule->sharpen;
     const int16_t *level = grid->level;
     sum_up(grid);
     for (int row = 0; row < side; row++)
@@ -54,8 +79,9 @@ void grid_decide(struct grid *grid, const struct grid_rule *rule)
             const int i = row * side + column;
             const int left = column > 0 ? level[i - 1] : level[i], right = column + 1 < side ? level[i + 1] : level[i];
             const int above = row > 0 ? level[i - side] : level[i], below = row + 1 < side ? level[i + side] : level[i];
-            const int sharp = level[i] + (4 * level[i] - left - right - above - below) * rule->sharpen / 32;
-            grid->dark[i] = sharp < local_mean(grid, row, column, reach);
+            const int sharp = level[i] + (4 * level[i] - left - right - above - below) * sharpen / 32;
+            const int dark = in_glare ? dark_in_glare(grid, row, column) : -1;
+            grid->dark[i] = (uint8_t)(dark >= 0 ? dark : sharp < local_mean(grid, row, column, reach));
         }
 }
 

@@ -5,7 +5,8 @@
 
 #include "daemon/vision/fit.h"
 
-enum { GRID_MODULES_MAX = QR_SIDE_MAX * QR_SIDE_MAX, GRID_QUIET_MODULES = 2, GRID_PICTURE_MODULE_PX = 2 };
+enum { GRID_MODULES_MAX = QR_SIDE_MAX * QR_SIDE_MAX, GRID_QUIET_MODULES = 2, GRID_PICTURE_MODULE_PX = 2,
+       GRID_IN_GLARE = -1 };
 
 struct grid {
     int side_modules;
@@ -18,7 +19,8 @@ struct grid {
 /* What light and dark are told by. */
 struct grid_rule {
     int reach_modules; /* of the local mean around each module; 0: the whole code's */
-    int sharpen;       /* eighths of a module's difference from its four neighbours that are added: undoes blur */
+    int sharpen;       /* eighths of a module's difference from its four neighbours that are added: undoes blur;
+                          GRID_IN_GLARE: none, but where light is saturated, what is a little less is dark */
 };
 
 void grid_sample(const struct pyramid *pyramid, const struct fit *fit, struct grid *ret_grid);

@@ -27,7 +27,8 @@ static const float finders_min = 0.7f, match_min = 1.55f, match_usual = 1.8f, be
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
 static const struct look_way ways[READER_LOOKS] = {
     {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 6, {{5, 2}, {5, 0}, {0, 4}, {3, 4}, {8, 6}, {2, 2}}},
-    {"patch, loose", {0.8f, 2, 4, 8, false}, 8, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
+    {"patch, loose", {0.8f, 2, 4, 8, false}, 8, -1, 0, false, 7,
+     {{5, 2}, {3, 1}, {5, GRID_IN_GLARE}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
     {"patch, every row", {0.6f, 1, 2, 8, false}, 12, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
     {"half size", {0.45f, 2, 4, 10, true}, 4, 1, 16, false, 2, {{5, 2}, {5, 8}}},
     {"region", {0.45f, 2, 4, 10, true}, 4, 0, 8, true, 2, {{5, 2}, {5, 8}}},
@@ -338,12 +339,12 @@ static int try_whole(struct look_room *room, const struct look_way *way, const s
     return decode(room, room->settings->decoders[0], &drawn, &placing, way->how);
 }
 
-/* Another decoder has ways of its own: it gets what the camera saw. */
-static int try_second(struct look_room *room, const struct sighting *sighting)
+/* Another decoder has ways of its own: it gets what the camera saw; once all of it, for its search finds other codes than ours. */
+static int try_second(struct look_room *room, bool is_whole, const struct sighting *sighting)
 {
     struct decoder *decoder = room->settings->decoders[1];
-    struct placing placing;
-    const struct image image = region_of(room, sighting, &placing);
+    struct placing placing = {.factor = 1};
+    const struct image image = is_whole ? room->pyramid.level[0] : region_of(room, sighting, &placing);
     if (!decoder || image.width_px < QR_SIDE_MIN || image.height_px < QR_SIDE_MIN || now_us(room) >= room->deadline_us)
         return 0;
     const struct decoder_picture part = {image.luma, image.width_px, image.height_px, (int)image.stride_bytes, false};
@@ -380,6 +381,6 @@ int look_run(struct look_room *room, int look, struct sighting *ret_sighting)
     if (result >= 0 && room->codes_count == 0 && way->whole_level >= 0)
         result = try_whole(room, way, ret_sighting);
     if (result >= 0 && room->codes_count == 0 && look > 0)
-        result = try_second(room, ret_sighting);
+        result = try_second(room, look == 1, ret_sighting);
     return result < 0 ? result : room->codes_count;
 }

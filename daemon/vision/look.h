@@ -8,7 +8,7 @@
 #include "daemon/vision/sighting.h"
 #include "daemon/vision/triple.h"
 
-enum { LOOK_RULES_MAX = 6 };
+enum { LOOK_RULES_MAX = 7 };
 
 /* How a look goes about it. */
 struct look_way {

@@ -1,17 +1,19 @@
 """The page with plots of bench_vision.py: one HTML file with SVG in it, nothing fetched, no script."""
 import html
 
+import vision_targets
+
 COLOURS = ["#d6272b", "#ff7f0e", "#8c1aff", "#e377c2", "#1f77b4", "#17a2b8", "#7f7f7f", "#2ca02c", "#98c379", "#8c564b",
            "#bcbd22", "#333333"]
 WIDTH, HEIGHT, LEFT, BOTTOM = 380, 240, 40, 36
 STYLE = """body{font:14px sans-serif;margin:24px;max-width:1280px}svg{margin:6px;background:#fff}
 table{border-collapse:collapse;margin:8px 0 24px}
 td,th{border-bottom:1px solid #ddd;padding:3px 10px;text-align:right}td:first-child,th:first-child{text-align:left}
-figure{display:inline-block;margin:0}"""
+figure{display:inline-block;margin:0}.no{color:#b00020;font-weight:bold}"""
 
 BARS = [("photos", "rate", "photographs read"), ("photos", "ms_per_megapixel", "photographs, ms a megapixel"),
         ("empty", "ms", "empty frame, ms"), ("instructions", "million", "million instructions"),
-        ("speed", "fps", "frames a second"), ("wall", "ratio", "hostile, ratio to ZBar QR only")]
+        ("speed", "fps", "frames a second")]
 
 
 def colour(bench, reader):
@@ -42,6 +44,7 @@ def curve(bench, section, rows):
         points = [(at[row.case], level(row.value)) for row in rows if row.reader == reader and row.quantity == "rate"]
         if points:
             thick = 2.5 if reader.startswith("lane") else 1.2
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour(bench, reader)}"/>' for x, y in points]
             parts.append(f'<polyline fill="none" stroke="{colour(bench, reader)}" stroke-width="{thick}" points="'
                          + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) + '"/>')
     return "".join(parts) + "</svg>"
@@ -76,18 +79,46 @@ def table(rows):
     return f"<table><tr><th></th>{head}</tr>{body}</table>"
 
 
+def targets(bench):
+    if bench.quick:
+        return "<p>A quick run: few pictures, which tell nothing of rates.</p>"
+    rows = "".join(f"<tr><td>{html.escape(one.what)}</td><td>{html.escape(one.bound)}</td><td>{one.value:.3g}</td>"
+                   f"<td{'' if one.met else ' class=no'}>{'met' if one.met else 'not met'}</td></tr>"
+                   for one in vision_targets.outcomes(bench.rows))
+    head = "<tr><th></th><th>asked</th><th>here</th><th></th></tr>"
+    return f"<h2>Asked of the lane's vision, and measured</h2><table>{head}{rows}</table>"
+
+
+def walls(bench):
+    """One figure of each reader's worst, then all of it: pictures down, readers across."""
+    ratios = {(row.case, row.reader): row.value for row in bench.rows if (row.section, row.quantity) == ("wall", "ratio")}
+    if not ratios:
+        return []
+    cases = list(dict.fromkeys(case for case, _ in ratios))
+    worst = {reader: max(value for (_, name), value in ratios.items() if name == reader)
+             for reader in bench.readers if any(name == reader for _, name in ratios)}
+    head = "".join(f"<th>{html.escape(reader)}</th>" for reader in worst)
+    body = "".join(f"<tr><td>{html.escape(case)}</td>" + "".join(f"<td>{ratios[case, reader]:.2f}</td>" for reader in worst)
+                   + "</tr>" for case in cases)
+    return ["<h2>Hostile pictures: processor time of the costliest frame / ZBar QR only's</h2>",
+            "<figure>" + bars(bench, f"the worst of {len(cases)}", worst) + "</figure>",
+            f"<table><tr><th></th>{head}</tr>{body}</table>"]
+
+
 def page(bench):
     sections = list(dict.fromkeys(row.section for row in bench.rows))
     parts = ["<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>qrgate: vision</title>",
-             f"<style>{STYLE}</style>", "<h1>Reading codes: the lane's vision beside other readers</h1>", legend(bench)]
+             f"<style>{STYLE}</style>", "<h1>Reading codes: the lane's vision beside other readers</h1>", targets(bench),
+             "<h2>Beside other readers, in the same run</h2>", legend(bench)]
     for section, quantity, title in BARS:
         many = [row for row in bench.rows if (row.section, row.quantity) == (section, quantity)]
         for case in dict.fromkeys(row.case for row in many if section != "photos" or row.case == "all"):
             values = {row.reader: row.value for row in many if row.case == case}
             parts.append("<figure>" + bars(bench, f"{title}: {case}", values) + "</figure>")
-    parts.append("<h2>Rendered limits: share read</h2>")
+    parts += ["<h2>Rendered limits: share read</h2>", legend(bench)]
     parts += ["<figure>" + curve(bench, section, [row for row in bench.rows if row.section == section]) + "</figure>"
               for section in sections if section.startswith("curve")]
+    parts += walls(bench)
     parts.append("<h2>All figures</h2>")
     parts += [f"<h3>{html.escape(section)}</h3>" + table([row for row in bench.rows if row.section == section])
               for section in sections if section not in ("photos", "wall")]

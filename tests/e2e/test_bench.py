@@ -2,6 +2,7 @@
 processor time."""
 import collections
 import os
+import re
 import pathlib
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "tests" / "bench"
 sys.path.insert(0, str(BENCH))
 import bench_vision  # noqa: E402
+import vision_targets  # noqa: E402
 
 LANE = ["lane, first look", "lane, eight looks", "lane, living view"]
 ZBAR = "ZBar QR only"
@@ -112,8 +114,21 @@ def test_an_empty_view_costs_few_instructions(tmp_path, ground, kind, most):
     frames = tmp_path / "frames"
     with open(frames, "wb") as file:
         subprocess.run([bench.binary, "frames", "1", ground], stdout=file, check=True, timeout=60)
-    bench.instructions_of("lane, living view", ground, kind, frames)
-    assert 0 < bench.rows[0].value <= most
+    assert 0 < bench.instructions_of("lane, living view", kind, frames) <= most
+
+
+def test_what_is_asked_is_judged():
+    row, living = bench_vision.Row, "lane, living view"
+    rows = [row("photos", "all", "lane, first look", "rate", 0.8), row("photos", "all", "lane, two looks", "rate", 0.86),
+            row("instructions", "scene", living, "million", 11.1), row("curve: tilt, degrees", "50", "lane, first look", "rate", 1.0),
+            row("wall", "easy", living, "ratio", 0.1), row("wall", "hard", living, "ratio", 0.34)]
+    found = [(one.value, one.met) for one in vision_targets.outcomes(rows)]
+    assert found == [(0.8, False), (0.86, True), (11.1, False), (1.0, True), (0.34, False)]
+    source = (BENCH / "vision_parts.c").read_text()
+    for target in vision_targets.TARGETS:  # each is of a point that is measured
+        if target.section.startswith("curve: "):
+            line = next(line for line in source.splitlines() if f'{{"{target.section[7:]}",' in line)
+            assert target.case in re.split(r"[{}, ]+", line), target
 
 
 @pytest.mark.unsanitized

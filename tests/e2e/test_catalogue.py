@@ -65,6 +65,19 @@ def said(message, before=""):
                 yield from said(item, f"{before}{name}{'[]' if isinstance(value, list) else ''}.")
 
 
+def test_topics_as_json_are_those_of_the_list(build):
+    lines = subprocess.run([build / "qrgatectl", "schema", "--json"], check=True, capture_output=True, text=True).stdout.splitlines()
+    ways = {"in": (True, False), "out": (False, True), "both": (True, True)}
+    wanted = []
+    for row in topics(build):
+        into, out = ways[row["way"]]
+        topic = {"name": row["name"], "topic": row["topic"], "in": into, "out": out, "qos": int(row["qos"]),
+                 "retained": row["retained"] == "yes", "schema": row["schema"], "what": row["what"]}
+        wanted.append({key: value for key, value in topic.items() if value != "-"})
+    assert [json.loads(line) for line in lines] == wanted and len(wanted) >= len(NAMES)
+    assert any("name" not in topic for topic in wanted) and any(topic["in"] for topic in wanted)
+
+
 # ---- schemas and the page are what the table makes -------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", NAMES)

@@ -209,6 +209,7 @@ class Form:
 
     def __init__(self, site, *words):
         self.main, child = pty.openpty()
+        self.before = termios.tcgetattr(self.main)
         self.process = subprocess.Popen([str(CTL), "--database", str(site.database), "--site-key", str(site.key), *words,
                                          "declare"], stdin=child, stdout=child, stderr=child, start_new_session=True,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
@@ -263,7 +264,7 @@ def test_the_form_takes_one_key_a_question(site):
     form.until("Sốt? có")
     form.until("Đau họng? có")
     form.say(WRITE, "c")
-    assert form.end() == 0 and "declared by the answers at " in form.shown, form.shown
+    assert form.end() == 0 and "đã khai: theo câu trả lời, lúc " in form.shown, form.shown
     assert " 2/10  Sốt? [c/k] có" in form.shown and "10/10" in form.shown
     assert site.rows(ANSWERS) == [("none", "fever,sore_throat", "", 0, 0, 0, 0, "guard", "")]
     assert site.rows()[0][0] == site.person()
@@ -358,7 +359,6 @@ def test_the_form_shows_the_derived_status_before_writing(site):
 @pytest.mark.parametrize("where", ["number", "question", "end"])
 def test_the_form_ends_cleanly(site, key, where):
     form = Form(site, "--lang", "vi")
-    before = termios.tcgetattr(form.main)
     if where != "number":
         form.say(NUMBER, "022199012345\n")
     if where == "end":
@@ -366,7 +366,7 @@ def test_the_form_ends_cleanly(site, key, where):
     form.say({"number": NUMBER, "question": KEYS, "end": WRITE}[where], key)
     form.until("tờ khai chưa xong; không ghi gì")
     assert form.process.wait(20) == 1
-    assert termios.tcgetattr(form.main)[3] == before[3]  # echo and lines again
+    assert termios.tcgetattr(form.main)[3] == form.before[3]  # echo and lines again
     form.end()
     assert not site.database.exists()
 

@@ -3,6 +3,7 @@ encoder and qrencode. QRGATECTL names the program (default: build/qrgatectl)."""
 import calendar
 import hashlib
 import hmac
+import json
 import os
 import pathlib
 import pty
@@ -119,6 +120,24 @@ def test_list(office):
     (office.trust / "later.pub").write_text((office.trust / "site1.pub").read_text().replace("site1", "later")
                                             .replace("from: 20", "from: 21").replace("until: 20", "until: 21"))
     assert re.search(r"^later .* not yet ", office.list().stdout, re.M)
+
+
+def test_list_as_json(office):
+    office.trusted()
+    public = (office.trust / "site1.pub").read_text()
+    start, end = (re.search(rf"^{name}: (\S+)$", public, re.M)[1] for name in ("from", "until"))
+    (office.trust / "later.pub").write_text(public.replace("site1", "later").replace("from: 20", "from: 21").replace("until: 20", "until: 21"))
+    (office.trust / "plain.pub").write_text("kid: plain\n" + re.search(r"^ed25519: .*\n", public, re.M)[0])
+    (office.trust / "gone.pub").write_text("kid: gone\nuntil: 2020-01-31\n" + re.search(r"^ed25519: .*\n", public, re.M)[0])
+    said = office.run("key", "list", "--trust", office.trust, "--json").stdout
+    assert {row["kid"]: row for row in map(json.loads, said.splitlines())} == {
+        "site1": {"kid": "site1", "from": start, "until": end, "state": "current", "issuer": "factory-2", "file": "site1.pub"},
+        "later": {"kid": "later", "from": f"21{start[2:]}", "until": f"21{end[2:]}", "state": "not yet", "issuer": "factory-2",
+                  "file": "later.pub"},
+        "plain": {"kid": "plain", "state": "current", "file": "plain.pub"},
+        "gone": {"kid": "gone", "until": "2020-01-31T23:59:59Z", "state": "retired", "file": "gone.pub"}}
+    (office.folder / "empty").mkdir()
+    assert office.run("key", "list", "--trust", office.folder / "empty", "--json").stdout == ""
 
 
 def test_list_of_nothing(office):

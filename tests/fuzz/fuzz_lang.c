@@ -37,6 +37,8 @@ static void check_row(const struct lang *lang, const struct lang_row *row)
     require(say(lang, row->key) == row->text && is_plain(row->text), "a text is found and plain");
     (void)lang_format(lang, small, sizeof small, row->key, "n", "\xe1\xba\xbf\xe1\xba\xbf", "lane", "{n}", NULL);
     require(strlen(small) < sizeof small && is_plain(small), "a text is cut between letters");
+    const char *told = lang_told(lang, small, sizeof small, english ? english : row->text);
+    require(told == small && strlen(small) < sizeof small && is_plain(small), "a told text is cut between letters");
     (void)lang_pad(cell, sizeof cell, row->text, 12);
     require(strlen(cell) < sizeof cell, "a cell keeps its bounds");
 }

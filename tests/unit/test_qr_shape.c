@@ -139,6 +139,30 @@ static void sharpening_undoes_blur(void **state)
     }
 }
 
+/* A lamp's reflection on the code: all that is light is at the sensor's limit, and dark becomes paler towards its middle. */
+static void dark_is_what_is_below_the_limit_in_a_glare(void **state)
+{
+    struct grid *grid = *state;
+    QRcode *code = code_of(5, QR_ECLEVEL_M);
+    const int side = code->width;
+    take(grid, code);
+    for (int i = 0; i < side * side; i++) {
+        const int x = i % side - side / 2, y = i / side - side / 2, far = x * x + y * y;
+        const int below = 4 + (far < 200 ? far : 200); /* 37 modules: 340 in the corners */
+        grid->level[i] = (int16_t)(16 * (255 - (code->data[i] & 1 ? below : 0)));
+    }
+    const struct grid_rule glare = {5, GRID_IN_GLARE}, usual = {5, 2};
+    int wrong[2] = {0};
+    for (int k = 0; k < 2; k++) {
+        grid_decide(grid, k == 0 ? &glare : &usual);
+        for (int i = 0; i < side * side; i++)
+            wrong[k] += grid->dark[i] != (code->data[i] & 1);
+    }
+    assert_true(wrong[0] < side * side / 50);
+    assert_true(wrong[0] * 4 < wrong[1]);
+    QRcode_free(code);
+}
+
 static int setup(void **state)
 {
     *state = calloc(1, sizeof(struct grid));
@@ -158,6 +182,7 @@ int main(void)
         cmocka_unit_test(every_format_is_known_and_errors_are_counted),
         cmocka_unit_test(what_is_drawn_is_read),
         cmocka_unit_test(modules_are_decided_by_their_surroundings),
+        cmocka_unit_test(dark_is_what_is_below_the_limit_in_a_glare),
         cmocka_unit_test(sharpening_undoes_blur),
     };
     return cmocka_run_group_tests_name("qr_shape", tests, setup, teardown);

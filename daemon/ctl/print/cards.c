@@ -12,6 +12,7 @@
 #include "daemon/ctl/print/card.h"
 #include "daemon/ctl/print/file.h"
 #include "daemon/ctl/privacy/people_list.h"
+#include "daemon/ctl/told_files.h"
 #include "daemon/settings/key_file.h"
 
 enum { COLUMNS = 3, ROWS = 4, PER_SHEET = COLUMNS * ROWS, CARDS_MAX = 20000, BAD_ROWS_SHOWN = 20, NOTE_MAX_BYTES = 181 };
@@ -260,7 +261,7 @@ static enum ctl_exit take_values(struct cards *cards)
     const enum ctl_exit result = pass_valid(ctl, ctl->values[VALID], &cards->valid_s);
     if (result != CTL_OK)
         return result;
-    if (key_file_read(ctl->values[KEY], true, &cards->key, stderr) < 0)
+    if (told_key_read(ctl, ctl->values[KEY], true, &cards->key) < 0)
         return ctl_complain(ctl, CTL_FAILED, "key.secret_bad", NULL);
     (void)crypto_sign_seed_keypair(public_key, cards->signing_key, cards->key.key); /* can't fail */
     return CTL_OK;

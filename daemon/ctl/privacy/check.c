@@ -57,6 +57,7 @@ struct check {
     struct site_keys keys;
     bool has_keys;
     int64_t counts[STORE_COUNT], oldest_s[STORE_COUNT];
+    const struct lang *lang; /* English for JSON, which is the same in every language */
     char warnings[WARNINGS_MAX][WARNING_BYTES];
     int warning_count;
 };
@@ -89,7 +90,7 @@ static int64_t purpose_days(const struct settings *settings)
 
 static void warn_of_days(struct check *check, const char *key, int days, int64_t purpose)
 {
-    const struct lang *lang = check->ctl->lang;
+    const struct lang *lang = check->lang;
     if (days == 0)
         (void)lang_format(lang, next_warning(check), WARNING_BYTES, "privacy.warn.for_ever", "key", key, NULL);
     else if (days > purpose + AMPLE_DAYS)
@@ -100,7 +101,7 @@ static void warn_of_days(struct check *check, const char *key, int days, int64_t
 static void warn_of_rows(struct check *check)
 {
     const struct journal_settings *journal = &check->settings->journal;
-    const struct lang *lang = check->ctl->lang;
+    const struct lang *lang = check->lang;
     char sql[200];
     if (journal->keep_days == 0)
         return;
@@ -121,7 +122,7 @@ static void warn_of_rows(struct check *check)
 static void warn_of_keys(struct check *check)
 {
     char id[SITE_KEY_ID_BYTES] = "", sql[120], when[TIME_TEXT_BYTES];
-    const struct lang *lang = check->ctl->lang;
+    const struct lang *lang = check->lang;
     if (!check->has_keys)
         return;
     site_key_id(check->keys.current, id);
@@ -137,7 +138,7 @@ static void warn_of_mode(struct check *check, const char *path, mode_t others)
 {
     struct stat status;
     if (stat(path, &status) == 0 && (status.st_mode & others) != 0)
-        (void)lang_format(check->ctl->lang, next_warning(check), WARNING_BYTES, "privacy.warn.mode", "path", path, NULL);
+        (void)lang_format(check->lang, next_warning(check), WARNING_BYTES, "privacy.warn.mode", "path", path, NULL);
 }
 
 static void warn_of_broker(struct check *check)
@@ -148,7 +149,7 @@ static void warn_of_broker(struct check *check)
     for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
         is_here = is_here || strcmp(mqtt->host, here[i]) == 0;
     if (mqtt->enabled && !is_here && mqtt->ca_file[0] == '\0')
-        (void)lang_format(check->ctl->lang, next_warning(check), WARNING_BYTES, "privacy.warn.plain", "host", mqtt->host, NULL);
+        (void)lang_format(check->lang, next_warning(check), WARNING_BYTES, "privacy.warn.plain", "host", mqtt->host, NULL);
 }
 
 static void look_for_warnings(struct check *check)
@@ -172,9 +173,9 @@ static const char *how_long(const struct check *check, const struct store *store
     const int days = store->kept == KEPT_EVENTS ? journal->keep_days : journal->register_days;
     const char *key = store->kept == KEPT_EVENTS ? "privacy.long.events" : "privacy.long.register";
     if (store->kept == KEPT_FIXED)
-        return say_word(check->ctl->lang, "privacy_long", store->name);
-    return days == 0 ? say(check->ctl->lang, "privacy.long.for_ever")
-                     : lang_format(check->ctl->lang, buffer, bytes, key, "days", LANG_N(days), NULL);
+        return say_word(check->lang, "privacy_long", store->name);
+    return days == 0 ? say(check->lang, "privacy.long.for_ever")
+                     : lang_format(check->lang, buffer, bytes, key, "days", LANG_N(days), NULL);
 }
 
 /* "qrgate:qrgate 0640" */
@@ -198,12 +199,12 @@ static const char *oldest(const struct check *check, int i, char buffer[TIME_TEX
 static void print_part(const struct check *check, const char *label, const char *text)
 {
     char padded[80];
-    (void)printf("  %s %s\n", lang_pad(padded, sizeof(padded), say(check->ctl->lang, label), 12), text);
+    (void)printf("  %s %s\n", lang_pad(padded, sizeof(padded), say(check->lang, label), 12), text);
 }
 
 static void print_plain(const struct check *check)
 {
-    const struct lang *lang = check->ctl->lang;
+    const struct lang *lang = check->lang;
     char buffer[LANG_TEXT_MAX_BYTES], when[TIME_TEXT_BYTES], who[128];
     (void)puts(lang_format(lang, buffer, sizeof(buffer), "privacy.title", "site", check->settings->site, "lane",
                            check->settings->lane, "law", "91/2025/QH15", "decree", "356/2025", NULL));
@@ -211,10 +212,10 @@ static void print_plain(const struct check *check)
                            who_may_read(check, who, sizeof(who)), NULL));
     for (int i = 0; i < STORE_COUNT; i++) {
         const struct store *store = &STORES[i];
-        (void)printf("\n%s\n", say_word(check->ctl->lang, "privacy_what", store->name));
-        print_part(check, "privacy.label.why", say_word(check->ctl->lang, "privacy_why", store->name));
+        (void)printf("\n%s\n", say_word(check->lang, "privacy_what", store->name));
+        print_part(check, "privacy.label.why", say_word(check->lang, "privacy_why", store->name));
         print_part(check, "privacy.label.long", how_long(check, store, buffer, sizeof(buffer)));
-        print_part(check, "privacy.label.erase", say_word(check->ctl->lang, "privacy_erase", store->name));
+        print_part(check, "privacy.label.erase", say_word(check->lang, "privacy_erase", store->name));
         if (oldest(check, i, when)[0] != '\0')
             (void)lang_format(lang, buffer, sizeof(buffer), "privacy.now_since", "rows", LANG_N(check->counts[i]), "oldest", when,
                               NULL);
@@ -256,16 +257,16 @@ static void print_json(const struct check *check)
     for (int i = 0; i < STORE_COUNT; i++) {
         struct json_object *store = json_object_new_object();
         add_text(store, "name", STORES[i].name);
-        add_text(store, "what", say_word(check->ctl->lang, "privacy_what", STORES[i].name));
-        add_text(store, "why", say_word(check->ctl->lang, "privacy_why", STORES[i].name));
+        add_text(store, "what", say_word(check->lang, "privacy_what", STORES[i].name));
+        add_text(store, "why", say_word(check->lang, "privacy_why", STORES[i].name));
         add_text(store, "how_long", how_long(check, &STORES[i], buffer, sizeof(buffer)));
-        add_text(store, "how_to_erase", say_word(check->ctl->lang, "privacy_erase", STORES[i].name));
+        add_text(store, "how_to_erase", say_word(check->lang, "privacy_erase", STORES[i].name));
         (void)json_object_object_add(store, "rows", json_object_new_int64(check->counts[i]));
         add_text(store, "oldest", oldest(check, i, when));
         (void)json_object_array_add(stores, store);
     }
     for (int i = 0; i < NEVER_COUNT; i++)
-        (void)json_object_array_add(never, json_object_new_string(say_word(check->ctl->lang, "privacy_what", NEVER[i])));
+        (void)json_object_array_add(never, json_object_new_string(say_word(check->lang, "privacy_what", NEVER[i])));
     for (int i = 0; i < check->warning_count; i++)
         (void)json_object_array_add(warnings, json_object_new_string(check->warnings[i]));
     (void)json_object_object_add(whole, "stores", stores);
@@ -300,9 +301,15 @@ static void read_keys(struct check *check)
 static enum ctl_exit run(struct ctl *ctl)
 {
     struct settings *settings = calloc(1, sizeof(*settings));
-    struct check check = { .ctl = ctl, .settings = settings };
+    struct check check = { .ctl = ctl, .settings = settings, .lang = ctl->lang };
+    struct lang *english = NULL;
     const char *path = ctl->config ? ctl->config : CTL_DEFAULT_CONFIG;
     enum ctl_exit result = settings ? CTL_OK : ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
+    if (result == CTL_OK && ctl->values[JSON]) {
+        if (lang_open("en", &english, stderr) < 0)
+            result = ctl_complain(ctl, CTL_FAILED, "words.no_memory", NULL);
+        check.lang = english;
+    }
     if (result == CTL_OK && settings_load(path, settings, stderr) != 0)
         result = ctl_complain(ctl, CTL_FAILED, "privacy.config_bad", "file", path, NULL);
     if (result == CTL_OK && ctl->database)
@@ -320,6 +327,7 @@ static enum ctl_exit run(struct ctl *ctl)
     }
     (void)sqlite3_close(check.db); /* accepts NULL; no statement is left */
     sodium_memzero(&check.keys, sizeof(check.keys));
+    lang_close(english);
     free(settings);
     return result;
 }

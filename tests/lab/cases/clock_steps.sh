@@ -31,10 +31,10 @@ done
 [ "$(property NRestarts)" = 0 ] || fail "the gate was restarted"
 say "then each pulse has its length, and the gate goes on"
 wait_for 30 "the presses to be recorded" overrides_are 4
-unit_ctl events --limit 0 > $run/events.txt
+unit_ctl events --limit 0 --json > $run/events.txt
 cp $run/events.txt $run/events_of_the_steps.log
-awk '{ print $1 }' $run/events.txt > $run/order
+sed 's/.*"seq":\([0-9]*\).*/\1/' $run/events.txt > $run/order
 sort -n -c $run/order || sort -n -r -c $run/order || fail "the events are out of order"
-grep ' override ' $run/events.txt | sed 's/^/    /'
+unit_ctl events --kind override | sed 's/^/    /'
 unit_ctl verify
 say "and the events are in the order in which they happened"

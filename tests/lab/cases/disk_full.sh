@@ -12,7 +12,7 @@ hold_a_card() { # before the camera, which takes pictures as they come
     chmod 644 $lane_files/new.png
     mv $lane_files/new.png "$lane_files/wall/$(printf '%03d' $shown).png"
 }
-granted() { [ "$(unit_ctl events --limit 0 | grep -c ' granted ')" -ge "$1" ]; }
+granted() { [ "$(events_of granted)" -ge "$1" ]; }
 fill_the_disk() {
     dd if=/dev/zero of=$journal_folder/filler bs=64k 2> /dev/null || true
     dd if=/dev/zero of=$journal_folder/filler2 bs=512 2> /dev/null || true
@@ -50,7 +50,7 @@ sleep 6
 failing=no
 ! log_says 'alarm: journal_failing begins' || failing=yes
 risen=$(relay_risen)
-granted_now=$(unit_ctl events --limit 0 | grep -c ' granted ' || true)
+granted_now=$(events_of granted)
 [ $((risen - before)) -le $((granted_now - 1)) ] || fail "the relay moved for a code that is in no journal"
 say "then nothing opens that isn't recorded (journal failing: $failing; recorded: $granted_now)"
 

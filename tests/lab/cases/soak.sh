@@ -3,8 +3,9 @@
 # plugged in, the configuration is read again. Nothing is lost or doubled, and memory, descriptors and threads stay as they were.
 . tests/lab/steps.sh
 . tests/lab/edges.sh
-passages=${LAB_SOAK_PASSAGES:-40}
-fault_every_s=${LAB_SOAK_FAULT_S:-8}
+passages=${LAB_SOAK_PASSAGES:-60}
+fault_every_s=${LAB_SOAK_FAULT_S:-6}
+kinds_of_faults=4
 people=20
 growth_max_kib=2048
 
@@ -30,7 +31,7 @@ size_of_main() { # KiB, descriptors, threads
 faults=0
 next_fault() {
     faults=$((faults + 1))
-    case $((faults % 4)) in
+    case $((faults % kinds_of_faults)) in
     1) kill -9 "$(pgrep -P "$gate" qrgated-eye)" || true ;;
     2)
         kill $broker
@@ -74,7 +75,8 @@ for n in $(seq "$passages"); do
     fi
     wait_for 60 "passage $n" risen_above "$before"
     wait_until_relay_is 0
-    [ "$n" != $((passages / 4)) ] || size_of_main > $run/size_before
+    # Its usual size is that after each kind of fault once: what is allocated for the first time then is no leak.
+    [ $faults -lt $kinds_of_faults ] || [ -s $run/size_before ] || size_of_main > $run/size_before
 done
 say "then they passed in $(($(uptime_s) - began)) s, with $faults faults"
 show_nothing
@@ -88,6 +90,7 @@ last_row_was_heard() {
 wait_for 60 "the subscriber to hear of the last event" last_row_was_heard
 wait_for 60 "an eye" pgrep -P "$gate" qrgated-eye
 size_of_main > $run/size_after
+[ $faults -ge $((2 * kinds_of_faults)) ] || fail "only $faults faults came: lengthen LAB_SOAK_PASSAGES"
 read -r kib_before fds_before threads_before < $run/size_before
 read -r kib fds threads < $run/size_after
 say "    memory $kib_before -> $kib KiB, descriptors $fds_before -> $fds, threads $threads_before -> $threads"
@@ -117,5 +120,4 @@ CHECK
 [ $((kib - kib_before)) -le $growth_max_kib ] || fail "memory grew by $((kib - kib_before)) KiB"
 [ "$fds" = "$fds_before" ] || fail "descriptors: $fds_before became $fds"
 [ "$threads" = "$threads_before" ] || fail "threads: $threads_before became $threads"
-[ "$faults" -gt 0 ] || fail "no fault came: lengthen LAB_SOAK_PASSAGES"
 say "and nothing is lost or doubled, and the gate is as large as it was"
