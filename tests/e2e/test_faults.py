@@ -172,6 +172,25 @@ def test_the_check_sees_what_it_is_for():
     assert order_faults(first_receipts([event(2), event(1)])) and order_faults(first_receipts([event(2, True), event(1, True)]))
 
 
+@pytest.mark.parametrize("kept, came, error", [
+    ([1, 2, 3], [(1, 1), (2, 2), (3, 3)], None), ([1, 2, 3], [(1, 1), (2, 2), (2, 2), (3, 3)], None),
+    ([1, 2, 3], [(1, 1), (3, 3)], TimeoutError),  # lost
+    ([1, 3], [(1, 1), (3, 3)], AssertionError),  # a gap in the journal
+    ([1, 2, 3], [(1, 1), (2, 2), (3, 3), (3, 4)], AssertionError),  # another event of the same seq
+    ([1, 2, 3], [(1, 1), (2, 2), (3, 3), (2, 3)], AssertionError),  # another seq of the same event
+    ([1, 2, 3], [(2, 2), (1, 1), (3, 3)], AssertionError)])  # out of order
+def test_the_whole_check_sees_each_fault(kept, came, error, monkeypatch):
+    class Heard:
+        def events(self):
+            return [{"seq": seq, "event_id": f"id{number}"} for seq, number in came]
+    monkeypatch.setattr(sys.modules[__name__], "rows", lambda lane: [(seq, f"id{seq}", 1) for seq in kept])
+    if error is None:
+        assert whole(None, Heard(), 3) == (3, len(came))
+    else:
+        with pytest.raises(error):
+            whole(None, Heard(), len(kept), 0.2)
+
+
 # ---- the broker -----------------------------------------------------------------------------------------------------------
 @pytest.mark.long
 def test_broker_killed_and_restarted_100_times(lane, broker, subscriber, proxy, capsys):
