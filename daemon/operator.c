@@ -9,6 +9,8 @@
 
 enum { TOLD_EVERY_US = 1000000 };
 
+static const char NOT_REGISTERED[] = "the register doesn't take it";
+
 static const enum lane_input_kind mode_input[] = {[COMMAND_MODE_NORMAL] = LANE_IN_NORMAL,
                                                   [COMMAND_MODE_HOLD_OPEN] = LANE_IN_HOLD_OPEN,
                                                   [COMMAND_MODE_LOCK_DOWN] = LANE_IN_LOCK_DOWN};
@@ -58,13 +60,19 @@ static void finish(struct operator *o, int64_t now_us, enum command_error error,
     publisher_command_done(o->publisher, &o->outcome);
 }
 
-/* The row of an opening is on disk, and nobody can go: say so, as after a verdict that came too late. */
-static void opening_is_not_used(struct operator *o, const char *event_id, const char *detail, int64_t now_us)
+/* Its row is on disk, and it isn't carried out: another row says so. Nobody can go by an opening, as after a verdict that came
+ * too late; any other command has a second row of its verb and operator. */
+static void is_not_done(struct operator *o, const char *event_id, const char *detail, int64_t now_us)
 {
-    struct event event = {.kind = EVENT_NOT_USED, .reason = REASON_NONE};
+    const bool open = o->command.verb == COMMAND_OPEN;
+    struct event event = {.kind = open ? EVENT_NOT_USED : EVENT_COMMAND, .reason = REASON_NONE};
     passage_stamp(o->passage, &event, now_us);
     memcpy(event.bound_event_id, event_id, sizeof event.bound_event_id);
-    (void)snprintf(event.detail, sizeof event.detail, "%s", detail);
+    (void)snprintf(event.detail, sizeof event.detail, "%s%s", open ? "" : "not done: ", detail);
+    if (!open) {
+        (void)snprintf(event.verb, sizeof event.verb, "%s", command_verb_name(o->command.verb));
+        memcpy(event.operator_name, o->command.operator_name, sizeof event.operator_name);
+    }
     passage_record(o->passage, &event);
 }
 
@@ -168,9 +176,8 @@ static void tell_lane(struct operator *o, int64_t now_us)
     const bool open = o->command.verb == COMMAND_OPEN;
     (void)lane_input_of(o, now_us, &input);
     const int r = passage_tell(o->passage, &input);
-    if (r != 0 && open)
-        opening_is_not_used(o, o->outcome.event_id, "the lane changed meanwhile", now_us);
     if (r != 0) {
+        is_not_done(o, o->outcome.event_id, "the lane changed meanwhile", now_us);
         refused_by_lane(o, r, "the lane changed while it was journalled: ", now_us);
         return;
     }
@@ -213,16 +220,18 @@ static void recorded(struct operator *o, const struct journal_answer *answer, in
         return;
     }
     o->outcome.seq = answer->event.seq;
-    if (too_old && o->command.verb == COMMAND_OPEN)
-        opening_is_not_used(o, o->outcome.event_id, "too old", now_us);
-    if (too_old)
-        finish(o, now_us, COMMAND_STALE, "it was journalled too late, and isn't carried out; ask again");
-    else
+    if (!too_old) {
         carry_out(o, now_us);
+        return;
+    }
+    is_not_done(o, o->outcome.event_id, "too old", now_us);
+    finish(o, now_us, COMMAND_STALE, "it was journalled too late, and isn't carried out; ask again");
 }
 
 static void registered(struct operator *o, const struct journal_answer *answer, int64_t now_us)
 {
+    if (answer->error != 0)
+        is_not_done(o, o->outcome.event_id, NOT_REGISTERED, now_us);
     if (answer->error == 0)
         finish(o, now_us, COMMAND_OK, "%s", answer->taken ? "" : "the register has one that is as new or newer, and keeps it");
     else if (answer->error == -EEXIST)
@@ -243,19 +252,24 @@ static void take_answer(struct operator *o, const struct journal_answer *answer,
     } else if (o->stage == OPERATOR_REGISTERING) {
         registered(o, answer, now_us);
     } else if (o->stage == OPERATOR_LATE) {
-        if (answer->error == 0 && o->opening_recorded)
-            opening_is_not_used(o, answer->event.event_id, "the journal was late", now_us);
+        if (o->late_at == OPERATOR_RECORDING && answer->error == 0)
+            is_not_done(o, answer->event.event_id, "the journal was late", now_us);
+        if (o->late_at == OPERATOR_REGISTERING && answer->error != 0)
+            is_not_done(o, o->outcome.event_id, NOT_REGISTERED, now_us);
         o->stage = OPERATOR_IDLE;
     }
 }
 
 static void journal_is_late(struct operator *o, int64_t now_us)
 {
-    const bool opening = o->stage == OPERATOR_RECORDING && o->command.verb == COMMAND_OPEN;
-    o->outcome.event_id[0] = '\0';
-    finish(o, now_us, COMMAND_FAILED, "the journal doesn't answer, so it isn't done");
+    o->late_at = o->stage;
+    if (o->stage == OPERATOR_RECORDING) {
+        o->outcome.event_id[0] = '\0';
+        finish(o, now_us, COMMAND_FAILED, "the journal doesn't answer, so it isn't done");
+    } else { /* what was given to the register may still come into it */
+        finish(o, now_us, COMMAND_FAILED, "the register doesn't answer, and may still take it; send it again, which does no harm");
+    }
     o->stage = OPERATOR_LATE;
-    o->opening_recorded = opening;
 }
 
 void operator_advance(struct operator *o, int64_t now_us)
@@ -288,6 +302,9 @@ bool operator_wants_reload(struct operator *o)
 
 void operator_reload_ended(struct operator *o, int64_t now_us, bool taken, const char *messages)
 {
-    if (o->stage == OPERATOR_RELOADING)
-        finish(o, now_us, taken ? COMMAND_OK : COMMAND_FAILED, "%s", messages);
+    if (o->stage != OPERATOR_RELOADING)
+        return;
+    if (!taken)
+        is_not_done(o, o->outcome.event_id, "the configuration is refused", now_us);
+    finish(o, now_us, taken ? COMMAND_OK : COMMAND_FAILED, "%s", messages);
 }

@@ -12,7 +12,7 @@ enum operator_stage {
     OPERATOR_REPORTING,   /* main looks at its health in this turn of its loop */
     OPERATOR_TO_RELOAD,   /* main is to begin a reload */
     OPERATOR_RELOADING,
-    OPERATOR_LATE         /* the response is out; the journal's answer is still to come, and nothing follows from it */
+    OPERATOR_LATE         /* the response is out; the journal's answer is still to come, and only a row can follow from it */
 };
 
 struct operator {
@@ -22,8 +22,8 @@ struct operator {
     struct command command;
     struct command_outcome outcome;
     int64_t asked_at_us;
-    int64_t told_us;       /* the last line in the log */
-    bool opening_recorded; /* LATE: what is still to come is the row of an opening that won't be */
+    int64_t told_us; /* the last line in the log */
+    enum operator_stage late_at; /* LATE: RECORDING or REGISTERING, whose answer is still to come */
     struct journal_request request; /* too large for a stack frame */
 };
 

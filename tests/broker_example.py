@@ -201,6 +201,15 @@ class Listener:
         gate.end(self.process)
 
 
+def check_topics(counts, build):
+    """What is proved below is all that a lane says: the leaves of the table of topics."""
+    lines = subprocess.run([build / "qrgatectl", "schema"], check=True, capture_output=True, text=True, timeout=20).stdout.splitlines()
+    topics = {line.split("\t")[1] for line in lines[1:]}
+    said = {topic.removeprefix("PREFIX/SITE/LANE/") for topic in topics if topic.startswith("PREFIX/SITE/LANE/")}
+    said = {"response/open" if leaf.startswith("response/") else leaf for leaf in said if not leaf.startswith("request/")}
+    counts.check("each topic of a lane is tried", said == set(OWN), said ^ set(OWN))
+
+
 def check_writes(counts, site):
     with_admin, with_home = Listener(site, "admin", "#"), Listener(site, "home-assistant", "homeassistant/#")
     allowed = set()
@@ -414,6 +423,7 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     began, counts = time.monotonic(), Counts()
     site, central = prepare(folder)
+    check_topics(counts, build)
     try:
         central.broker.start()
         site.broker.start()

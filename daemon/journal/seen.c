@@ -6,7 +6,7 @@
 #include "daemon/journal/database.h"
 #include "daemon/journal/store.h"
 
-/* A day more than a broker keeps what waits for a lane that is away, a week. */
+/* What is older than 10 s is refused by its age anyway; this holds where the lane's clock was set back, by a week at most. */
 static const int64_t KEEP_US = 8 * INT64_C(86400000000);
 
 int store_seen(struct store *store, const char *transaction)

@@ -100,10 +100,10 @@ static const struct catalogue_field alarm_rows[] = {
          "certificate_expiring: the lane's own, or one of those it trusts the broker by, ends soon, detail says which and when; "
          "lane: start and stop. A start means that no alarm is on: what was on before it has no end."),
     WORD("verb", MAY, catalogue_verb_name, 0, COMMAND_VERB_COUNT,
-         "With command: what an operator asked for, on PREFIX/SITE/LANE/request/VERB, and was done. An `open` is an override on "
-         "passage."),
+         "With command: what an operator asked for, on PREFIX/SITE/LANE/request/VERB. It was done, unless another command of the "
+         "same verb and operator follows whose detail begins with \"not done: \". An `open` is an override on passage."),
     OPERATOR,
-    TEXT("detail", MAY, TEXT_MAX(detail), "For people; with command: why."),
+    TEXT("detail", MAY, TEXT_MAX(detail), "For people; with command: why it was asked for, or \"not done: \" and why not."),
 };
 const struct catalogue_message catalogue_alarm = MESSAGE(
     "alarm", 1, false, alarm_rows,

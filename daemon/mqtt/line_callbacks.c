@@ -57,7 +57,7 @@ int line_tls_complaint(const char *text, size_t length, void *userdata)
 /* Paho's text is the only thing that tells a connection that ended after our CONNECT from one that never stood. */
 static void connect_failed(struct epoch *epoch, int code, const char *message)
 {
-    static const char after_connect[] = "TCP connect completion failure";
+    static const char after_connect[] = "TCP connect completion failure", not_verified[] = "certificate verify failed";
     struct ring_entry entry = {.kind = RING_CONNECT_FAILED, .epoch = epoch->number, .code = code};
     const char *text = message != NULL ? message : "";
     const bool is_tls = epoch->line->settings->ca_file[0] != '\0';
@@ -68,6 +68,8 @@ static void connect_failed(struct epoch *epoch, int code, const char *message)
                    : "closed right after the greeting";
     else if (is_tls && code < 0 && epoch->tls_text[0] == '\0')
         text = "not reachable, or its certificate doesn't name the host of mqtt.host, or it wants another one of ours";
+    else if (code < 0 && strstr(epoch->tls_text, not_verified) != NULL) /* OpenSSL's word; which of them it doesn't say */
+        text = "the broker's certificate has expired, or is of no CA in mqtt.ca_file, or this machine's clock is wrong";
     (void)snprintf(entry.text, sizeof entry.text, "%s%s%s", epoch->tls_text, epoch->tls_text[0] != '\0' ? "; " : "", text);
     ring_put(epoch->line->ring, &entry);
 }

@@ -216,6 +216,12 @@ def run(options, folder):
     faults += [f"the receiver was cut off: {gone}"] if gone else []
     faults += [f"{lane.topic}: {report}" for lane, report in zip(lanes, reports)
                if report["unsent"] or report["shown"] != passages or report["granted"] != passages]
+    received = {}
+    for topic, _, _ in receiver.events:
+        lane = topic.rsplit("/", 1)[0]
+        received[lane] = received.get(lane, 0) + 1
+    faults += [f"{lane.topic}: {received.get(lane.topic, 0)} events of {report['last_seq']}" for lane, report in zip(lanes, reports)
+               if received.get(lane.topic, 0) < report["last_seq"]]
     faults += [f"{lane.topic}: ended with {lane.process.returncode}" for lane in lanes if lane.process.returncode != 0]
     return result, faults, latencies, passages
 
@@ -249,6 +255,8 @@ def ten_thousand(values, options):
     """What was measured, multiplied: words, not promises."""
     core, lanes, a_day = values["broker_cpu_passage"] / 1e6, 10000, 3000
     average, peak = lanes * a_day / 86400, lanes * 1000 / options.every_ms
+    if core <= 0:
+        return "\nThe broker used less than a clock tick: too short a run to say anything of 10000 lanes."
     return f"""
 For {lanes} lanes. mosquitto is one thread; a passage, with what follows of it, cost it {core * 1e6:.0f} us, so one core of this machine
 carries about {1 / core:.0f} a second. {a_day} passages a lane and day are {average:.0f} a second on the average: {100 * average * core:.0f} % of that core. All lanes

@@ -84,9 +84,10 @@ static void tell(struct load *l, int64_t now_us)
         (publisher_unsent_rows(l->publisher) > 0 && now_us - l->last_at_us < PATIENCE_US) || getrusage(RUSAGE_SELF, &used) < 0)
         return;
     l->done = true;
-    (void)printf("{\"shown\":%" PRId64 ",\"granted\":%" PRIu64 ",\"unsent\":%" PRId64 ",\"cpu_us\":%" PRId64 ",\"rss_kb\":%ld,"
-                 "\"relay_p50_us\":%" PRId64 ",\"relay_p99_us\":%" PRId64 "}\n", l->shown, l->passage.frame_to_relay.count,
-                 publisher_unsent_rows(l->publisher),
+    (void)printf("{\"shown\":%" PRId64 ",\"granted\":%" PRIu64 ",\"last_seq\":%" PRId64 ",\"unsent\":%" PRId64
+                 ",\"cpu_us\":%" PRId64 ",\"rss_kb\":%ld,\"relay_p50_us\":%" PRId64 ",\"relay_p99_us\":%" PRId64 "}\n",
+                 l->shown, l->passage.frame_to_relay.count,
+                 l->passage.last_seq, publisher_unsent_rows(l->publisher),
                  (int64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 + used.ru_utime.tv_usec + used.ru_stime.tv_usec,
                  used.ru_maxrss, latency_quantile_us(&l->passage.frame_to_relay, 0.5),
                  latency_quantile_us(&l->passage.frame_to_relay, 0.99));

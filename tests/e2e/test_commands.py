@@ -202,6 +202,25 @@ def test_an_opening_from_afar_ends_as_any_other(make_desk, subscriber):
     assert unused["bound_event_id"] == response["event_id"] and unused["seq"] > response["seq"]
 
 
+def test_held_open_for_a_time_ends_by_itself(make_desk, subscriber):
+    desk = make_desk()
+
+    def state():
+        return (subscriber.last("/state") or {}).get("mode")
+    assert desk.ask("mode", mode="hold_open", for_s=2, why="a stretcher")["mode"] == "hold_open"
+    gate.wait_for(lambda: desk.lane.relay_on() and state() == "hold_open", 10, "held open")
+    ended = subscriber.wait(lambda e: e["kind"] == "alarm_end" and e["alarm"] == "hold_open")
+    begun = subscriber.wait(lambda e: e["kind"] == "alarm_begin" and e["alarm"] == "hold_open")
+    assert ended["monotonic_us"] - begun["monotonic_us"] >= 2_000_000
+    gate.wait_for(lambda: not desk.lane.relay_on() and state() == "normal", 10, "closed by itself")
+    assert desk.ask("mode", mode="hold_open", for_s=600, why="the same")["mode"] == "hold_open"
+    desk.lane.stop()
+    desk.lane.start()
+    ready(desk.lane, subscriber, 2)
+    gate.wait_for(lambda: state() == "normal", 10, "nobody's order of yesterday opens a gate that starts")
+    assert not desk.lane.relay_on()
+
+
 def test_what_the_lane_refuses_is_on_no_row(make_desk):
     desk = make_desk()
     assert desk.ask("mode", mode="lock_down", why="x")["status"] == "ok"
@@ -228,6 +247,9 @@ def test_a_reload_says_what_is_wrong_with_the_file(make_desk):
     assert "lock.refusals = 101: allowed is a whole number from 0 to 100" in response["message"]
     assert "mqtt2: unknown key" in response["message"] and "lock.refusals = 101" in desk.lane.log()
     desk.lane.config.write_text(good.replace('auth = "acl"', 'auth = "acl"; verbs = [ "reload", "time" ]'))
+    undone = next(row for row in desk.rows() if row["kind"] == "command" and row["seq"] > response["seq"])
+    assert (undone["verb"], undone["operator"], undone["bound_event_id"]) == ("reload", "anna", response["event_id"])
+    assert undone["detail"].startswith("not done: ")
     assert desk.ask("reload")["status"] == "ok"
     assert desk.ask("open", why="x")["error"] == "no_rights"
     assert desk.ask("time")["status"] == "ok"

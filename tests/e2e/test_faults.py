@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -387,6 +388,7 @@ def test_certificate_expired_and_renewed_while_running(make_lane, broker, subscr
         press(lane, 5)
         proxy.wait("connections", 3)
         assert "mqtt: connected" not in lane.log() and subscriber.events() == []
+        assert re.search("no connection: .*the broker's certificate has expired, or", lane.log()), lane.log()
         certificates(tmp_path, 30)
         broker.process.send_signal(signal.SIGHUP)
         whole(lane, subscriber, 6)
@@ -409,6 +411,7 @@ def test_wrong_password_then_mended_at_the_broker(make_lane, broker, subscriber,
         press(lane, 5)
         proxy.wait("connections", 3)
         assert "mqtt: connected" not in lane.log() and subscriber.events() == []
+        assert re.search(r"(?i)not authori[sz]ed|user name or password", lane.log()), lane.log()
         set_password("open sesame")
         broker.process.send_signal(signal.SIGHUP)
         whole(lane, subscriber, 6)
