@@ -13,7 +13,7 @@ enum {
     CONFIRM_PX_MIN = 100000,   /* … but of a small one at all */
     WHOLE_SHARE = 4,           /* of the picture's area goes to a decoder binarised, at most … */
     REGION_SHARE = 12,         /* … and of a region */
-    WHOLE_MARKS_MAX = 12,      /* in a wall of finders libzbar would search for long */
+    WHOLE_MARKS_MAX = 12,      /* more in a picture: is_crowded() */
     BENDS_MAX = 2, DECODES_MAX = 12, /* of a look */
     TRIES_AFTER_CODE = 2,      /* triples that may fail once something is read: there may be a second code */
     CROWD_MARKS = 24, CROWD_TRIES = 3, /* so many marks are a texture or many codes: of these the best triples are right */
@@ -317,6 +317,12 @@ static struct image region_of(const struct look_room *room, const struct sightin
     return (struct image){image->luma + y * image->stride_bytes + x, width, height, image->stride_bytes};
 }
 
+/* A wall of finders or a texture: decoders would search it for long, zxing-cpp for minutes. */
+static bool is_crowded(const struct look_room *room)
+{
+    return room->search.count > WHOLE_MARKS_MAX || room->search.pixels_left < 0;
+}
+
 static int try_whole(struct look_room *room, const struct look_way *way, const struct sighting *sighting)
 {
     struct placing placing = {.factor = 1 << way->whole_level};
@@ -326,9 +332,8 @@ static int try_whole(struct look_room *room, const struct look_way *way, const s
     else if (way->whole_level < room->pyramid.count)
         image = room->pyramid.level[way->whole_level];
     if (image.width_px < QR_SIDE_MIN || image.height_px < QR_SIDE_MIN ||
-        (int64_t)image.width_px * image.height_px > room->drawing_bytes || sighting->marks > WHOLE_MARKS_MAX ||
-        sighting->marks == 0 || room->search.pixels_left < 0 || /* a texture: libzbar would search it for long too */
-        now_us(room) >= room->deadline_us)
+        (int64_t)image.width_px * image.height_px > room->drawing_bytes || sighting->marks == 0 ||
+        is_crowded(room) || now_us(room) >= room->deadline_us)
         return 0;
     const bool inverted = sighting->has_code ? sighting->fit.is_light : sighting->marks > 0 && sighting->mark.is_light;
     const int64_t begun_us = now_us(room);
@@ -345,7 +350,8 @@ static int try_second(struct look_room *room, bool is_whole, const struct sighti
     struct decoder *decoder = room->settings->decoders[1];
     struct placing placing = {.factor = 1};
     const struct image image = is_whole ? room->pyramid.level[0] : region_of(room, sighting, &placing);
-    if (!decoder || image.width_px < QR_SIDE_MIN || image.height_px < QR_SIDE_MIN || now_us(room) >= room->deadline_us)
+    if (!decoder || image.width_px < QR_SIDE_MIN || image.height_px < QR_SIDE_MIN || is_crowded(room) ||
+        now_us(room) >= room->deadline_us)
         return 0;
     const struct decoder_picture part = {image.luma, image.width_px, image.height_px, (int)image.stride_bytes, false};
     return decode(room, decoder, &part, &placing, "second decoder");

@@ -489,6 +489,33 @@ static void walls_cost_a_third_of_plain_zbar(void **state)
     }
 }
 
+/* zxing-cpp takes minutes for a wall of finders; what isn't crowded it gets, a view without marks too. */
+static void a_crowd_is_shown_to_no_second_decoder(void **state)
+{
+    struct bench *bench = *state;
+    struct counting second = {.base.ops = bench->decoder.base.ops, .inner = decoder_zbar_new()};
+    const struct reader_settings settings = {.width_max_px = WIDTH, .height_max_px = HEIGHT, .clock_us = tell_us,
+                                             .decoders = {&bench->decoder.base, &second.base}, .userdata = bench};
+    struct reader *reader;
+    struct reader_result result;
+    const struct decoder_picture view = view_of(bench);
+    assert_non_null(second.inner);
+    assert_int_equal(reader_new(&settings, &reader), 0);
+    for (int i = 0; i < render_walls_count(); i++) {
+        if (render_wall_at(i)->kind != WALL_FINDERS && render_wall_at(i)->kind != WALL_CODES)
+            continue;
+        render_wall(render_wall_at(i), bench->luma);
+        assert_int_equal(reader_picture(reader, &view, READER_LOOKS, &result), 0);
+        assert_int_equal(second.scans, 0);
+    }
+    memset(bench->luma, 200, sizeof bench->luma);
+    assert_int_equal(reader_picture(reader, &view, READER_LOOKS, &result), 0);
+    assert_int_equal(second.scans, READER_LOOKS - 1);
+    assert_true(second.pixels >= (int64_t)WIDTH * HEIGHT); /* once all of it */
+    reader_free(reader);
+    decoder_free(&second.base);
+}
+
 /* Memory ends with the last pixel, which a sanitizer watches. */
 static void no_pixel_outside_is_looked_at(void **state)
 {
@@ -534,6 +561,7 @@ int main(void)
         TEST(what_cannot_be_read_gets_its_looks_and_a_hint),
         TEST(no_new_work_begins_after_the_budget),
         TEST(a_failing_decoder_is_told_of),
+        TEST(a_crowd_is_shown_to_no_second_decoder),
         TEST(what_is_in_the_way_is_told),
         TEST(a_code_that_crosses_the_view_is_told_to_keep_still),
         TEST(nothing_is_told_where_nothing_is),
