@@ -267,7 +267,8 @@ static void journal_is_late(struct operator *o, int64_t now_us)
         o->outcome.event_id[0] = '\0';
         finish(o, now_us, COMMAND_FAILED, "the journal doesn't answer, so it isn't done");
     } else { /* what was given to the register may still come into it */
-        finish(o, now_us, COMMAND_FAILED, "the register doesn't answer, and may still take it; send it again, which does no harm");
+        finish(o, now_us, COMMAND_FAILED, "the register doesn't answer, and may still take it; send it again, which does no "
+               "harm");
     }
     o->stage = OPERATOR_LATE;
 }

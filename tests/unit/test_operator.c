@@ -1,6 +1,6 @@
-/* The operator by an invented clock, with a journal that answers as the test says: nothing is done before its row is on disk, what
- * isn't done after that has a second row that says so, and each command has one response. passage.c and the publisher are stood in
- * for here; the lane is the real one. */
+/* The operator by an invented clock, with a journal that answers as the test says: nothing is done before its row is on disk,
+ * what isn't done after that has a second row that says so, and each command has one response. passage.c and the publisher are
+ * stood in for here; the lane is the real one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
