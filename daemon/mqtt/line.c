@@ -34,7 +34,7 @@ static void *run(void *userdata)
     (void)pthread_mutex_unlock(&line->lock);
     (void)MQTTAsync_setConnectionLostCallback(line->paho, NULL, NULL);
     (void)MQTTAsync_setDisconnected(line->paho, NULL, NULL);
-    MQTTAsync_destroy(&line->paho);
+    line_destroy_all(line);
     (void)pthread_mutex_lock(&line->lock);
     line->ended = true;
     (void)pthread_cond_signal(&line->changed);

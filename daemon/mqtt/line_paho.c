@@ -20,6 +20,7 @@
 #include "daemon/mqtt/line_parts.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
@@ -30,7 +31,7 @@
  * message it didn't send for its size as unacknowledged until the next connection. One message at a time: with the next one
  * already in the socket, Paho's receiving thread would hold its lock again before anybody else got it, and in a flood results
  * would hardly leave; so there is the time of a round trip for them. 3.1.1 can ask for neither. */
-enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1 };
+enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, REST_US = 1200000 };
 
 int line_create_paho(const struct line *line, bool is_5, MQTTAsync *ret_paho)
 {
@@ -43,17 +44,58 @@ int line_create_paho(const struct line *line, bool is_5, MQTTAsync *ret_paho)
                                        &options);
 }
 
-/* A new handle and then no more of the old one, in this order: Paho stops its threads, and waits for that, when its last
- * handle goes. */
+static int64_t monotonic_us(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+        return 0;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Paho's threads look through its list of handles without its lock where a socket has become writable: who destroys one just then
+ * crashes the daemon. So a handle rests until they have been round (a second at the most), and goes when no socket is open. */
+static void destroy_rested(struct line *line)
+{
+    for (int i = 0; i < LINE_RETIRED_MAX; i++)
+        if (line->retired[i].paho != NULL && monotonic_us() - line->retired[i].since_us >= REST_US)
+            MQTTAsync_destroy(&line->retired[i].paho); /* makes it NULL */
+}
+
+static int free_place(const struct line *line)
+{
+    for (int i = 0; i < LINE_RETIRED_MAX; i++)
+        if (line->retired[i].paho == NULL)
+            return i;
+    return -1;
+}
+
+/* A new handle beside the old one, in this order: Paho stops its threads, and waits for that, when its last handle goes. With no
+ * place left the line, which is a thread of its own, waits: so quick in a row only a test's attempts are. */
 static int renew_paho(struct line *line, bool is_5)
 {
+    const struct timespec a_while = {.tv_nsec = REST_US / 4 * 1000};
     MQTTAsync fresh = NULL;
-    int rc = line_create_paho(line, is_5, &fresh);
+    int place, rc;
+    destroy_rested(line);
+    for (place = free_place(line); place < 0; place = free_place(line)) {
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &a_while, NULL);
+        destroy_rested(line);
+    }
+    rc = line_create_paho(line, is_5, &fresh);
     if (rc == MQTTASYNC_SUCCESS) {
-        MQTTAsync_destroy(&line->paho);
+        line->retired[place].paho = line->paho;
+        line->retired[place].since_us = monotonic_us();
         line->paho = fresh;
     }
     return rc;
+}
+
+void line_destroy_all(struct line *line)
+{
+    for (int i = 0; i < LINE_RETIRED_MAX; i++)
+        if (line->retired[i].paho != NULL)
+            MQTTAsync_destroy(&line->retired[i].paho);
+    MQTTAsync_destroy(&line->paho);
 }
 
 static int add_number(MQTTProperties *properties, enum MQTTPropertyCodes code, int value)

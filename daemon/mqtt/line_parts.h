@@ -10,6 +10,8 @@
 /* The context of an attempt's callbacks: a late answer from an old connection is known by its number. Eight are enough, as
  * at least the shortest wait lies between two attempts. */
 enum { LINE_EPOCHS = 8, LINE_TLS_TEXT_BYTES = 128 };
+/* Handles that are no longer used and not yet destroyed, fewer than epochs: each still has its own. */
+enum { LINE_RETIRED_MAX = 5 };
 
 struct epoch;
 struct answer {
@@ -35,6 +37,10 @@ struct line {
     atomic_uint_fast64_t retained_ignored, heard;
     pthread_t thread;
     MQTTAsync paho;            /* the line's thread */
+    struct {
+        MQTTAsync paho; /* NULL: free */
+        int64_t since_us;
+    } retired[LINE_RETIRED_MAX]; /* the line's thread */
     struct line_order current; /* the line's thread */
     uint64_t attempt;          /* the line's thread: the epoch that counts */
     pthread_mutex_t lock;      /* of what follows */
@@ -58,5 +64,6 @@ int line_tls_complaint(const char *text, size_t length, void *userdata); /* an e
 /* line_paho.c: the orders carried out, in the line's thread. */
 int line_create_paho(const struct line *line, bool is_5, MQTTAsync *ret_paho);
 void line_carry_out(struct line *line);
+void line_destroy_all(struct line *line); /* at the end */
 
 #endif
