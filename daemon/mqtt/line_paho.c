@@ -16,7 +16,8 @@
  * And what it can't: a handle that is destroyed forgets to free the topics and payloads of publishes that it was given and hadn't
  * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. And its
  * sending thread looks whether there is work and then waits, without a lock over both: what comes between is sent a second later, or
- * with the next thing to send. */
+ * with the next thing to send. And its list of commands is changed under two different locks: once in some hundred connections that die
+ * while something is handed over, its threads crash, and the process with them. The unit starts the lane again; nothing is lost. */
 #include "daemon/mqtt/line_parts.h"
 
 #include <string.h>
