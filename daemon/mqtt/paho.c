@@ -171,36 +171,39 @@ static int on_tls_complaint(const char *text, size_t length, void *context)
     return 1;
 }
 
-static int greet(struct paho *paho, const struct paho_greeting *greeting, MQTTProperties *properties,
-                 MQTTClient_connectOptions *options, struct paho_outcome *ret)
+static int greet(struct paho *paho, const struct paho_greeting *greeting, MQTTProperties *properties, struct paho_outcome *ret)
 {
+    MQTTClient_connectOptions options;
     MQTTClient_willOptions will = MQTTClient_willOptions_initializer;
     MQTTClient_SSLOptions ssl;
     MQTTResponse response;
+    int rc = set_dialect(greeting, properties, &options);
+    if (rc != MQTTCLIENT_SUCCESS)
+        return rc;
     will.topicName = greeting->will_topic;
     will.message = "offline";
     will.retained = 1;
     will.qos = 1;
-    options->will = greeting->will_topic != NULL ? &will : NULL;
-    options->keepAliveInterval = greeting->settings->keepalive_s;
-    options->connectTimeout = (greeting->timeout_ms + 999) / 1000;
-    options->reliable = 0;
-    options->maxInflightMessages = PAHO_PUBLISHES_MAX + 1; /* the caller counts; at its own bound Paho would wait */
-    options->username = greeting->credentials->username[0] != '\0' ? greeting->credentials->username : NULL;
-    options->password = greeting->credentials->password[0] != '\0' ? greeting->credentials->password : NULL;
+    options.will = greeting->will_topic != NULL ? &will : NULL;
+    options.keepAliveInterval = greeting->settings->keepalive_s;
+    options.connectTimeout = (greeting->timeout_ms + 999) / 1000;
+    options.reliable = 0;
+    options.maxInflightMessages = PAHO_PUBLISHES_MAX + 1; /* the caller counts; at its own bound Paho would wait */
+    options.username = greeting->credentials->username[0] != '\0' ? greeting->credentials->username : NULL;
+    options.password = greeting->credentials->password[0] != '\0' ? greeting->credentials->password : NULL;
     if (paho->is_tls) {
         mqtt_tls_options(greeting->settings, &ssl);
         ssl.ssl_error_cb = on_tls_complaint;
         ssl.ssl_error_context = paho;
-        options->ssl = &ssl;
+        options.ssl = &ssl;
     }
     if (!greeting->is_5) {
-        int rc = MQTTClient_connect(paho->client, options);
-        ret->session_present = rc == 0 && options->returned.sessionPresent != 0;
+        rc = MQTTClient_connect(paho->client, &options);
+        ret->session_present = rc == 0 && options.returned.sessionPresent != 0;
         return rc;
     }
-    response = MQTTClient_connect5(paho->client, options, properties, NULL);
-    ret->session_present = response.reasonCode == 0 && options->returned.sessionPresent != 0;
+    response = MQTTClient_connect5(paho->client, &options, properties, NULL);
+    ret->session_present = response.reasonCode == 0 && options.returned.sessionPresent != 0;
     if (response.properties != NULL && MQTTProperties_hasProperty(response.properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
         ret->receive_max = MQTTProperties_getNumericValue(response.properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
     MQTTResponse_free(response);
@@ -222,7 +225,6 @@ struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *
 {
     struct paho_outcome outcome = {.receive_max = 65535};
     MQTTProperties properties = MQTTProperties_initializer;
-    MQTTClient_connectOptions options;
     struct progress progress = {0};
     bool was_tcp[DESCRIPTORS_MAX];
     paho_end(paho);
@@ -232,8 +234,6 @@ struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *
     paho->goodbye = -1;
     note_sockets(was_tcp);
     outcome.code = create(paho, greeting);
-    if (outcome.code == MQTTCLIENT_SUCCESS)
-        outcome.code = set_dialect(greeting, &properties, &options);
     if (outcome.code != MQTTCLIENT_SUCCESS) {
         outcome.stage = PAHO_NOT_TRIED;
         return outcome;
@@ -241,7 +241,7 @@ struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *
     connecting = &progress;
     MQTTClient_setTraceLevel(MQTTCLIENT_TRACE_PROTOCOL);
     MQTTClient_setTraceCallback(trace);
-    outcome.code = greet(paho, greeting, &properties, &options, &outcome);
+    outcome.code = greet(paho, greeting, &properties, &outcome);
     MQTTClient_setTraceCallback(NULL);
     MQTTClient_setTraceLevel(MQTTCLIENT_TRACE_ERROR);
     connecting = NULL;
