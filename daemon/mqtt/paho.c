@@ -22,20 +22,29 @@ enum { DESCRIPTORS_MAX = 1024, TLS_IDLE_READS = 3, SUBSCRIBE_TIMEOUT_MIN_MS = 50
        LAST_WORDS_BYTES = 4096,
        READ_MEANWHILE_MS = 90 /* who must wait for the broker reads for 100 ms at a time */, LINGER_MS = 500 };
 
-/* How far a connect came. Paho's trace has no context of ours, so what is written to is the calling thread's, for as long as it is in
- * paho_connect(). */
-struct progress {
+/* What Paho says by its trace alone: how far a connect came, and how many messages it took in. The trace has no context of ours, so what
+ * is written to is the calling thread's, for as long as it is in the call. */
+struct overheard {
     bool greeted, no_name;
+    int messages;
 };
-static _Thread_local struct progress *connecting;
+static _Thread_local struct overheard *overhearing;
 
 static void trace(enum MQTTCLIENT_TRACE_LEVELS level, char *text)
 {
     (void)level;
-    if (connecting == NULL)
+    if (overhearing == NULL)
         return;
-    connecting->greeted = connecting->greeted || strstr(text, "-> CONNECT ") != NULL;
-    connecting->no_name = connecting->no_name || strstr(text, "getaddrinfo failed") != NULL;
+    overhearing->greeted = overhearing->greeted || strstr(text, "-> CONNECT ") != NULL;
+    overhearing->no_name = overhearing->no_name || strstr(text, "getaddrinfo failed") != NULL;
+    overhearing->messages += strstr(text, "<- PUBLISH msgid: ") != NULL;
+}
+
+static void overhear(struct overheard *overheard)
+{
+    overhearing = overheard;
+    MQTTClient_setTraceLevel(overheard != NULL ? MQTTCLIENT_TRACE_PROTOCOL : MQTTCLIENT_TRACE_ERROR);
+    MQTTClient_setTraceCallback(overheard != NULL ? trace : NULL);
 }
 
 static int64_t clock_ms(void)
@@ -241,7 +250,7 @@ static int greet(struct paho *paho, const struct paho_greeting *greeting, MQTTPr
     return (int)response.reasonCode;
 }
 
-static enum paho_stage stage(int code, const struct progress *progress)
+static enum paho_stage stage(int code, const struct overheard *overheard)
 {
     if (code == 0)
         return PAHO_CONNECTED;
@@ -249,36 +258,31 @@ static enum paho_stage stage(int code, const struct progress *progress)
         return PAHO_REFUSED;
     if (code != MQTTCLIENT_FAILURE)
         return PAHO_NOT_TRIED;
-    return progress->greeted ? PAHO_CLOSED : progress->no_name ? PAHO_NO_NAME : PAHO_NOT_REACHED;
+    return overheard->greeted ? PAHO_CLOSED : overheard->no_name ? PAHO_NO_NAME : PAHO_NOT_REACHED;
 }
 
 struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *greeting)
 {
     struct paho_outcome outcome = {.receive_max = 65535};
     MQTTProperties properties = MQTTProperties_initializer;
-    struct progress progress = {0};
+    struct overheard overheard = {0};
     bool was_tcp[DESCRIPTORS_MAX];
     paho_end(paho);
     paho_init(paho, paho->acked, paho->context);
     paho->is_5 = greeting->is_5;
     paho->is_tls = greeting->settings->ca_file[0] != '\0';
     paho->goodbye = -1;
-    paho->all_given = true;
     note_sockets(was_tcp);
     outcome.code = create(paho, greeting);
     if (outcome.code != MQTTCLIENT_SUCCESS) {
         outcome.stage = PAHO_NOT_TRIED;
         return outcome;
     }
-    connecting = &progress;
-    MQTTClient_setTraceLevel(MQTTCLIENT_TRACE_PROTOCOL);
-    MQTTClient_setTraceCallback(trace);
+    overhear(&overheard);
     outcome.code = greet(paho, greeting, &properties, &outcome);
-    MQTTClient_setTraceCallback(NULL);
-    MQTTClient_setTraceLevel(MQTTCLIENT_TRACE_ERROR);
-    connecting = NULL;
+    overhear(NULL);
     MQTTProperties_free(&properties);
-    outcome.stage = stage(outcome.code, &progress);
+    outcome.stage = stage(outcome.code, &overheard);
     if (outcome.stage == PAHO_CONNECTED)
         paho->socket_fd = find_socket(was_tcp);
     if (outcome.stage == PAHO_CONNECTED && paho->socket_fd < 0) { /* gone already, or too many descriptors are open */
@@ -319,7 +323,7 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     } else {
         rc = MQTTClient_publishMessage(paho->client, topic, &message, &token);
     }
-    paho->all_given = paho->all_given && clock_ms() - since_ms < READ_MEANWHILE_MS;
+    paho->is_unsure = paho->is_unsure || clock_ms() - since_ms >= READ_MEANWHILE_MS;
     let_go_if_lost(paho);
     if (!paho_connected(paho))
         return MQTTCLIENT_DISCONNECTED;
@@ -335,7 +339,9 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained)
 {
     MQTTSubscribe_options options = MQTTSubscribe_options_initializer;
+    struct overheard overheard = {0};
     int rc;
+    overhear(&overheard);
     if (paho->is_5) {
         MQTTResponse response;
         options.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
@@ -349,14 +355,17 @@ int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retai
         rc = MQTTClient_subscribeMany(paho->client, 1, &one, &granted);
         rc = rc == MQTTCLIENT_SUCCESS ? granted : rc;
     }
-    paho->all_given = false;
+    overhear(NULL);
+    paho->ungiven += overheard.messages;
     let_go_if_lost(paho);
     return paho_connected(paho) ? rc : MQTTCLIENT_DISCONNECTED;
 }
 
 int paho_unsubscribe(struct paho *paho, const char *filter)
 {
+    struct overheard overheard = {0};
     int rc;
+    overhear(&overheard);
     if (paho->is_5) {
         MQTTResponse response = MQTTClient_unsubscribe5(paho->client, filter, NULL);
         rc = (int)response.reasonCode;
@@ -364,7 +373,8 @@ int paho_unsubscribe(struct paho *paho, const char *filter)
     } else {
         rc = MQTTClient_unsubscribe(paho->client, filter);
     }
-    paho->all_given = false;
+    overhear(NULL);
+    paho->ungiven += overheard.messages;
     let_go_if_lost(paho);
     return paho_connected(paho) ? rc : MQTTCLIENT_DISCONNECTED;
 }
@@ -385,6 +395,8 @@ static bool is_goodbye_next(struct paho *paho)
 
 bool paho_read(struct paho *paho, struct paho_message *ret)
 {
+    struct overheard overheard = {0};
+    const bool counts = paho->ungiven > 0;
     int topic_bytes = 0;
     *ret = (struct paho_message){0};
     if (!paho_connected(paho))
@@ -393,9 +405,15 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
         paho_disconnect(paho);
         return false;
     }
+    if (counts)
+        overhear(&overheard);
     (void)MQTTClient_receive(paho->client, &ret->topic, &topic_bytes, &ret->message, 0); /* an error shows as a lost connection */
+    if (counts)
+        overhear(NULL);
     ret->topic_bytes = topic_bytes > 0 ? (size_t)topic_bytes : 0;
-    paho->all_given = paho->all_given || ret->message == NULL; /* a packet in at the most, and a message out */
+    if (counts) /* otherwise a message that came in went out */
+        paho->ungiven += overheard.messages - (ret->message != NULL);
+    paho->is_unsure = paho->is_unsure && ret->message != NULL;
     let_go_if_lost(paho); /* before: with the connection its list is emptied */
     look_for_answers(paho);
     return ret->message != NULL;
@@ -403,7 +421,7 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
 
 bool paho_all_given(const struct paho *paho)
 {
-    return paho->all_given || !paho_connected(paho);
+    return (paho->ungiven == 0 && !paho->is_unsure) || !paho_connected(paho);
 }
 
 int paho_idle_reads(const struct paho *paho)

@@ -24,7 +24,8 @@ struct paho {
     int tokens[PAHO_PUBLISHES_MAX]; /* of the unanswered publishes, by index; 0 = none */
     int unanswered;
     int early_token, early_reason; /* answered before Paho said what its token is; 0 = none */
-    bool all_given; /* no message is acknowledged and still in Paho */
+    int ungiven;    /* messages acknowledged and still in Paho */
+    bool is_unsure; /* there may be some more */
     int goodbye;                   /* the reason of a DISCONNECT that was seen coming; -1 = none */
     char tls_text[PAHO_TLS_TEXT_BYTES]; /* what OpenSSL complained of first; "" = nothing */
 };
