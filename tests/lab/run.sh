@@ -175,6 +175,7 @@ build_tools() {
     $cc -o "$out/watch_lines" tests/lab/watch_lines.c
     $cc -o "$out/hold_thread" tests/lab/hold_thread.c
     $cc -o "$out/press_often" tests/lab/press_often.c
+    $cc -o "$out/pass_often" tests/lab/pass_often.c
     $cc -o "$out/bounce" tests/lab/bounce.c
     $cc -o "$out/show_frames" tests/lab/show_frames.c -lqrencode -ljpeg
     gpiod=$(pkg-config --modversion libgpiod)

@@ -52,7 +52,8 @@ pulse_ends() {
 }
 
 kill_main() { kill "-$1" "$main"; }
-run_out_of_memory() {
+run_out_of_memory() { # usually its eye goes first
+    echo 0 > "/proc/$(pgrep -P "$main" qrgated-eye)/oom_score_adj"
     echo 1000 > "/proc/$main/oom_score_adj"
     echo f > /proc/sysrq-trigger
 }
