@@ -1,7 +1,7 @@
-/* People who pass as fast as the gate lets them:  pass_often SCENE RISES PEOPLE TIMES PASSED  holds a citizen's card before the
- * camera (the file SCENE, see show_frames.c), the first of PEOPLE to the last and round again, each until the relay has risen once
- * more, which the case counts in the file RISES by the kernel's record. PASSED tells how many have passed. Exit 1: one of them did
- * not get through. */
+/* People who pass as fast as the gate lets them:  pass_often SCENE RISES PEOPLE TIMES PASSED [PAUSE_MS]  holds a citizen's card
+ * before the camera (the file SCENE, see show_frames.c), one of PEOPLE after the other and round again, each until the relay has
+ * risen once more, which the case counts in the file RISES by the kernel's record, and a pause longer. PASSED tells how many have
+ * passed. Exit 1: one of them did not get through. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,24 +39,30 @@ static int64_t now_ms(void)
     return clock_gettime(CLOCK_MONOTONIC, &now) == 0 ? (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 : 0;
 }
 
+static void pause_ms(long ms)
+{
+    const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
 static bool wait_above(const char *rises, long before)
 {
-    const struct timespec pause = {0, LOOK_MS * 1000000};
     const int64_t until_ms = now_ms() + LONGEST_MS;
     while (number_in(rises) <= before) {
         if (now_ms() > until_ms)
             return false;
-        (void)nanosleep(&pause, NULL);
+        pause_ms(LOOK_MS);
     }
     return true;
 }
 
 int main(int argc, char **argv)
 {
-    const int people = argc == 6 ? atoi(argv[3]) : 0, times = argc == 6 ? atoi(argv[4]) : 0;
+    const bool is_asked = argc == 6 || argc == 7;
+    const int people = is_asked ? atoi(argv[3]) : 0, times = is_asked ? atoi(argv[4]) : 0;
     long before = people > 0 ? number_in(argv[2]) : -1;
     if (before < 0) {
-        fprintf(stderr, "usage: pass_often SCENE RISES PEOPLE TIMES PASSED\n");
+        fprintf(stderr, "usage: pass_often SCENE RISES PEOPLE TIMES PASSED [PAUSE_MS]\n");
         return 2;
     }
     for (int i = 1; i <= times; i++) {
@@ -70,6 +76,7 @@ int main(int argc, char **argv)
             return 1;
         }
         before++;
+        pause_ms(argc == 7 ? atol(argv[6]) : 0);
         (void)snprintf(passed, sizeof passed, "%d\n", i);
         if (!put(argv[5], passed))
             return 2;
