@@ -6,7 +6,7 @@
 . tests/lab/steps.sh
 . tests/lab/edges.sh
 . tests/lab/unit.sh
-pulse_ms=5000 # so long that the middle is met on a busy host too
+pulse_ms=4000 # so long that the middle is met on a busy host too
 pulse_slack_ms=200 # the relay's guard and a slow emulator
 death_goal_ms=1000 # of a real machine. An emulated one on a busy host may take as long more as it takes to run nothing four times
 
