@@ -8,6 +8,7 @@ name=arm64
 . "$(dirname "$0")/root.sh"
 [ -d /proc/sys/fs/binfmt_misc ] || cannot "this kernel has no binfmt_misc"
 make_root "$(dpkg --print-architecture),arm64"
+make_guest arm64 "$repo/tests/lab/guest_arm64.txt"
 copy_sources
 [ $# -gt 0 ] || set -- tests/platforms/arm64_inside.sh
 enter "$@"
