@@ -94,6 +94,13 @@ static int64_t now_us(const struct look_room *room)
     return room->settings->clock_us(room->settings->userdata);
 }
 
+/* The search alone may spend the budget, on a slow processor or one that is throttled: a look goes on to its first decode all the
+ * same, else a code in plain view would never be read. */
+static bool may_try(const struct look_room *room)
+{
+    return room->decodes_left == DECODES_MAX || now_us(room) < room->deadline_us;
+}
+
 void look_forget(struct look_room *room)
 {
     for (int i = 0; i < DECODER_CODES_MAX; i++)
@@ -235,7 +242,7 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
 {
     uint64_t tried[LOOK_RULES_MAX];
     int tried_count = 0;
-    for (int i = 0; i < way->rules_count && room->decodes_left > 0 && now_us(room) < room->deadline_us; i++) {
+    for (int i = 0; i < way->rules_count && room->decodes_left > 0 && may_try(room); i++) {
         grid_decide(&room->grid, &way->rules[i]);
         const float finders = grid_finder_match(&room->grid);
         if (i == 0)
@@ -267,7 +274,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         const struct triple *triple = &triples[i];
         if (used[triple->corner] || used[triple->right] || used[triple->below])
             continue;
-        if (triple->fault > fault_max || now_us(room) >= room->deadline_us)
+        if (triple->fault > fault_max || !may_try(room))
             break;
         left--;
         struct fit fit;

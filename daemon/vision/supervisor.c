@@ -144,7 +144,7 @@ static void end(struct supervisor *s)
 
 static int allowed_ms_of(const struct supervisor *s)
 {
-    return s->heard ? s->hang_ms : FIRST_WORD_MS;
+    return s->heard || s->hang_ms > FIRST_WORD_MS ? s->hang_ms : FIRST_WORD_MS;
 }
 
 bool supervisor_in_time(const struct supervisor *s, int64_t now_us)

@@ -2,13 +2,14 @@
 # The lab: boots a Linux with simulated GPIO and simulated cameras in an emulator and runs tests/lab/cases in it.
 #   tests/lab/run.sh [CASE…]    from anywhere; without CASE all. Exit: 0 passed, 1 failed, 77 can't be run here.
 # QRGATED, QRGATECTL: the programs under test (build/…); BUILD: products, cache and logs (build/lab, in it a folder for
-# each case); LAB_TIMEOUT_S: the longest a case may take (240). LAB_… are handed to the cases: LAB_PULSES, LAB_LATENCIES,
-# LAB_REPLUGS, LAB_SOAK_PASSAGES and LAB_SOAK_FAULT_S are their lengths.
+# each case); LAB_TIMEOUT_S: the longest a case may take (240); LAB_ACCEL: tcg or kvm, else KVM where it works.
+# LAB_… are handed to the cases: LAB_PULSES, LAB_LATENCIES, LAB_REPLUGS, LAB_SOAK_PASSAGES and LAB_SOAK_FAULT_S are their
+# lengths, LAB_SLOWER=3 has them wait three times as long.
 # Cases share a machine: one for those that have a line "# init: systemd" and are run by systemd as the guest's first
-# process, one for the others. Each gets fresh hardware, and all that it started ends with it.
+# process, one for the others. Each gets fresh hardware, and all that it started ends with it. The two run side by side.
 # The guest sees this machine's files read-only, so it has every program and library that is installed here.
 # LAB_ARCH=arm64: a machine with the Pi's processor instead; its files are those of LAB_GUEST, a Debian 13 for it in a folder
-# (tests/platforms/arm64_lab.sh makes both).
+# (`make lab-arm64` makes both).
 set -eu
 
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -20,14 +21,15 @@ out=$(cd "$BUILD" && pwd -P)
 QRGATED=${QRGATED:-build/qrgated}
 QRGATECTL=${QRGATECTL:-build/qrgatectl}
 timeout_s=${LAB_TIMEOUT_S:-240}
+kvm_patience_s=10 # emulated, this kernel is there after 3 s
 cache=$out/cache
 recipe=3 # of what make_cache() makes; another number makes it again
 arch=${LAB_ARCH:-amd64}
 guest=${LAB_GUEST:-}
 case $arch in
-    amd64) emulator_of=qemu-system-x86_64 processor='-cpu max' console=ttyS0 cross='' packages=$lab/packages.txt ;;
+    amd64) emulator_of=qemu-system-x86_64 processor=max console=ttyS0 cross='' packages=$lab/packages.txt ;;
     arm64) # the processor of a Pi 4
-        emulator_of=qemu-system-aarch64 processor='-machine virt -cpu cortex-a72' console=ttyAMA0
+        emulator_of='qemu-system-aarch64 -machine virt' processor=cortex-a72 console=ttyAMA0 LAB_ACCEL=tcg
         cross='ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-' packages=$lab/packages_arm64.txt
         CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config ;;
 esac
@@ -192,7 +194,10 @@ build_tools() {
     # shellcheck disable=SC2046 # options are words
     $cc -DQRG_GPIOD_MAJOR="${gpiod%%.*}" -o "$out/test_lines" hw/lines*.c tests/unit/test_lines.c \
         $(${PKG_CONFIG:-pkg-config} --cflags --libs libgpiod) -lcmocka
-    $cc -o "$out/see" tests/lab/see.c hw/camera*.c hw/decoder.c hw/decoder_zbar.c hw/luma*.c hw/picture*.c -lzbar -lv4l2 -ljpeg -lpng -lm
+    vision=$(echo daemon/vision/*.c | tr ' ' '\n' | grep -v -E '/(eye|sandbox|supervisor)\.c$') # what has no process around it
+    # shellcheck disable=SC2086
+    $cc -O3 -o "$out/see" tests/lab/see.c $vision hw/camera*.c hw/decoder.c hw/decoder_zbar.c hw/luma*.c hw/picture*.c \
+        -lzbar -lv4l2 -ljpeg -lpng -lm
 }
 
 # $1: machine, the rest: cases. An initramfs that finds this machine's files and the cases.
@@ -220,12 +225,36 @@ share() { # an emulator's option: $1 tag, $2 folder, $3 access
     echo "local,id=$1,path=$(echo "$2" | sed 's/,/,,/g'),security_model=none,multidevs=remap$3"
 }
 
+# A /dev/kvm may be there and not start a Debian kernel, as where it virtualizes by page tables only: so it is tried, while
+# the tools are built. Without a root the kernel panics, and the emulator ends.
+try_kvm() {
+    [ -w /dev/kvm ] || return 1
+    timeout -k 1 $kvm_patience_s qemu-system-x86_64 -accel kvm -cpu host -m 256 -nographic -no-reboot -nodefaults \
+        -serial stdio -monitor none -kernel "$cache/vmlinuz" -append 'console=ttyS0 panic=-1' < /dev/null \
+        > "$out/kvm.log" 2>&1 || true
+    grep -q 'Kernel panic' "$out/kvm.log"
+}
+choose_accelerator() { # $1: the trial's process
+    accelerator='tcg,thread=multi' how='emulated (tcg)'
+    if [ "$1" != 0 ] && wait "$1"; then
+        accelerator=kvm how='virtual (kvm)' processor=host
+        LAB_ACCEL=kvm
+    elif [ "${LAB_ACCEL:-}" = kvm ]; then
+        echo "lab: LAB_ACCEL=kvm, and this machine's KVM does not start Linux $kernel, see $out/kvm.log" >&2
+        exit 1
+    elif [ -e /dev/kvm ] && [ -z "${LAB_ACCEL:-}" ]; then
+        how="$how, for this machine's KVM does not start it within $kvm_patience_s s"
+    fi
+    export LAB_ACCEL="${LAB_ACCEL:-tcg}"
+    echo "lab: Linux $kernel, $how"
+}
+
 start_emulator() {
     # The machine that systemd boots has no battery for its clock, as a Raspberry Pi.
     clock=base=utc
     [ "$1" != systemd ] || clock=base=1970-01-01T00:00:10
     # shellcheck disable=SC2086 # words
-    $emulator_of -accel tcg,thread=multi $processor -m 1024 -smp 2 -rtc "$clock" \
+    $emulator_of -accel $accelerator -cpu $processor -m 1024 -smp 2 -rtc "$clock" \
         -nographic -no-reboot -nodefaults -serial stdio -monitor none \
         -kernel "$cache/vmlinuz" -initrd "$out/$1/initramfs.gz" -append "console=$console quiet panic=-1 cryptomgr.notests" \
         -fsdev "$(share root "${guest:-/}" ,readonly=on)" -device virtio-9p-pci,fsdev=root,mount_tag=root \
@@ -234,8 +263,6 @@ start_emulator() {
         -fsdev "$(share result "$out/$1/result" '')" -device virtio-9p-pci,fsdev=result,mount_tag=result \
         < /dev/null > "$out/$1/console.log" 2>&1 &
     emulator=$!
-    trap 'kill -9 "$emulator" 2>/dev/null || true' EXIT
-    trap 'exit 130' INT TERM
 }
 
 # $1: machine, $2: case, $3: its folder. What became of it; false when it failed.
@@ -254,6 +281,16 @@ tell() {
     done
     echo "FAIL $2 $(cat "$3/seconds" 2>/dev/null) s (logs: $out/$2)"
     return 1
+}
+
+end_the_machines() {
+    [ -z "$emulator" ] || kill -9 "$emulator" 2>/dev/null || true
+    [ -z "$beside" ] || kill "$beside" 2>/dev/null || true
+}
+watch_the_machines() {
+    emulator='' beside=''
+    trap end_the_machines EXIT
+    trap 'exit 130' INT TERM
 }
 
 # $1: machine, the rest: cases.
@@ -279,14 +316,20 @@ run_machine() {
         tell "$machine" "$case" "$out/$machine/result/$case" || failed=1
     done
     wait "$emulator" || true
-    trap - EXIT INT TERM
+    emulator=''
     for case; do mv "$out/$machine/result/$case" "$out/$case"; done
     echo "lab: the $machine machine ran $(($(date +%s) - began)) s"
 }
 
 check_machine
 make_cache
+trial=0
+if [ "${LAB_ACCEL:-kvm}" = kvm ]; then
+    try_kvm &
+    trial=$!
+fi
 build_tools
+choose_accelerator $trial
 failed=0
 if [ $# -eq 0 ]; then
     for case in "$lab"/cases/*.sh; do
@@ -298,8 +341,23 @@ for name; do
     [ -f "$lab/cases/$name.sh" ] || { echo "lab: no case '$name' in tests/lab/cases" >&2 && exit 1; }
     if grep -q '^# init: systemd$' "$lab/cases/$name.sh"; then booted="$booted $name"; else plain="$plain $name"; fi
 done
+began_all=$(date +%s)
+watch_the_machines
 # shellcheck disable=SC2086 # names of cases are words
-[ -z "$plain" ] || run_machine plain $plain
+if [ -n "$booted" ]; then
+    (
+        watch_the_machines
+        run_machine systemd $booted
+        exit $failed
+    ) > "$out/systemd.told" 2>&1 &
+    beside=$!
+fi
 # shellcheck disable=SC2086
-[ -z "$booted" ] || run_machine systemd $booted
+[ -z "$plain" ] || run_machine plain $plain
+if [ -n "$booted" ]; then
+    wait "$beside" || failed=1
+    beside=''
+    cat "$out/systemd.told"
+fi
+echo "lab: $(($(date +%s) - began_all)) s in all"
 exit $failed

@@ -15,16 +15,6 @@ start_the_broker() {
     broker=$!
     wait_for 20 "the broker" mosquitto_pub -h 127.0.0.1 -t lab -n
 }
-# The kernel's record of the relay is counted as it comes: a long run's would not fit. (Debian's awk waits for a full buffer else.)
-count_the_rises() {
-    echo 0 > $run/rises
-    awk -W interactive -v wire="$relay" -v file=$run/rises '/gpio_value:/ {
-        for (i = 1; $i != "gpio_value:"; i++) ;
-        if ($(i + 1) == wire && $(i + 3) != level + 0) { level = $(i + 3); if (level) { print ++n > file; close(file) } }
-    }' < $tracing/trace_pipe &
-}
-rises() { cat $run/rises; }
-risen_above() { n=$(rises) && [ "${n:-0}" -gt "$1" ]; }
 size_of_main() { # KiB, descriptors, threads
     printf '%d %d %d\n' "$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$gate/status")" "$(find "/proc/$gate/fd" -mindepth 1 | wc -l)" \
         "$(find "/proc/$gate/task" -mindepth 1 -maxdepth 1 | wc -l)"
@@ -62,7 +52,7 @@ start_the_broker
 mosquitto_sub -h 127.0.0.1 -t 'qrgate/lab/lane1/passage' -t 'qrgate/lab/lane1/alarm' -t 'qrgate/lab/lane1/state' -q 1 -c -i listener -F '%t %p' >> $run/events.log &
 given_a_gate 100 50
 given_people $people
-count_the_rises
+follow_the_relay
 
 fault_is_due() { # at passage $1
     if [ -z "$fault_every_s" ]; then
