@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """`make check`: every test there is, in steps that each leave a JUnit file under build/results; ends with a line of counts.
 A step that can't run here is a skip that says why; with CI=true a skip is a failure. QRG_STEPS=unit,e2e runs some.
-QRG_PLATFORM=arm64: unit and end-to-end tests of what tests/platforms/arm64.sh built for the other processor."""
+QRG_PLATFORM=arm64: unit and end-to-end tests and the lab, of what tests/platforms/arm64.sh built for the other processor."""
 import concurrent.futures
 import os
 import pathlib
@@ -16,6 +16,7 @@ RESULTS = ROOT / "build" / "results"
 CI = os.environ.get("CI") == "true"
 # Three at a time on two processors: most of these tests wait for something.
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "-n", str((os.cpu_count() or 1) + 1)]
+OTHER_LAB = ["drivers", "first_passage", "inputs", "lines_refused", "pulse_width", "sudden_death"]
 
 
 class Counts:
@@ -112,12 +113,15 @@ def lab(counts):
     one(counts, "lab", ["make", "--no-print-directory", "lab"])
 
 
-def other_processor(counts, step, folder):
-    """Built already, run by an emulator that the kernel starts. Some tests count a machine's own time or memory."""
+def other_processor(counts, step, name):
+    """Built already, run by an emulator that the kernel starts; and the lab, in a machine with that processor."""
     if step("unit"):
-        units(counts, folder, "unit")
+        units(counts, f"build/{name}", "unit")
     if step("e2e"):
-        pytest(counts, folder, "e2e", "-m", "not unsanitized", "tests/e2e")
+        pytest(counts, f"build/{name}", "e2e", "tests/e2e")
+    if step("lab"):
+        one(counts, "lab", ["tests/lab/run.sh", *(os.environ.get("LAB_CASES", "").split() or OTHER_LAB)], LAB_ARCH=name, LAB_GUEST="/guest", BUILD=f"build/lab-{name}",
+            QRGATED=f"build/{name}/qrgated", QRGATECTL=f"build/{name}/qrgatectl", LAB_SLOWER="4", LAB_TIMEOUT_S="900")
 
 
 def main():
@@ -130,7 +134,7 @@ def main():
 
     emulated = os.environ.get("QRG_PLATFORM")
     if emulated:
-        other_processor(counts, step, f"build/{emulated}")
+        other_processor(counts, step, emulated)
     elif build(counts, "build with gcc"):
         if step("lint"):
             one(counts, "include order", ["make", "--no-print-directory", "includes"])

@@ -71,6 +71,6 @@ enter() {
         mount --rbind /dev "$root/dev"
         mount -t tmpfs tmpfs "$root/run"
         exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-            TERM="${TERM:-dumb}" CI="${CI:-}" QRG_STEPS="${QRG_STEPS:-}" sh -c "cd /src && exec \"\$@\"" sh "$@"' \
+            TERM="${TERM:-dumb}" CI="${CI:-}" QRG_STEPS="${QRG_STEPS:-}" LAB_CASES="${LAB_CASES:-}" sh -c "cd /src && exec \"\$@\"" sh "$@"' \
         sh "$root" "$@"
 }
