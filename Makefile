@@ -40,7 +40,7 @@ ALL_CFLAGS  = -std=c17 $(DEFINES) -DQRGATE_VERSION='"$(VERSION)"' -I. $(WARN) \
               -fstack-protector-strong $(if $(SANITIZER),,-D_FORTIFY_SOURCE=2) -fPIE $(SAN) \
               $(shell $(PKG_CONFIG) --cflags $(PKGS)) $(if $(WITH_ZXING),$(ZXING_CFLAGS)) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
-LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3as -lpthread -lm
+LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3cs -lpthread -lm
 
 # What draws pages: qrgatectl alone.
 CTL_PKGS   := cairo cairo-pdf cairo-svg fontconfig

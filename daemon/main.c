@@ -61,6 +61,7 @@ static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
     (void)source, (void)fd, (void)events;
     while (supervisor_take(&d->eye, now_us) > 0) {
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us);
+        passage_watched(&d->passage, &d->eye.message, now_us);
         if (d->eye.message.kind == LINK_SEEN)
             passage_seen(&d->passage, &d->eye.message, now_us);
         else if (d->eye.message.kind == LINK_UNREADABLE)

@@ -220,6 +220,12 @@ void passage_unreadable(struct passage *p, const struct link_message *seen, int6
         (void)passage_tell(p, &input);
 }
 
+/* Without this a card held before a camera that is lost for a moment, or whose eye is replaced, would open twice. */
+void passage_watched(struct passage *p, const struct link_message *message, int64_t now_us)
+{
+    repeat_watched(&p->repeat, message->captured_at_us < now_us ? message->captured_at_us : now_us, LINK_BEAT_MS);
+}
+
 /* 1. A code is in view. Asked once; while it stays in view it is the same showing. */
 void passage_seen(struct passage *p, const struct link_message *seen, int64_t now_us)
 {

@@ -61,6 +61,8 @@ struct passage {
 
 void passage_init(struct passage *p, const struct settings *settings, struct lines *lines, struct relay_guard *guard,
                   struct journal *journal, struct publisher *publisher, struct watchdog *watchdog, int64_t now_us);
+/* Of each message of the eye, before what it is about: when its last picture was taken. */
+void passage_watched(struct passage *p, const struct link_message *message, int64_t now_us);
 void passage_seen(struct passage *p, const struct link_message *seen, int64_t now_us);
 void passage_unreadable(struct passage *p, const struct link_message *seen, int64_t now_us);
 void passage_edge(struct passage *p, const struct line_edge *edge, int64_t now_us);

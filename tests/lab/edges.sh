@@ -25,9 +25,10 @@ relay_number() {
     [ -e /sys/kernel/debug/gpio ] || mount -t debugfs debugfs /sys/kernel/debug
     sed -n "s/^$(basename "${wires:?}"): GPIOs \([0-9]*\)-.*/\1/p" /sys/kernel/debug/gpio
 }
-# The relay's edges: "t_us who 0|1", each only when the level changed; the chip began with 0 and keeps its level.
-relay_edges() {
-    kernel_saw | awk -v wire="${relay:?}" '$3 == "gpio_value:" && $4 == wire && $6 != level + 0 {
+# A wire's edges: "t_us who 0|1", each only when the level changed; the chip began with 0 and keeps its level.
+relay_edges() { edges_of "${relay:?}"; }
+edges_of() {
+    kernel_saw | awk -v wire="$1" '$3 == "gpio_value:" && $4 == wire && $6 != level + 0 {
         level = $6
         print $1, $2, $6 }'
 }

@@ -11,13 +11,15 @@ fail() {
     exit 1
 }
 uptime_s() { cut -d. -f1 /proc/uptime; }
-# wait_for SECONDS WHAT COMMAND… : until the command succeeds
+# wait_for SECONDS WHAT COMMAND… : until the command succeeds. (Starting a program takes the emulator long: none is, to look at the clock.)
 wait_for() {
     seconds=$1 what=$2
     shift 2
-    until_s=$(($(uptime_s) + seconds * slower))
+    read -r now _ < /proc/uptime
+    until_s=$((${now%.*} + seconds * slower))
     until "$@" > /dev/null 2>&1; do
-        [ "$(uptime_s)" -lt $until_s ] || fail "waited $((seconds * slower)) s for $what"
+        read -r now _ < /proc/uptime
+        [ "${now%.*}" -lt $until_s ] || fail "waited $((seconds * slower)) s for $what"
         sleep 0.1
     done
 }
@@ -113,10 +115,11 @@ given_a_camera() {
 }
 find_vivid() { # $1: its number
     for node in /sys/devices/platform/vivid.0/video4linux/video*; do
-        case $(cat "$node/name") in
-        vivid-00$1-vid-cap) camera=/dev/$(basename "$node") ;;
-        vivid-00$1-vid-out) screen=/dev/$(basename "$node") ;;
-        vivid-00$1-meta-cap) metadata=/dev/$(basename "$node") ;;
+        read -r name < "$node/name"
+        case $name in
+        vivid-00$1-vid-cap) camera=/dev/${node##*/} ;;
+        vivid-00$1-vid-out) screen=/dev/${node##*/} ;;
+        vivid-00$1-meta-cap) metadata=/dev/${node##*/} ;;
         esac
     done
 }

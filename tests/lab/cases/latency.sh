@@ -6,6 +6,7 @@
 . tests/lab/steps.sh
 . tests/lab/edges.sh
 times=${LAB_LATENCIES:-50}
+[ "${LAB_LATENCIES:-}/$LAB_ACCEL" != /kvm ] || times=200
 
 quantiles() { # of whole numbers, one a line
     sort -n "$1" | awk '{ v[NR] = $1 / 1000 } END { rank = int(NR * 0.99); if (rank < NR * 0.99) rank++

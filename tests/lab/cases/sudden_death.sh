@@ -9,9 +9,11 @@ press_and_wait_for_the_relay() {
     wait_for 20 "the relay" relay_is 1
     release_the_button
     sleep 0.5
-    before=$(times_switched_on)
+    before=$(times_opened_or_held)
 }
-nothing_was_switched_on() { [ "$(times_switched_on)" = "$before" ] || fail "a wire was switched on $1"; }
+# By the wires that tell of a passage: a slow machine's camera may come late, which red and buzzer tell.
+times_opened_or_held() { grep -c -E ' (relay|green|amber) 1$' $run/wires.log || true; }
+nothing_was_switched_on() { [ "$(times_opened_or_held)" = "$before" ] || fail "a wire was switched on $1"; }
 a_pulse_was_cut_short() {
     wait_for 5 "the relay to be off" relay_is 0
     wait_for 5 "the watcher to see it" pulses_are "$1"
