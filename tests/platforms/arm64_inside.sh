@@ -13,7 +13,8 @@ if [ ! -f $fs/qrgate-arm64 ]; then # magic and mask of an ELF program for AArch6
 fi
 trap 'echo -1 > $fs/qrgate-arm64' EXIT
 
-make --no-print-directory -j"$(nproc)" CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ PKG_CONFIG=aarch64-linux-gnu-pkg-config BUILD=build/arm64 everything
+export CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ PKG_CONFIG=aarch64-linux-gnu-pkg-config # tests build with them, too
+make --no-print-directory -j"$(nproc)" BUILD=build/arm64 everything
 file=$(readelf -h build/arm64/qrgated | sed -n 's/ *Machine: *//p')
 echo "check-arm64: qrgated is built for $file and says: $(build/arm64/qrgated --version)"
 QRG_PLATFORM=arm64 /usr/bin/python3 tests/check.py
