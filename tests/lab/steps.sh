@@ -223,7 +223,7 @@ lines = {
   button = { line = "QRG_BUTTON"; bias = "pull-down"; };
   ${more_lines:-}
 };
-lane_timing = { pulse_ms = ${1:-300}; pulse_gap_ms = ${2:-500}; ${more_timing:-} };
+lane_timing = { pulse_ms = ${1:-300}; pulse_gap_ms = ${2:-500}; long_press_ms = $((3000 * slower)); ${more_timing:-} };
 clock = { trust = "always"; };
 journal = { path = "$run/gate/journal.db"; site_key_file = "$run/gate/site.key"; };
 trust = { folder = "$run/gate"; };

@@ -82,7 +82,7 @@ bounces button 60 0
 kill $holder
 wait $holder
 heard 8 'override button'
-sleep 5
+sleep $((5 * slower))
 said '"alarm":"hold_open"' && fail "the gate held open for a button that nobody pressed"
 say "then the press has ended for the gate as well: three seconds of it would have held it open"
 activate rotation
