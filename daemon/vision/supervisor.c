@@ -173,7 +173,7 @@ static void wait_for_end(struct supervisor *s, int64_t now_us)
 
 static int allowed_ms_of(const struct supervisor *s)
 {
-    return s->heard ? s->hang_ms : FIRST_WORD_MS;
+    return s->heard || s->hang_ms > FIRST_WORD_MS ? s->hang_ms : FIRST_WORD_MS;
 }
 
 bool supervisor_in_time(const struct supervisor *s, int64_t now_us)
