@@ -16,8 +16,7 @@ enum {
     WHOLE_MARKS_MAX = 12,      /* more in a picture: is_crowded() */
     BENDS_MAX = 2, DECODES_MAX = 12, /* of a look */
     TRIES_AFTER_CODE = 2,      /* triples that may fail once something is read: there may be a second code */
-    CROWD_MARKS = 24, CROWD_TRIES = 3, /* so many marks are a texture or many codes: of these the best triples are right */
-    FORMAT_BITS_MAX = 3        /* more wrong ones can't be corrected */
+    CROWD_MARKS = 24, CROWD_TRIES = 3 /* so many marks are a texture or many codes: of these the best triples are right */
 };
 
 /* Of what is fixed in a code; what is read has seldom less than 1.7 of finders and timing together. */
@@ -70,6 +69,7 @@ int look_room_new(const struct reader_settings *settings, struct look_room **ret
     room->scratch = malloc(scratch);
     room->drawing = malloc(drawing);
     room->drawing_bytes = (int)drawing;
+    mend_begin(&room->mend);
     if (!room->memory || !room->threshold_memory || !room->scratch || !room->drawing) {
         look_room_free(room);
         return -ENOMEM;
@@ -235,16 +235,20 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
 {
     uint64_t tried[LOOK_RULES_MAX];
     int tried_count = 0;
+    mend_begin_code(&room->mend, &room->grid);
     for (int i = 0; i < way->rules_count && room->decodes_left > 0 && now_us(room) < room->deadline_us; i++) {
         grid_decide(&room->grid, &way->rules[i]);
         const float finders = grid_finder_match(&room->grid);
         if (i == 0)
             sighting_offer(sighting, fit, &room->grid, finders);
         if (finders < finders_min || finders + fit->timing < match_min ||
-            grid_format_distance(&room->grid) > FORMAT_BITS_MAX)
+            !is_first(grid_hash(&room->grid), tried, &tried_count))
             continue;
-        if (!is_first(grid_hash(&room->grid), tried, &tried_count))
+        if (!mend_try(&room->mend, &room->grid)) {
+            if (finders + fit->timing < match_usual) /* one try is enough for what is hardly a code */
+                return 0;
             continue;
+        }
         const int result = decode_grid(room, fit, way->how);
         if (result != 0)
             return result;
@@ -378,6 +382,7 @@ int look_run(struct look_room *room, int look, struct sighting *ret_sighting)
     room->codes_count = 0;
     room->decodes_left = DECODES_MAX;
     room->bends_left = BENDS_MAX;
+    mend_begin_look(&room->mend);
     search_marks(room, way);
     ret_sighting->marks = room->search.count;
     ret_sighting->mark_is_sure = room->search.count > 0 && way->search.is_even;

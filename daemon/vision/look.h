@@ -4,6 +4,7 @@
 #define VISION_LOOK_H
 
 #include "daemon/vision/grid.h"
+#include "daemon/vision/mend.h"
 #include "daemon/vision/reader.h"
 #include "daemon/vision/sighting.h"
 #include "daemon/vision/triple.h"
@@ -41,6 +42,7 @@ struct look_room {
     struct threshold thresholds[PYRAMID_LEVELS];
     struct search search;
     struct grid grid;
+    struct mend mend;
     struct look_code codes[DECODER_CODES_MAX]; /* of this look */
     int codes_count;
     struct look_code known[DECODER_CODES_MAX]; /* of earlier ones, in turn: they need no second decoding */
