@@ -235,7 +235,6 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
 {
     uint64_t tried[LOOK_RULES_MAX];
     int tried_count = 0;
-    mend_begin_code(&room->mend, &room->grid);
     for (int i = 0; i < way->rules_count && room->decodes_left > 0 && now_us(room) < room->deadline_us; i++) {
         grid_decide(&room->grid, &way->rules[i]);
         const float finders = grid_finder_match(&room->grid);
@@ -283,6 +282,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
         if (!fits)
             continue;
+        mend_begin_code(&room->mend, &room->grid);
         result = try_grid(room, way, &fit, sighting);
         if (result == 0 && fit.timing >= bend_min && grid_finder_match(&room->grid) >= bend_finders_min && room->bends_left > 0) {
             room->bends_left--;
