@@ -16,6 +16,7 @@ enum {
     WHOLE_MARKS_MAX = 12,      /* more in a picture: is_crowded() */
     BENDS_MAX = 2, DECODES_MAX = 12, /* of a look */
     TRIES_AFTER_CODE = 2,      /* triples that may fail once something is read: there may be a second code */
+    DIM_LEVEL = 100, DIM_BIAS = 2, DIM_CONTRAST_MIN = 5, /* nothing is lighter: how it is searched then */
     CROWD_MARKS = 24, CROWD_TRIES = 3 /* so many marks are a texture or many codes: of these the best triples are right */
 };
 
@@ -25,7 +26,7 @@ static const float finders_min = 0.7f, match_min = 1.55f, match_usual = 1.8f, be
 
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
 static const struct look_way ways[READER_LOOKS] = {
-    {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 6, {{5, 2}, {5, 0}, {0, 4}, {3, 4}, {8, 6}, {2, 2}}},
+    {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 8, {{5, 2}, {5, 0}, {5, GRID_IN_GLARE}, {0, 4}, {3, 4}, {8, 6}, {2, 2}, {4, 8}}},
     {"patch, loose", {0.8f, 2, 4, 8, false}, 8, -1, 0, false, 7,
      {{5, 2}, {3, 1}, {5, GRID_IN_GLARE}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
     {"patch, every row", {0.6f, 1, 2, 8, false}, 12, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
@@ -363,14 +364,31 @@ static int try_second(struct look_room *room, bool is_whole, const struct sighti
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
+/* In little light all differences are smaller, but so is the noise of what is dark. */
+static struct search_settings settings_for(const struct look_room *room, const struct look_way *way)
+{
+    const struct image *coarse = &room->pyramid.level[room->pyramid.count - 1 + PYRAMID_COARSER];
+    struct search_settings settings = way->search;
+    bool is_dim = true;
+    for (int y = 0; y < coarse->height_px && is_dim; y++)
+        for (int x = 0; x < coarse->width_px; x++)
+            is_dim = is_dim && coarse->luma[y * coarse->stride_bytes + x] < DIM_LEVEL;
+    if (is_dim) {
+        settings.bias = settings.bias < DIM_BIAS ? settings.bias : DIM_BIAS;
+        settings.contrast_min = settings.contrast_min < DIM_CONTRAST_MIN ? settings.contrast_min : DIM_CONTRAST_MIN;
+    }
+    return settings;
+}
+
 static void search_marks(struct look_room *room, const struct look_way *way)
 {
+    const struct search_settings settings = settings_for(room, way);
     const struct image *picture = &room->pyramid.level[0];
     const int share = picture->width_px * picture->height_px / CONFIRM_SHARE;
     const int64_t begun_us = now_us(room);
     search_begin(&room->search, room->scratch, room->settings->width_max_px, share > CONFIRM_PX_MIN ? share : CONFIRM_PX_MIN);
     for (int level = room->pyramid.count - 1; level >= 0; level--)
-        search_level(&room->search, &room->pyramid, level, &room->thresholds[level], &way->search);
+        search_level(&room->search, &room->pyramid, level, &room->thresholds[level], &settings);
     search_sort(&room->search);
     room->stage_us[READER_STAGE_SEARCH] += now_us(room) - begun_us;
 }

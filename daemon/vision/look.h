@@ -9,7 +9,7 @@
 #include "daemon/vision/sighting.h"
 #include "daemon/vision/triple.h"
 
-enum { LOOK_RULES_MAX = 7 };
+enum { LOOK_RULES_MAX = 8 };
 
 /* How a look goes about it. */
 struct look_way {
