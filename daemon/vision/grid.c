@@ -5,20 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORMAT_BITS = 15 };
+enum { FORMAT_BITS = 15, SATURATED = 245 * IMAGE_STEPS_PER_LEVEL };
 
 void grid_sample(const struct pyramid *pyramid, const struct fit *fit, struct grid *ret_grid)
 {
     const int side = fit->side_modules, level = pyramid_level_for(pyramid, fit->module_px, 2.5f);
     const struct image *image = &pyramid->level[level];
     const float scale = 1 / (float)(1 << level);
+    int lightest = 0;
     ret_grid->side_modules = side;
     for (int row = 0; row < side; row++)
         for (int column = 0; column < side; column++) {
             const struct point at = fit_at(fit, (float)column + 0.5f, (float)row + 0.5f);
             const int seen = image_at(image, at.x * scale, at.y * scale);
-            ret_grid->level[row * side + column] = (int16_t)(fit->is_light ? 255 * IMAGE_STEPS_PER_LEVEL - seen : seen);
+            const int upright = fit->is_light ? 255 * IMAGE_STEPS_PER_LEVEL - seen : seen;
+            ret_grid->level[row * side + column] = (int16_t)upright;
+            lightest = upright > lightest ? upright : lightest;
         }
+    ret_grid->lightest = lightest;
     qr_fixed_modules(side, ret_grid->fixed);
 }
 
@@ -48,11 +52,16 @@ static int local_mean(const struct grid *grid, int row, int column, int reach)
     return sum / ((bottom - top) * (right - left));
 }
 
+bool grid_has_glare(const struct grid *grid)
+{
+    return grid->lightest >= SATURATED;
+}
+
 /* In a glare light is all of one level, which nothing exceeds, and dark is paler the nearer to its middle, where no local mean
  * can follow: dark is what is below by a part of what the dark modules around are, but more than by noise. -1: no glare here. */
 static int limit_in_glare(const struct grid *grid, int row, int column)
 {
-    enum { REACH = 2, SATURATED = 245 * IMAGE_STEPS_PER_LEVEL, NOISE = 2 * IMAGE_STEPS_PER_LEVEL };
+    enum { REACH = 2, NOISE = 2 * IMAGE_STEPS_PER_LEVEL };
     const int side = grid->side_modules;
     const int top = row > REACH ? row - REACH : 0, bottom = row + REACH < side ? row + REACH : side - 1;
     const int left = column > REACH ? column - REACH : 0, right = column + REACH < side ? column + REACH : side - 1;

@@ -10,6 +10,7 @@ enum { GRID_MODULES_MAX = QR_SIDE_MAX * QR_SIDE_MAX, GRID_QUIET_MODULES = 2, GRI
 
 struct grid {
     int side_modules;
+    int lightest;                    /* of all levels */
     int16_t level[GRID_MODULES_MAX]; /* as if dark on light, x IMAGE_STEPS_PER_LEVEL */
     uint8_t dark[GRID_MODULES_MAX];  /* decided; 0 or 1 */
     uint16_t sure[GRID_MODULES_MAX]; /* by how much, x IMAGE_STEPS_PER_LEVEL; 0: it may as well be the other */
@@ -25,6 +26,7 @@ struct grid_rule {
 };
 
 void grid_sample(const struct pyramid *pyramid, const struct fit *fit, struct grid *ret_grid);
+bool grid_has_glare(const struct grid *grid); /* without, GRID_IN_GLARE tells nothing new */
 void grid_decide(struct grid *grid, const struct grid_rule *rule);
 /* Part of the finders' modules that came out as they must, 0 … 1. */
 float grid_finder_match(const struct grid *grid);

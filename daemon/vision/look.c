@@ -22,7 +22,8 @@ enum {
 
 /* Of what is fixed in a code; what is read has seldom less than 1.7 of finders and timing together. */
 static const float fault_max = 3; /* of a triple: nothing beyond was ever read */
-static const float finders_min = 0.7f, match_min = 1.55f, match_usual = 1.8f, bend_min = 0.75f, bend_finders_min = 0.85f;
+static const float finders_min = 0.7f, finders_hopeless = 0.6f, match_min = 1.55f, match_usual = 1.8f;
+static const float bend_min = 0.75f, bend_finders_min = 0.85f;
 
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
 static const struct look_way ways[READER_LOOKS] = {
@@ -237,10 +238,14 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
     uint64_t tried[LOOK_RULES_MAX];
     int tried_count = 0;
     for (int i = 0; i < way->rules_count && room->decodes_left > 0 && now_us(room) < room->deadline_us; i++) {
+        if (way->rules[i].sharpen == GRID_IN_GLARE && !grid_has_glare(&room->grid))
+            continue;
         grid_decide(&room->grid, &way->rules[i]);
         const float finders = grid_finder_match(&room->grid);
         if (i == 0)
             sighting_offer(sighting, fit, &room->grid, finders);
+        if (finders < finders_hopeless)
+            break;
         if (finders < finders_min || finders + fit->timing < match_min ||
             !is_first(grid_hash(&room->grid), tried, &tried_count))
             continue;
