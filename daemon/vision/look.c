@@ -232,35 +232,47 @@ static bool is_first(uint64_t hash, uint64_t *tried, int *count)
     return true;
 }
 
-/* The rules one after another, as long as they tell something new and something that may be a code. */
+/* What a rule makes of the grid. */
+enum tried { TRIED_HOPELESS, TRIED_NOT_A_CODE, TRIED_HARDLY_A_CODE, TRIED_UNREADABLE, TRIED_MENDED };
+
+static enum tried try_rule(struct look_room *room, const struct grid_rule *rule, const struct fit *fit, uint64_t *tried,
+                           int *tried_count, float *ret_finders)
+{
+    grid_decide(&room->grid, rule);
+    const float finders = *ret_finders = grid_finder_match(&room->grid);
+    if (finders < finders_hopeless)
+        return TRIED_HOPELESS;
+    if (finders < finders_min || finders + fit->timing < match_min || !is_first(grid_hash(&room->grid), tried, tried_count))
+        return TRIED_NOT_A_CODE;
+    if (mend_try(&room->mend, &room->grid))
+        return TRIED_MENDED;
+    return finders + fit->timing < match_usual ? TRIED_HARDLY_A_CODE : TRIED_UNREADABLE;
+}
+
+/* The rules one after another, as long as they tell something new and something that may be a code; one try is enough for what is
+ * hardly one. Only what is right in all its blocks goes to a decoder. */
 static int try_grid(struct look_room *room, const struct look_way *way, const struct fit *fit, struct sighting *sighting)
 {
-    uint64_t tried[LOOK_RULES_MAX];
-    int tried_count = 0;
-    for (int i = 0; i < way->rules_count && room->decodes_left > 0 && now_us(room) < room->deadline_us; i++) {
+    uint64_t tried_hashes[LOOK_RULES_MAX];
+    int tried_count = 0, result = 0;
+    for (int i = 0; i < way->rules_count && room->decodes_left > 0 && result == 0; i++) {
+        const int64_t begun_us = now_us(room);
+        float finders;
+        if (begun_us >= room->deadline_us)
+            break;
         if (way->rules[i].sharpen == GRID_IN_GLARE && !grid_has_glare(&room->grid))
             continue;
-        grid_decide(&room->grid, &way->rules[i]);
-        const float finders = grid_finder_match(&room->grid);
+        const enum tried tried = try_rule(room, &way->rules[i], fit, tried_hashes, &tried_count, &finders);
         if (i == 0)
             sighting_offer(sighting, fit, &room->grid, finders);
-        if (finders < finders_hopeless)
+        room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
+        if (tried == TRIED_MENDED)
+            result = decode_grid(room, fit, way->how);
+        if (tried == TRIED_HOPELESS || tried == TRIED_HARDLY_A_CODE ||
+            (tried == TRIED_MENDED && finders + fit->timing < match_usual))
             break;
-        if (finders < finders_min || finders + fit->timing < match_min ||
-            !is_first(grid_hash(&room->grid), tried, &tried_count))
-            continue;
-        if (!mend_try(&room->mend, &room->grid)) {
-            if (finders + fit->timing < match_usual) /* one try is enough for what is hardly a code */
-                return 0;
-            continue;
-        }
-        const int result = decode_grid(room, fit, way->how);
-        if (result != 0)
-            return result;
-        if (finders + fit->timing < match_usual) /* one try is enough for what is hardly a code */
-            return 0;
     }
-    return 0;
+    return result;
 }
 
 /* The best triples; those of which a mark belongs to a code already read are out. */
@@ -270,7 +282,9 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
     struct triple triples[TRIPLES_MAX];
     bool used[SEARCH_MARKS_MAX] = {false};
     const int marks = search->count < TRIPLE_MARKS_MAX ? search->count : TRIPLE_MARKS_MAX;
+    const int64_t begun_us = now_us(room);
     const int count = triples_rank(search->marks, marks, &room->pyramid, room->thresholds, triples);
+    room->stage_us[READER_STAGE_SEARCH] += now_us(room) - begun_us;
     int left = search->count > CROWD_MARKS && way->triples > CROWD_TRIES ? CROWD_TRIES : way->triples, result = 0;
     for (int i = 0; i < count && left > 0 && room->codes_count < DECODER_CODES_MAX; i++) {
         const struct triple *triple = &triples[i];
@@ -280,12 +294,12 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
             break;
         left--;
         struct fit fit;
-        const int64_t begun_us = now_us(room);
+        const int64_t fit_begun_us = now_us(room);
         const bool fits = fit_code(&room->pyramid, &search->marks[triple->corner], &search->marks[triple->right],
                                    &search->marks[triple->below], &fit);
         if (fits)
             grid_sample(&room->pyramid, &fit, &room->grid);
-        room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
+        room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - fit_begun_us;
         if (!fits)
             continue;
         mend_begin_code(&room->mend, &room->grid);
