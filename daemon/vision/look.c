@@ -285,7 +285,8 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
     const int64_t begun_us = now_us(room);
     const int count = triples_rank(search->marks, marks, &room->pyramid, room->thresholds, triples);
     room->stage_us[READER_STAGE_SEARCH] += now_us(room) - begun_us;
-    int left = search->count > CROWD_MARKS && way->triples > CROWD_TRIES ? CROWD_TRIES : way->triples, result = 0;
+    const bool is_crowd = search->count > CROWD_MARKS;
+    int left = is_crowd && way->triples > CROWD_TRIES ? CROWD_TRIES : way->triples, result = 0;
     for (int i = 0; i < count && left > 0 && room->codes_count < DECODER_CODES_MAX; i++) {
         const struct triple *triple = &triples[i];
         if (used[triple->corner] || used[triple->right] || used[triple->below])
@@ -296,7 +297,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         struct fit fit;
         const int64_t fit_begun_us = now_us(room);
         const bool fits = fit_code(&room->pyramid, &search->marks[triple->corner], &search->marks[triple->right],
-                                   &search->marks[triple->below], &fit);
+                                   &search->marks[triple->below], is_crowd, &fit);
         if (fits)
             grid_sample(&room->pyramid, &fit, &room->grid);
         room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - fit_begun_us;
