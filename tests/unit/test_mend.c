@@ -93,7 +93,7 @@ static void what_cannot_be_told_costs_half_as_much(void **state)
     for (unsigned seed = 0; seed < 8; seed++)
         for (int is_told = 0; is_told < 2; is_told++) {
             take(room, 7, QR_ECLEVEL_M, seed); /* 45 modules */
-            assert_true(saturate(room, 16, 30) > 60);
+            assert_true(saturate(room, 14, 32) > 60);
             for (int i = 0; i < room->grid.side_modules * room->grid.side_modules && is_told; i++)
                 room->grid.sure[i] = SURE;
             const bool whole = mend_try(&room->mend, &room->grid);
