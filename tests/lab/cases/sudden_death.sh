@@ -4,14 +4,15 @@
 . tests/lab/steps.sh
 pulse_ms=4000
 
+times_opened() { grep -c 'relay 1$' $run/wires.log || true; } # the buzzer may tell of a camera that is late
 press_and_wait_for_the_relay() {
     press_the_button
     wait_for 20 "the relay" relay_is 1
     release_the_button
     sleep 0.5
-    before=$(times_switched_on)
+    before=$(times_opened)
 }
-nothing_was_switched_on() { [ "$(times_switched_on)" = "$before" ] || fail "a wire was switched on $1"; }
+nothing_was_switched_on() { [ "$(times_opened)" = "$before" ] || fail "the relay was switched on $1"; }
 a_pulse_was_cut_short() {
     wait_for 5 "the relay to be off" relay_is 0
     wait_for 5 "the watcher to see it" pulses_are "$1"
