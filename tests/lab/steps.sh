@@ -132,7 +132,7 @@ prepare_vivid() {
 }
 settings_of_camera() { # an emulated machine on a busy one is slow, not hung
     echo "{ driver = \"v4l2\"; device = \"$1\"; width_px = ${2:-1280}; height_px = ${3:-720}; rate_fps = 25;
-           hang_ms = $((15000 * slower)); ${4:-} }"
+           hang_ms = $((15000 * slower)); ${4:-leave_ms = $((1500 * slower));} }"
 }
 
 # The cable from vivid's output to its input: a menu in later kernels, and without it the output has no timings.
