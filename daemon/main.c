@@ -330,6 +330,7 @@ static void finish_recording(struct daemon *d)
             passage_answers(&d->passage, clock_monotonic_us());
         settled = publisher_settle(d->publisher);
     }
+    passage_tell_unrecorded(&d->passage);
 }
 
 static void publish_info(struct daemon *d)

@@ -297,7 +297,7 @@ static enum broker_result judge(struct broker_link *link, enum broker_result res
         return result;
     if (link->step.code >= 0 && link->step.code < 0x80)
         return BROKER_OK;
-    if (!paho_connected(&link->paho))
+    if (link->step.code < 0 && !paho_connected(&link->paho))
         return BROKER_LOST;
     (void)snprintf(link->text, sizeof(link->text), "%s", mqtt_reason_text(link->step.code));
     return BROKER_NO_RIGHTS;

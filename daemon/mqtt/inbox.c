@@ -32,13 +32,23 @@ bool inbox_put(struct inbox *inbox, const struct inbox_arrival *came, const void
     return has_room;
 }
 
-bool inbox_listens(struct inbox *inbox)
+static bool is_at(struct inbox *inbox, enum inbox_door door)
 {
-    bool listens;
+    bool is;
     (void)pthread_mutex_lock(&inbox->lock);
-    listens = inbox->door == INBOX_OPEN || inbox->door == INBOX_CLOSING;
+    is = inbox->door == door;
     (void)pthread_mutex_unlock(&inbox->lock);
-    return listens;
+    return is;
+}
+
+bool inbox_is_open(struct inbox *inbox)
+{
+    return is_at(inbox, INBOX_OPEN);
+}
+
+bool inbox_is_closing(struct inbox *inbox)
+{
+    return is_at(inbox, INBOX_CLOSING);
 }
 
 bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message)

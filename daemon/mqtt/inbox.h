@@ -1,6 +1,7 @@
 /* What others published for this site, on its way from the line's thread to the main thread: a bounded queue, allocated at open. While
  * it is full the line reads nothing, and so the broker waits, by TCP: nothing is dropped here. A message is acknowledged to the broker
- * when it is read, so at most INBOX_MAX and the one that the line holds are acknowledged and in memory only. */
+ * when it is read, so at most INBOX_MAX and the one that the line holds are acknowledged and in memory only (and those that come while
+ * a subscription is being answered, line_paho.c). */
 #ifndef MQTT_INBOX_H
 #define MQTT_INBOX_H
 
@@ -37,7 +38,8 @@ int inbox_init(struct inbox *inbox); /* 0 or negative errno */
 
 /* The line's thread. */
 bool inbox_put(struct inbox *inbox, const struct inbox_arrival *came, const void *text, size_t length_bytes); /* false: it is full */
-bool inbox_listens(struct inbox *inbox);  /* something may be read that would come here */
+bool inbox_is_open(struct inbox *inbox);
+bool inbox_is_closing(struct inbox *inbox); /* only what is acknowledged already may still come */
 void inbox_drained(struct inbox *inbox);  /* what was acknowledged is in here, or there is no connection; matters when it is closing */
 
 /* The main thread; none of them waits. */

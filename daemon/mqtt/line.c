@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STUCK_US = 1000000, TICK_MIN_MS = 100, TICK_MAX_MS = 1000 };
+enum { STUCK_US = 200000, TICK_MIN_MS = 100, TICK_MAX_MS = 1000 };
 
 int64_t line_clock_us(void)
 {
@@ -26,12 +26,18 @@ static void copy_order(struct line_order *to, const struct line_order *from)
     memcpy(to, from, offsetof(struct line_order, text) + (from->long_text == NULL ? from->length_bytes : 0));
 }
 
-/* False: none waits. */
+/* What Paho waits in, acknowledging whatever comes meanwhile. */
+static bool brings_messages(enum line_op op)
+{
+    return op == LINE_SUBSCRIBE || op == LINE_UNSUBSCRIBE;
+}
+
+/* False: none waits, or there is no place for what it would bring. */
 static bool next_order(struct line *line)
 {
     bool found;
     (void)pthread_mutex_lock(&line->lock);
-    found = line->count > 0 && !line->ending;
+    found = line->count > 0 && !line->ending && (line->held.message == NULL || !brings_messages(line->orders[line->first].op));
     if (found) {
         copy_order(&line->current, &line->orders[line->first]);
         line->first = (line->first + 1) % LINE_ORDERS_MAX;
@@ -83,15 +89,16 @@ static void *run(void *userdata)
 {
     struct line *line = userdata;
     while (!is_ending(line)) {
+        line_let_go(line);
         while (next_order(line)) {
             line_carry_out(line);
             end_order(line);
             (void)line_is_lost(line);
+            if (!paho_all_given(&line->paho))
+                line_read(line);
         }
-        line_let_go(line);
         line_read(line);
-        if (line_is_lost(line))
-            inbox_drained(line->inbox); /* nothing can come */
+        (void)line_is_lost(line);
         wait_for_something(line);
     }
     paho_end(&line->paho);
@@ -187,9 +194,9 @@ void line_wake(struct line *line)
 }
 
 /* A publish to a broker that doesn't read, a subscription that isn't answered: the thread would stay in it. With the lock. */
-static void break_if_stuck(const struct line *line)
+static void break_if_stuck(const struct line *line, int64_t patience_us)
 {
-    if (line->break_fd >= 0 && line->busy_since_us != 0 && line_clock_us() - line->busy_since_us >= STUCK_US)
+    if (line->break_fd >= 0 && line->busy_since_us != 0 && line_clock_us() - line->busy_since_us >= patience_us)
         (void)shutdown(line->break_fd, SHUT_RDWR); /* fails where the link is dead anyway */
 }
 
@@ -203,7 +210,7 @@ bool line_order(struct line *line, const struct line_order *order)
         line->long_taken = line->long_current;
     }
     if (order->op == LINE_CONNECT || order->op == LINE_DISCONNECT)
-        break_if_stuck(line);
+        break_if_stuck(line, order->op == LINE_CONNECT ? 0 : STUCK_US);
     room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX) &&
            (order->long_text == NULL || (!line->long_taken && order->length_bytes <= sizeof line->long_text));
     if (room) {
@@ -238,7 +245,7 @@ bool line_close(struct line *line, int64_t deadline_us)
     (void)pthread_mutex_lock(&line->lock);
     line->ending = true;
     line_wake(line);
-    break_if_stuck(line);
+    break_if_stuck(line, STUCK_US);
     while (!line->ended && r == 0)
         r = pthread_cond_timedwait(&line->changed, &line->lock, &until);
     ended = line->ended;

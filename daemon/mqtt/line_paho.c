@@ -1,6 +1,7 @@
 /* The orders carried out, in the line's thread. Each attempt to connect has a handle of its own, so that what an old one had not yet
  * sent dies with it. What the broker keeps of a session are our subscriptions and what it owes us; what we owe it is in the journal. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 /* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
  * message it didn't send for its size as unacknowledged until the next connection. One message at a time: in a flood there is the
  * time of a round trip for what we send. 3.1.1 can ask for neither. */
-enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1 };
+enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, PAUSE_MS = 100, BACKLOG_US = 5000000 };
 
 void line_tell(const struct line *line, enum ring_kind kind, int index, int code, const char *text)
 {
@@ -119,6 +120,31 @@ static struct paho_outcome connect_paho(struct line *line, const struct credenti
     return paho_connect(&line->paho, &greeting);
 }
 
+/* Paho acknowledges what comes while it waits for an answer, and forgets it should the connection die meanwhile. So what the broker kept for
+ * us is taken in first, as long as it comes without a pause. */
+static void hear_backlog(struct line *line)
+{
+    const int64_t until_us = line_clock_us() + BACKLOG_US;
+    struct pollfd ready = {.events = POLLIN};
+    do {
+        line_read(line);
+        ready.fd = line->paho.socket_fd;
+    } while (line_listens(line) && line_clock_us() < until_us && poll(&ready, 1, PAUSE_MS) > 0);
+}
+
+/* Whether the broker kept the session Paho doesn't tell of MQTT 5. So there is a subscription to something that nobody ever says: where
+ * the broker knows no such, it has forgotten the others too, and what it was to keep for us. */
+static bool was_session_kept(struct line *line)
+{
+    int was, is;
+    hear_backlog(line);
+    if (line->held.message != NULL)
+        return true; /* what comes next would have no place: not asked */
+    was = paho_unsubscribe(&line->paho, line->topics->session);
+    is = paho_subscribe(&line->paho, line->topics->session, 0, true);
+    return was != PAHO_NO_SUBSCRIPTION || is != 0; /* refused, or the connection is gone: it isn't known */
+}
+
 static void carry_out_connect(struct line *line)
 {
     struct credentials credentials = {0};
@@ -138,6 +164,8 @@ static void carry_out_connect(struct line *line)
     line->stands = outcome.stage == PAHO_CONNECTED;
     if (line->stands)
         set_break_fd(line, line->paho.socket_fd);
+    if (line->stands && line->current.is_5 && line->settings->session_expiry_s > 0 && !outcome.session_present)
+        outcome.session_present = was_session_kept(line);
     tell_outcome(line, &outcome);
 }
 
@@ -190,6 +218,6 @@ void line_carry_out(struct line *line)
     case LINE_DISCONNECT: carry_out_disconnect(line); break;
     case LINE_PUBLISH: carry_out_publish(line); break;
     case LINE_SUBSCRIBE: carry_out_subscribe(line); break;
-    case LINE_UNSUBSCRIBE: paho_unsubscribe(&line->paho, line->topics->filter[line->current.index]); break;
+    case LINE_UNSUBSCRIBE: (void)paho_unsubscribe(&line->paho, line->topics->filter[line->current.index]); break;
     }
 }

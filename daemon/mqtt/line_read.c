@@ -37,7 +37,8 @@ void line_let_go(struct line *line)
 
 bool line_listens(const struct line *line)
 {
-    return paho_connected(&line->paho) && line->held.message == NULL && inbox_listens(line->inbox);
+    return paho_connected(&line->paho) && line->held.message == NULL &&
+           (inbox_is_open(line->inbox) || (inbox_is_closing(line->inbox) && !paho_all_given(&line->paho)));
 }
 
 static bool is_readable(const struct line *line)
@@ -60,18 +61,16 @@ void line_read(struct line *line)
 {
     int idle = 0;
     while (line_listens(line) && idle < paho_idle_reads(&line->paho)) {
+        bool found;
         line->news = 0;
-        if (paho_read(&line->paho, &line->held)) {
-            line->news++;
-            line_let_go(line);
-        }
-        idle = line->news > 0 ? 0 : idle + 1;
-        if (line->news > 0 && has_orders(line))
+        found = paho_read(&line->paho, &line->held);
+        line_let_go(line);
+        idle = found || line->news > 0 ? 0 : idle + 1;
+        if (idle == 0 && paho_all_given(&line->paho) && has_orders(line))
             return;
-        if (!line->paho.is_tls && paho_connected(&line->paho) && !is_readable(line))
+        if (!found && !line->paho.is_tls && paho_connected(&line->paho) && !is_readable(line))
             break;
     }
-    /* Asked to take in no more than what has been acknowledged: that is all here now. */
-    if (line->held.message == NULL)
+    if (line->held.message == NULL && paho_all_given(&line->paho))
         inbox_drained(line->inbox);
 }

@@ -2,35 +2,57 @@
  * - a connect's failure is one number for everything: how far it came is read from what Paho traces meanwhile;
  * - a publish on a connection that dies counts as handed over, for a session that we don't keep: so the connection is looked at
  *   after each call;
- * - the broker's DISCONNECT is read and thrown away (and a few bytes with it): on plain TCP it is looked at before;
+ * - the broker's DISCONNECT is read and thrown away, and a few bytes of memory with it: on plain TCP it is looked at before;
  * - 3.1.1's PUBACKs are told to nobody: the list of what is still unanswered is;
  * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are (tls.c). */
 #include "daemon/mqtt/paho.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/mqtt/tls.h"
 
-enum { DESCRIPTORS_MAX = 1024, TLS_IDLE_READS = 3, SUBSCRIBE_TIMEOUT_MIN_MS = 5000, GOODBYE = 0xe0 };
+enum { DESCRIPTORS_MAX = 1024, TLS_IDLE_READS = 3, SUBSCRIBE_TIMEOUT_MIN_MS = 5000, GOODBYE = 0xe0,
+       LAST_WORDS_BYTES = 4096,
+       READ_MEANWHILE_MS = 90 /* who must wait for the broker reads for 100 ms at a time */, LINGER_MS = 500 };
 
-/* How far a connect came. Paho's trace has no context of ours, so what is written to is the calling thread's, for as long as it is in
- * paho_connect(). */
-struct progress {
+/* What Paho says by its trace alone: how far a connect came, and how many messages it took in. The trace has no context of ours, so what
+ * is written to is the calling thread's, for as long as it is in the call. */
+struct overheard {
     bool greeted, no_name;
+    int messages;
 };
-static _Thread_local struct progress *connecting;
+static _Thread_local struct overheard *overhearing;
 
 static void trace(enum MQTTCLIENT_TRACE_LEVELS level, char *text)
 {
     (void)level;
-    if (connecting == NULL)
+    if (overhearing == NULL)
         return;
-    connecting->greeted = connecting->greeted || strstr(text, "-> CONNECT ") != NULL;
-    connecting->no_name = connecting->no_name || strstr(text, "getaddrinfo failed") != NULL;
+    overhearing->greeted = overhearing->greeted || strstr(text, "-> CONNECT ") != NULL;
+    overhearing->no_name = overhearing->no_name || strstr(text, "getaddrinfo failed") != NULL;
+    overhearing->messages += strstr(text, "<- PUBLISH msgid: ") != NULL;
+}
+
+static void overhear(struct overheard *overheard)
+{
+    overhearing = overheard;
+    MQTTClient_setTraceLevel(overheard != NULL ? MQTTCLIENT_TRACE_PROTOCOL : MQTTCLIENT_TRACE_ERROR);
+    MQTTClient_setTraceCallback(overheard != NULL ? trace : NULL);
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+        return 0;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* ---- the socket ---- */
@@ -60,11 +82,29 @@ static int find_socket(const bool was_tcp[DESCRIPTORS_MAX])
     return -1;
 }
 
+/* The reason in a DISCONNECT at `bytes`, 0 where it has none; -1: it is something else. */
+static int goodbye_of(const unsigned char *bytes, size_t length)
+{
+    if (length < 2 || bytes[0] != GOODBYE)
+        return -1;
+    return bytes[1] > 0 && length > 2 ? bytes[2] : 0;
+}
+
+/* "Session taken over", "server shutting down": behind other packets, when Paho found the connection gone while it wrote. */
+static void look_for_goodbye(struct paho *paho)
+{
+    unsigned char bytes[LAST_WORDS_BYTES];
+    const ssize_t n = paho->is_5 && !paho->is_tls && paho->goodbye < 0 ? recv(paho->socket_fd, bytes, sizeof bytes, MSG_DONTWAIT) : 0;
+    for (size_t at = 0; n > 0 && at + 1 < (size_t)n && bytes[at + 1] < 0x80; at += 2 + (size_t)bytes[at + 1])
+        paho->goodbye = goodbye_of(bytes + at, (size_t)n - at); /* the last one counts; none of ours is longer than this knows */
+}
+
 /* While the duplicate is open the broker isn't told that the connection has ended. */
 static void let_go_if_lost(struct paho *paho)
 {
     if (paho->socket_fd < 0 || MQTTClient_isConnected(paho->client))
         return;
+    look_for_goodbye(paho);
     (void)close(paho->socket_fd);
     paho->socket_fd = -1;
 }
@@ -210,7 +250,7 @@ static int greet(struct paho *paho, const struct paho_greeting *greeting, MQTTPr
     return (int)response.reasonCode;
 }
 
-static enum paho_stage stage(int code, const struct progress *progress)
+static enum paho_stage stage(int code, const struct overheard *overheard)
 {
     if (code == 0)
         return PAHO_CONNECTED;
@@ -218,14 +258,14 @@ static enum paho_stage stage(int code, const struct progress *progress)
         return PAHO_REFUSED;
     if (code != MQTTCLIENT_FAILURE)
         return PAHO_NOT_TRIED;
-    return progress->greeted ? PAHO_CLOSED : progress->no_name ? PAHO_NO_NAME : PAHO_NOT_REACHED;
+    return overheard->greeted ? PAHO_CLOSED : overheard->no_name ? PAHO_NO_NAME : PAHO_NOT_REACHED;
 }
 
 struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *greeting)
 {
     struct paho_outcome outcome = {.receive_max = 65535};
     MQTTProperties properties = MQTTProperties_initializer;
-    struct progress progress = {0};
+    struct overheard overheard = {0};
     bool was_tcp[DESCRIPTORS_MAX];
     paho_end(paho);
     paho_init(paho, paho->acked, paho->context);
@@ -238,15 +278,11 @@ struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *
         outcome.stage = PAHO_NOT_TRIED;
         return outcome;
     }
-    connecting = &progress;
-    MQTTClient_setTraceLevel(MQTTCLIENT_TRACE_PROTOCOL);
-    MQTTClient_setTraceCallback(trace);
+    overhear(&overheard);
     outcome.code = greet(paho, greeting, &properties, &outcome);
-    MQTTClient_setTraceCallback(NULL);
-    MQTTClient_setTraceLevel(MQTTCLIENT_TRACE_ERROR);
-    connecting = NULL;
+    overhear(NULL);
     MQTTProperties_free(&properties);
-    outcome.stage = stage(outcome.code, &progress);
+    outcome.stage = stage(outcome.code, &overheard);
     if (outcome.stage == PAHO_CONNECTED)
         paho->socket_fd = find_socket(was_tcp);
     if (outcome.stage == PAHO_CONNECTED && paho->socket_fd < 0) { /* gone already, or too many descriptors are open */
@@ -274,6 +310,7 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     message.qos = 1;
     message.retained = retained;
     paho->early_token = 0;
+    const int64_t since_ms = clock_ms();
     if (paho->is_5) {
         MQTTResponse response;
         rc = add_number(&message.properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL, expiry_s);
@@ -286,6 +323,7 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     } else {
         rc = MQTTClient_publishMessage(paho->client, topic, &message, &token);
     }
+    paho->is_unsure = paho->is_unsure || clock_ms() - since_ms >= READ_MEANWHILE_MS;
     let_go_if_lost(paho);
     if (!paho_connected(paho))
         return MQTTCLIENT_DISCONNECTED;
@@ -301,7 +339,9 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained)
 {
     MQTTSubscribe_options options = MQTTSubscribe_options_initializer;
+    struct overheard overheard = {0};
     int rc;
+    overhear(&overheard);
     if (paho->is_5) {
         MQTTResponse response;
         options.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
@@ -315,43 +355,73 @@ int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retai
         rc = MQTTClient_subscribeMany(paho->client, 1, &one, &granted);
         rc = rc == MQTTCLIENT_SUCCESS ? granted : rc;
     }
+    overhear(NULL);
+    paho->ungiven += overheard.messages;
     let_go_if_lost(paho);
     return paho_connected(paho) ? rc : MQTTCLIENT_DISCONNECTED;
 }
 
-void paho_unsubscribe(struct paho *paho, const char *filter)
+int paho_unsubscribe(struct paho *paho, const char *filter)
 {
-    if (paho->is_5)
-        MQTTResponse_free(MQTTClient_unsubscribe5(paho->client, filter, NULL));
-    else
-        (void)MQTTClient_unsubscribe(paho->client, filter); /* not done: what still comes is of no topic of ours */
+    struct overheard overheard = {0};
+    int rc;
+    overhear(&overheard);
+    if (paho->is_5) {
+        MQTTResponse response = MQTTClient_unsubscribe5(paho->client, filter, NULL);
+        rc = (int)response.reasonCode;
+        MQTTResponse_free(response);
+    } else {
+        rc = MQTTClient_unsubscribe(paho->client, filter);
+    }
+    overhear(NULL);
+    paho->ungiven += overheard.messages;
     let_go_if_lost(paho);
+    return paho_connected(paho) ? rc : MQTTCLIENT_DISCONNECTED;
 }
 
 /* ---- in ---- */
 
-/* "Session taken over", "server shutting down": if it is the last there is. */
-static void look_at_goodbye(struct paho *paho)
+/* True: it is that and nothing more. (The middle of a packet isn't taken for it: no UTF-8 has such bytes.) */
+static bool is_goodbye_next(struct paho *paho)
 {
     unsigned char bytes[4];
     const ssize_t n = paho->is_5 && !paho->is_tls ? recv(paho->socket_fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT) : 0;
+    int waiting_bytes = 0;
     if (n <= 0)
-        return;
-    paho->goodbye = bytes[0] != GOODBYE || n < 2 ? -1 : n >= 3 && bytes[1] > 0 ? bytes[2] : 0;
+        return false;
+    paho->goodbye = goodbye_of(bytes, (size_t)n);
+    return paho->goodbye >= 0 && ioctl(paho->socket_fd, FIONREAD, &waiting_bytes) == 0 && waiting_bytes == 2 + bytes[1];
 }
 
 bool paho_read(struct paho *paho, struct paho_message *ret)
 {
+    struct overheard overheard = {0};
+    const bool counts = paho->ungiven > 0;
     int topic_bytes = 0;
     *ret = (struct paho_message){0};
     if (!paho_connected(paho))
         return false;
-    look_at_goodbye(paho);
+    if (is_goodbye_next(paho)) {
+        paho_disconnect(paho);
+        return false;
+    }
+    if (counts)
+        overhear(&overheard);
     (void)MQTTClient_receive(paho->client, &ret->topic, &topic_bytes, &ret->message, 0); /* an error shows as a lost connection */
+    if (counts)
+        overhear(NULL);
     ret->topic_bytes = topic_bytes > 0 ? (size_t)topic_bytes : 0;
+    if (counts) /* otherwise a message that came in went out */
+        paho->ungiven += overheard.messages - (ret->message != NULL);
+    paho->is_unsure = paho->is_unsure && ret->message != NULL;
     let_go_if_lost(paho); /* before: with the connection its list is emptied */
     look_for_answers(paho);
     return ret->message != NULL;
+}
+
+bool paho_all_given(const struct paho *paho)
+{
+    return (paho->ungiven == 0 && !paho->is_unsure) || !paho_connected(paho);
 }
 
 int paho_idle_reads(const struct paho *paho)
@@ -370,6 +440,19 @@ void paho_message_free(struct paho_message *message)
 
 /* ---- the end ---- */
 
+/* A socket that is closed with something unread in it resets the connection, and the broker may lose what was said last. So the rest is
+ * thrown away, unacknowledged, until the broker has hung up. */
+static void linger(int fd)
+{
+    const int64_t until_ms = clock_ms() + LINGER_MS;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    char rest[LAST_WORDS_BYTES];
+    (void)shutdown(fd, SHUT_WR);
+    for (int64_t left_ms = LINGER_MS; left_ms > 0; left_ms = until_ms - clock_ms())
+        if (poll(&ready, 1, (int)left_ms) <= 0 || recv(fd, rest, sizeof rest, MSG_DONTWAIT) <= 0)
+            return;
+}
+
 void paho_disconnect(struct paho *paho)
 {
     if (paho->client == NULL)
@@ -378,6 +461,8 @@ void paho_disconnect(struct paho *paho)
         (void)MQTTClient_disconnect5(paho->client, 0, MQTTREASONCODE_NORMAL_DISCONNECTION, NULL);
     else
         (void)MQTTClient_disconnect(paho->client, 0);
+    if (paho_connected(paho))
+        linger(paho->socket_fd);
     let_go_if_lost(paho);
 }
 

@@ -12,7 +12,7 @@
 #include "daemon/mqtt/client.h"
 #include "daemon/mqtt/credentials.h"
 
-enum { PAHO_PUBLISHES_MAX = 180, PAHO_TLS_TEXT_BYTES = 128 };
+enum { PAHO_PUBLISHES_MAX = 180, PAHO_TLS_TEXT_BYTES = 128, PAHO_NO_SUBSCRIPTION = 0x11 };
 
 struct paho {
     MQTTClient client; /* NULL: never connected */
@@ -24,6 +24,8 @@ struct paho {
     int tokens[PAHO_PUBLISHES_MAX]; /* of the unanswered publishes, by index; 0 = none */
     int unanswered;
     int early_token, early_reason; /* answered before Paho said what its token is; 0 = none */
+    int ungiven;    /* messages acknowledged and still in Paho */
+    bool is_unsure; /* there may be some more */
     int goodbye;                   /* the reason of a DISCONNECT that was seen coming; -1 = none */
     char tls_text[PAHO_TLS_TEXT_BYTES]; /* what OpenSSL complained of first; "" = nothing */
 };
@@ -53,7 +55,7 @@ enum paho_stage {
 struct paho_outcome {
     enum paho_stage stage;
     int code; /* 0; negative: Paho's; else the CONNACK's */
-    bool session_present;
+    bool session_present; /* false of MQTT 5 says nothing: before 1.4 Paho keeps it to itself */
     int receive_max; /* publishes that the broker takes unanswered */
 };
 
@@ -70,16 +72,19 @@ bool paho_connected(const struct paho *paho);
 /* QoS 1. 0, and acked() will follow unless the connection ends; or Paho's negative error. Waits where the broker doesn't read, until the
  * keep-alive is over or the socket is shut down. expiry_s: MQTT 5's message expiry, 0 = none. */
 int paho_publish(struct paho *paho, int index, const char *topic, const void *bytes, size_t length_bytes, bool retained, int expiry_s);
-/* Waits for the SUBACK. 0 to 2: the QoS granted; 0x80 and above: refused; negative: Paho's, perhaps the connection is gone. */
+/* Waits for the SUBACK; what comes meanwhile paho_read() gives. 0 to 2: the QoS granted; 0x80 and above: refused; negative: Paho's, perhaps the connection is gone. */
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained);
-void paho_unsubscribe(struct paho *paho, const char *filter);
+/* Waits likewise. MQTT 5: PAHO_NO_SUBSCRIPTION where there was none, 0 where there was; else 0 or negative. */
+int paho_unsubscribe(struct paho *paho, const char *filter);
 /* Reads a packet, if there is one: true, and *ret is a message, the caller's to free. It is acknowledged already. Call it also each
  * second, for the keep-alive's sake. */
 bool paho_read(struct paho *paho, struct paho_message *ret);
+/* Every message that is acknowledged was given by paho_read(): who reads no more leaves the rest to the broker. */
+bool paho_all_given(const struct paho *paho);
 /* Reads in a row that may bring nothing although there is more: what TLS holds back doesn't show at the socket. */
 int paho_idle_reads(const struct paho *paho);
 void paho_message_free(struct paho_message *message);
-void paho_disconnect(struct paho *paho); /* with a goodbye, waiting for nobody */
+void paho_disconnect(struct paho *paho); /* with a goodbye; waits half a second at the most for the broker's hanging up */
 void paho_end(struct paho *paho);
 const char *paho_version(void);
 

@@ -16,7 +16,7 @@
 
 /* FIRST_WORD: opening a USB camera may take seconds. A life without a camera, or shorter than STEADY (a code that kills the
  * decoder is still in view), doubles the next wait. */
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 1000, FIRST_WORD_MS = 10000, STEADY_MS = 500, KILL_MS = 20, CLOSE_MS = 1000 };
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 1000, FIRST_WORD_MS = 10000, STEADY_MS = 500, KILL_MS = 20, CLOSE_MS = 1000, ENDING_LOOKS = 3 };
 
 extern char **environ;
 
@@ -155,11 +155,20 @@ static void end(struct supervisor *s)
     close_fd(&s->statm_fd);
     close_fd(&s->link_fd);
     s->ending = !reap(s, KILL_MS);
-    if (!s->ending)
+    s->ending_looks = 0;
+}
+
+/* It has the camera, another would find that busy: so the next one waits. */
+static void wait_for_end(struct supervisor *s, int64_t now_us)
+{
+    if (now_us < s->start_due_us)
+        return;
+    s->start_due_us = now_us + (int64_t)BACKOFF_MAX_MS * 1000;
+    if (++s->ending_looks != ENDING_LOOKS)
         return;
     (void)snprintf(s->camera_text, sizeof s->camera_text,
-                   "the camera's driver does not come back; pull its cable, or start the machine again");
-    (void)fprintf(stderr, "<3>eye: can't be ended yet: %s\n", s->camera_text);
+                   "its driver does not come back; pull the camera's cable, or start the machine again");
+    (void)fprintf(stderr, "<3>eye: can't be ended: %s\n", s->camera_text);
 }
 
 static int allowed_ms_of(const struct supervisor *s)
@@ -174,9 +183,8 @@ bool supervisor_in_time(const struct supervisor *s, int64_t now_us)
 
 void supervisor_tick(struct supervisor *s, int64_t now_us)
 {
-    if (s->ending && !reap(s, 0)) { /* it has the camera: another would find it busy */
-        if (now_us >= s->start_due_us)
-            s->start_due_us = now_us + (int64_t)BACKOFF_MAX_MS * 1000;
+    if (s->ending && !reap(s, 0)) {
+        wait_for_end(s, now_us);
         return;
     }
     if (s->pid > 0) {

@@ -17,6 +17,7 @@ struct supervisor {
     int epoll_fd, link_fd, pid_fd;
     pid_t pid;                /* 0: none runs */
     bool ending;              /* killed, but still there: a driver holds it */
+    int ending_looks;
     int64_t started_at_us, heard_at_us, start_due_us;
     int backoff_ms;
     bool heard, had_camera; /* since this eye's start */

@@ -3,8 +3,8 @@
 #   tests/lab/run.sh [CASE…]    from anywhere; without CASE all. Exit: 0 passed, 1 failed, 77 can't be run here.
 # QRGATED, QRGATECTL: the programs under test (build/…); BUILD: products, cache and logs (build/lab, in it a folder for
 # each case); LAB_TIMEOUT_S: the longest a case may take (240); LAB_ACCEL: tcg or kvm, else KVM where it works.
-# LAB_… are handed to the cases: LAB_PULSES, LAB_LATENCIES, LAB_REPLUGS, LAB_SOAK_PASSAGES and LAB_SOAK_FAULT_S are their
-# lengths, LAB_SLOWER=3 has them wait three times as long.
+# LAB_… are handed to the cases: LAB_PULSES, LAB_LATENCIES, LAB_REPLUGS, LAB_POWER_CUTS, LAB_SOAK_PASSAGES, LAB_SOAK_FAULT_S
+# and LAB_SOAK_S are their lengths, LAB_SLOWER=3 has them wait three times as long.
 # Cases share a machine: one for those that have a line "# init: systemd" and are run by systemd as the guest's first
 # process, one for the others. Each gets fresh hardware, and all that it started ends with it. The two run side by side.
 # The guest sees this machine's files read-only, so it has every program and library that is installed here.
@@ -188,6 +188,7 @@ build_tools() {
     $cc -o "$out/watch_lines" tests/lab/watch_lines.c
     $cc -o "$out/hold_thread" tests/lab/hold_thread.c
     $cc -o "$out/press_often" tests/lab/press_often.c
+    $cc -o "$out/pass_often" tests/lab/pass_often.c
     $cc -o "$out/bounce" tests/lab/bounce.c
     $cc -o "$out/show_frames" tests/lab/show_frames.c -lqrencode -ljpeg
     gpiod=$(${PKG_CONFIG:-pkg-config} --modversion libgpiod)

@@ -138,19 +138,21 @@ static void closing_it_takes_what_was_acknowledged_and_is_settled_when_that_was_
     struct inbox_message message;
     const struct inbox_arrival none = {.topic = INBOUND_DECLARATION};
     inbox_drained(&both->inbox); /* nobody asked */
-    assert_true(inbox_listens(&both->inbox));
+    assert_true(inbox_is_open(&both->inbox));
     assert_true(inbox_put(&both->inbox, &none, "before", 6));
     inbox_close(&both->inbox);
-    assert_true(inbox_listens(&both->inbox)); /* what the line has in its hand must still come */
+    assert_false(inbox_is_open(&both->inbox));
+    assert_true(inbox_is_closing(&both->inbox)); /* what the line has in its hand must still come */
     assert_true(inbox_put(&both->inbox, &none, "acknowledged", 12));
     inbox_drained(&both->inbox);
-    assert_false(inbox_listens(&both->inbox));
+    assert_false(inbox_is_closing(&both->inbox));
     assert_false(inbox_settled(&both->inbox));
     assert_true(inbox_take(&both->inbox, &message));
     assert_true(inbox_take(&both->inbox, &message));
     assert_true(inbox_settled(&both->inbox));
     inbox_close(&both->inbox); /* asked again: for good */
-    assert_false(inbox_listens(&both->inbox));
+    assert_false(inbox_is_closing(&both->inbox));
+    assert_false(inbox_is_open(&both->inbox));
 }
 
 static void empty_it_is_not_settled_before_the_line_has_said_so(void **state)
@@ -167,10 +169,10 @@ static void deaf_nothing_more_is_read(void **state)
 {
     struct both *both = *state;
     inbox_deafen(&both->inbox);
-    assert_false(inbox_listens(&both->inbox));
     inbox_close(&both->inbox);
     inbox_drained(&both->inbox);
-    assert_false(inbox_listens(&both->inbox));
+    assert_false(inbox_is_open(&both->inbox));
+    assert_false(inbox_is_closing(&both->inbox));
 }
 
 static void the_ring_tells_what_it_dropped(void **state)

@@ -40,11 +40,14 @@ say "then each is as somebody left it ($(grep -c . $run/controls_before.log) con
 v4l2-ctl -d "$camera" --set-ctrl brightness=128,contrast=128
 
 say "when a gate opens it whose configuration names some controls, one of which this camera lacks"
-camera_settings="${camera_settings%\}} exposure = \"code\"; controls = { contrast = 140; zoom_and_wash = 1; hue = -20; saturation = 999; }; }"
+camera_settings="${camera_settings%\}} exposure = \"code\"; controls = { contrast = 140; zoom_and_wash = 1; hue = -20; saturation = 999;
+           boolean = 0; menu = 4; }; }"
 given_a_gate
 say "then they are set, and the log says which are not, and why"
 control_is contrast 140 || fail "contrast is $(control contrast)"
 control_is hue -20 || fail "hue is $(control hue)"
+control_is boolean 0 || fail "the switch is $(control boolean)" # of the kind that "dynamic frame rate" is
+control_is menu 4 || fail "the choice is $(control menu)" # of the kind that exposure's way and the mains' frequency are
 logged 'eye: .*control zoom_and_wash: this camera has none of that name' || fail "nothing about zoom_and_wash in the log"
 logged 'control saturation = 999: this camera allows 0 to 255' || fail "nothing about saturation in the log"
 control_is brightness 128 || fail "brightness was touched with nobody there: $(control brightness)"

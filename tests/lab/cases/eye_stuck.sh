@@ -35,6 +35,7 @@ the_button_opens "at once" 1
 wait_for 30 "the gate's word" logged 'eye: silent for 3000 ms'
 the_button_opens "once the eye should have ended" 2
 wait_for 30 "the alarm" said '"kind":"alarm_begin".*"alarm":"camera_lost"'
+wait_for 30 "the reason" logged "can't be ended: its driver does not come back"
 the_button_opens "a while later" 3
 kill -0 "$stuck" || fail "the eye was not stuck"
 say "then the gate says that its camera is lost, and the button opens all the time"

@@ -82,9 +82,9 @@ bounces button 60 0
 kill $holder
 wait $holder
 heard 8 'override button'
-sleep $((5 * slower))
+sleep $((long_press_ms / 1000 + 2))
 said '"alarm":"hold_open"' && fail "the gate held open for a button that nobody pressed"
-say "then the press has ended for the gate as well: three seconds of it would have held it open"
+say "then the press has ended for the gate as well: a long one would have held it open"
 activate rotation
 sleep 0.3
 release rotation
