@@ -195,6 +195,7 @@ given_a_broker() {
 }
 
 long_press_ms=$((8000 * slower)) # usually 3000; on a busy machine a finger seems to rest longer than it does
+[ $long_press_ms -le 20000 ] || long_press_ms=20000 # the most that is allowed
 # $1: the relay's pulse; a longer one can be caught in its middle; $2: the gap between two. more_lines, more_timing and
 # more_settings hold what a case wants besides.
 given_a_gate() {
