@@ -101,14 +101,14 @@ static float module_at_middle(const struct homography *map)
 }
 
 bool fit_code(const struct pyramid *pyramid, const struct finder_mark *corner, const struct finder_mark *right,
-              const struct finder_mark *below, struct fit *ret_fit)
+              const struct finder_mark *below, bool hastily, struct fit *ret_fit)
 {
     const struct finder_mark *const marks[3] = {corner, right, below};
     struct fit_corner corners[3];
     const float module = (corner->module_px + right->module_px + below->module_px) / 3;
     struct fit_view view = view_of(pyramid, module, corner->is_light);
     *ret_fit = (struct fit){.is_light = corner->is_light};
-    for (int is_blurred = 0; is_blurred < 2 && ret_fit->timing < timing_sure; is_blurred++) {
+    for (int is_blurred = 0; is_blurred < (hastily ? 1 : 2) && ret_fit->timing < timing_sure; is_blurred++) {
         struct fit fit = *ret_fit;
         if (fit_measure_corners(&view, marks, is_blurred, corners) && fit_sides(&view, corners, &fit) &&
             fit.timing > ret_fit->timing)

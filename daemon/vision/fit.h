@@ -22,9 +22,9 @@ struct fit {
     struct point off[FIT_MESH_MAX][FIT_MESH_MAX]; /* [row][column], in modules: where the paper bulges */
 };
 
-/* False: no code can lie like that. */
+/* False: no code can lie like that. `hastily`: without the second attempt that blurred finders get. */
 bool fit_code(const struct pyramid *pyramid, const struct finder_mark *corner, const struct finder_mark *right,
-              const struct finder_mark *below, struct fit *ret_fit);
+              const struct finder_mark *below, bool hastily, struct fit *ret_fit);
 /* Follows a surface that isn't flat: from the finders outwards each part of the code is moved to where its modules stand out best.
  * fixed: qr_fixed_modules() of its size. */
 void fit_bend(const struct pyramid *pyramid, const uint8_t *fixed, struct fit *fit);

@@ -6,10 +6,13 @@ enum { PROFILE = 11, TIMING_EDGES_MAX = 24 };
 bool fit_find_edge(const struct fit_view *view, const struct homography *map, float u, float v, bool is_row, bool falls,
                    float reach, float *ret_off)
 {
+    /* So short a way is as good as straight. */
+    const struct point from = homography_at(map, is_row ? u : u - reach, is_row ? v - reach : v);
+    const struct point to = homography_at(map, is_row ? u : u + reach, is_row ? v + reach : v);
+    const struct point step = {(to.x - from.x) / (PROFILE - 1), (to.y - from.y) / (PROFILE - 1)};
     int levels[PROFILE], low = INT32_MAX, high = 0;
     for (int i = 0; i < PROFILE; i++) {
-        const float off = reach * (float)(2 * i - (PROFILE - 1)) / (PROFILE - 1);
-        const int level = fit_view_at(view, homography_at(map, is_row ? u : u + off, is_row ? v + off : v));
+        const int level = fit_view_at(view, (struct point){from.x + step.x * (float)i, from.y + step.y * (float)i});
         levels[i] = falls ? -level : level;
         low = levels[i] < low || i == 0 ? levels[i] : low;
         high = levels[i] > high || i == 0 ? levels[i] : high;

@@ -1,20 +1,28 @@
 /* Samples a code's modules and decides about them. Pure; called by reader.c. */
 #include "daemon/vision/grid.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { FORMAT_BITS = 15, SATURATED = 245 * IMAGE_STEPS_PER_LEVEL };
 
 void grid_sample(const struct pyramid *pyramid, const struct fit *fit, struct grid *ret_grid)
 {
     const int side = fit->side_modules, level = pyramid_level_for(pyramid, fit->module_px, 2.5f);
     const struct image *image = &pyramid->level[level];
     const float scale = 1 / (float)(1 << level);
+    int lightest = 0;
     ret_grid->side_modules = side;
     for (int row = 0; row < side; row++)
         for (int column = 0; column < side; column++) {
             const struct point at = fit_at(fit, (float)column + 0.5f, (float)row + 0.5f);
             const int seen = image_at(image, at.x * scale, at.y * scale);
-            ret_grid->level[row * side + column] = (int16_t)(fit->is_light ? 255 * IMAGE_STEPS_PER_LEVEL - seen : seen);
+            const int upright = fit->is_light ? 255 * IMAGE_STEPS_PER_LEVEL - seen : seen;
+            ret_grid->level[row * side + column] = (int16_t)upright;
+            lightest = upright > lightest ? upright : lightest;
         }
+    ret_grid->lightest = lightest;
     qr_fixed_modules(side, ret_grid->fixed);
 }
 
@@ -44,12 +52,17 @@ static int local_mean(const struct grid *grid, int row, int column, int reach)
     return sum / ((bottom - top) * (right - left));
 }
 
+bool grid_has_glare(const struct grid *grid)
+{
+    return grid->lightest >= SATURATED;
+}
+
 /* In a glare light is all of one level, which nothing exceeds, and dark is paler the nearer to its middle, where no local mean
  * can follow: dark is what is below by a part of what the dark modules around are, but more than by noise. -1: no glare here. */
-static int dark_in_glare(const struct grid *grid, int row, int column)
+static int limit_in_glare(const struct grid *grid, int row, int column)
 {
-    enum { REACH = 2, SATURATED = 245 * IMAGE_STEPS_PER_LEVEL, NOISE = 2 * IMAGE_STEPS_PER_LEVEL };
-    const int side = grid->side_modules, at = grid->level[row * side + column];
+    enum { REACH = 2, NOISE = 2 * IMAGE_STEPS_PER_LEVEL };
+    const int side = grid->side_modules;
     const int top = row > REACH ? row - REACH : 0, bottom = row + REACH < side ? row + REACH : side - 1;
     const int left = column > REACH ? column - REACH : 0, right = column + REACH < side ? column + REACH : side - 1;
     int light = 0, sum = 0, count = 0;
@@ -64,7 +77,8 @@ static int dark_in_glare(const struct grid *grid, int row, int column)
             sum += below > NOISE ? below : 0;
             count += below > NOISE;
         }
-    return light - at > NOISE && 3 * count * (light - at) > sum;
+    const int part = count > 0 ? sum / (3 * count) : 0;
+    return light - (part > NOISE ? part : NOISE);
 }
 
 void grid_decide(struct grid *grid, const struct grid_rule *rule)
@@ -80,8 +94,10 @@ void grid_decide(struct grid *grid, const struct grid_rule *rule)
             const int left = column > 0 ? level[i - 1] : level[i], right = column + 1 < side ? level[i + 1] : level[i];
             const int above = row > 0 ? level[i - side] : level[i], below = row + 1 < side ? level[i + side] : level[i];
             const int sharp = level[i] + (4 * level[i] - left - right - above - below) * sharpen / 32;
-            const int dark = in_glare ? dark_in_glare(grid, row, column) : -1;
-            grid->dark[i] = (uint8_t)(dark >= 0 ? dark : sharp < local_mean(grid, row, column, reach));
+            const int shine = in_glare ? limit_in_glare(grid, row, column) : -1;
+            const int limit = shine >= 0 ? shine : local_mean(grid, row, column, reach);
+            grid->dark[i] = sharp < limit;
+            grid->sure[i] = (uint16_t)abs(sharp - limit);
         }
 }
 
@@ -98,18 +114,38 @@ float grid_finder_match(const struct grid *grid)
     return (float)right / (float)count;
 }
 
-int grid_format_distance(const struct grid *grid)
+/* Bit i of one copy of the format; the standard's figure of their places. */
+static int format_at(int side, int copy, int i)
 {
-    const int side = grid->side_modules;
-    const uint8_t *dark = grid->dark;
-    uint32_t first = 0, second = 0;
-    for (int i = 0; i < 15; i++) { /* bit i of each copy; the standard's figure of their places */
-        const int row = i < 6 ? i : i < 8 ? i + 1 : 8, column = i < 8 ? 8 : i == 8 ? 7 : 14 - i;
-        first |= (uint32_t)dark[row * side + column] << i;
-        second |= (uint32_t)(i < 8 ? dark[8 * side + side - 1 - i] : dark[(side - 15 + i) * side + 8]) << i;
+    const int row = i < 6 ? i : i < 8 ? i + 1 : 8, column = i < 8 ? 8 : i == 8 ? 7 : 14 - i;
+    if (copy == 0)
+        return row * side + column;
+    return i < 8 ? 8 * side + side - 1 - i : (side - 15 + i) * side + 8;
+}
+
+int grid_format_distance(const struct grid *grid, int *ret_format)
+{
+    int least = INT_MAX;
+    for (int copy = 0; copy < 2; copy++) {
+        uint32_t bits = 0;
+        int format = 0;
+        for (int i = 0; i < FORMAT_BITS; i++)
+            bits |= (uint32_t)grid->dark[format_at(grid->side_modules, copy, i)] << i;
+        const int distance = qr_format_distance(bits, &format);
+        if (distance < least) {
+            least = distance;
+            *ret_format = format;
+        }
     }
-    const int one = qr_format_distance(first), other = qr_format_distance(second);
-    return one < other ? one : other;
+    return least;
+}
+
+void grid_set_format(struct grid *grid, int format)
+{
+    const uint32_t bits = qr_format_bits(format);
+    for (int copy = 0; copy < 2; copy++)
+        for (int i = 0; i < FORMAT_BITS; i++)
+            grid->dark[format_at(grid->side_modules, copy, i)] = bits >> i & 1;
 }
 
 uint64_t grid_hash(const struct grid *grid)

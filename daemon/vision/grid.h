@@ -10,8 +10,10 @@ enum { GRID_MODULES_MAX = QR_SIDE_MAX * QR_SIDE_MAX, GRID_QUIET_MODULES = 2, GRI
 
 struct grid {
     int side_modules;
+    int lightest;                    /* of all levels */
     int16_t level[GRID_MODULES_MAX]; /* as if dark on light, x IMAGE_STEPS_PER_LEVEL */
     uint8_t dark[GRID_MODULES_MAX];  /* decided; 0 or 1 */
+    uint16_t sure[GRID_MODULES_MAX]; /* by how much, x IMAGE_STEPS_PER_LEVEL; 0: it may as well be the other */
     uint8_t fixed[GRID_MODULES_MAX]; /* enum qr_module */
     int32_t sums[(QR_SIDE_MAX + 1) * (QR_SIDE_MAX + 1)]; /* scratch */
 };
@@ -24,10 +26,12 @@ struct grid_rule {
 };
 
 void grid_sample(const struct pyramid *pyramid, const struct fit *fit, struct grid *ret_grid);
+bool grid_has_glare(const struct grid *grid); /* without, GRID_IN_GLARE tells nothing new */
 void grid_decide(struct grid *grid, const struct grid_rule *rule);
 /* Part of the finders' modules that came out as they must, 0 … 1. */
 float grid_finder_match(const struct grid *grid);
-int grid_format_distance(const struct grid *grid); /* bits, of the better of the two copies */
+int grid_format_distance(const struct grid *grid, int *ret_format); /* bits, of the better of the two copies */
+void grid_set_format(struct grid *grid, int format);
 uint64_t grid_hash(const struct grid *grid); /* of what was decided: to tell repetitions */
 int grid_picture_side_px(const struct grid *grid, int module_px);
 /* Draws the code with its quiet zone, side x side pixels; fixed modules as they should be, whatever was seen. */

@@ -14,19 +14,20 @@ enum {
     WHOLE_SHARE = 4,           /* of the picture's area goes to a decoder binarised, at most … */
     REGION_SHARE = 12,         /* … and of a region */
     WHOLE_MARKS_MAX = 12,      /* more in a picture: is_crowded() */
-    BENDS_MAX = 2, DECODES_MAX = 12, /* of a look */
+    BENDS_MAX = 2, DECODES_MAX = 12, TRIES_ANYWAY = 8, /* of a look */
     TRIES_AFTER_CODE = 2,      /* triples that may fail once something is read: there may be a second code */
-    CROWD_MARKS = 24, CROWD_TRIES = 3, /* so many marks are a texture or many codes: of these the best triples are right */
-    FORMAT_BITS_MAX = 3        /* more wrong ones can't be corrected */
+    DIM_LEVEL = 100, DIM_BIAS = 2, DIM_CONTRAST_MIN = 5, /* nothing is lighter: how it is searched then */
+    CROWD_MARKS = 24, CROWD_TRIES = 3 /* so many marks are a texture or many codes: of these the best triples are right */
 };
 
 /* Of what is fixed in a code; what is read has seldom less than 1.7 of finders and timing together. */
 static const float fault_max = 3; /* of a triple: nothing beyond was ever read */
-static const float finders_min = 0.7f, match_min = 1.55f, match_usual = 1.8f, bend_min = 0.75f, bend_finders_min = 0.85f;
+static const float finders_min = 0.7f, finders_hopeless = 0.6f, match_min = 1.55f, match_usual = 1.8f;
+static const float bend_min = 0.75f, bend_finders_min = 0.85f;
 
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
 static const struct look_way ways[READER_LOOKS] = {
-    {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 6, {{5, 2}, {5, 0}, {0, 4}, {3, 4}, {8, 6}, {2, 2}}},
+    {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 8, {{5, 2}, {5, 0}, {5, GRID_IN_GLARE}, {0, 4}, {3, 4}, {8, 6}, {2, 2}, {4, 8}}},
     {"patch, loose", {0.8f, 2, 4, 8, false}, 8, -1, 0, false, 7,
      {{5, 2}, {3, 1}, {5, GRID_IN_GLARE}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
     {"patch, every row", {0.6f, 1, 2, 8, false}, 12, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
@@ -70,6 +71,7 @@ int look_room_new(const struct reader_settings *settings, struct look_room **ret
     room->scratch = malloc(scratch);
     room->drawing = malloc(drawing);
     room->drawing_bytes = (int)drawing;
+    mend_begin(&room->mend);
     if (!room->memory || !room->threshold_memory || !room->scratch || !room->drawing) {
         look_room_free(room);
         return -ENOMEM;
@@ -94,11 +96,11 @@ static int64_t now_us(const struct look_room *room)
     return room->settings->clock_us(room->settings->userdata);
 }
 
-/* The search alone may spend the budget, on a slow processor or one that is throttled: a look goes on to its first decode all the
- * same, else a code in plain view would never be read. */
+/* The search alone may spend the budget, on a slow processor or one that is throttled: a look goes on to its first decode, or through its
+ * first tries, all the same, else a code in plain view would never be read. */
 static bool may_try(const struct look_room *room)
 {
-    return room->decodes_left == DECODES_MAX || now_us(room) < room->deadline_us;
+    return (room->decodes_left == DECODES_MAX && room->tries < TRIES_ANYWAY) || now_us(room) < room->deadline_us;
 }
 
 void look_forget(struct look_room *room)
@@ -237,28 +239,48 @@ static bool is_first(uint64_t hash, uint64_t *tried, int *count)
     return true;
 }
 
-/* The rules one after another, as long as they tell something new and something that may be a code. */
+/* What a rule makes of the grid. */
+enum tried { TRIED_HOPELESS, TRIED_NOT_A_CODE, TRIED_HARDLY_A_CODE, TRIED_UNREADABLE, TRIED_MENDED };
+
+static enum tried try_rule(struct look_room *room, const struct grid_rule *rule, const struct fit *fit, uint64_t *tried,
+                           int *tried_count, float *ret_finders)
+{
+    grid_decide(&room->grid, rule);
+    const float finders = *ret_finders = grid_finder_match(&room->grid);
+    if (finders < finders_hopeless)
+        return TRIED_HOPELESS;
+    if (finders < finders_min || finders + fit->timing < match_min || !is_first(grid_hash(&room->grid), tried, tried_count))
+        return TRIED_NOT_A_CODE;
+    room->tries++;
+    if (mend_try(&room->mend, &room->grid))
+        return TRIED_MENDED;
+    return finders + fit->timing < match_usual ? TRIED_HARDLY_A_CODE : TRIED_UNREADABLE;
+}
+
+/* The rules one after another, as long as they tell something new and something that may be a code; one try is enough for what is
+ * hardly one. Only what is right in all its blocks goes to a decoder. */
 static int try_grid(struct look_room *room, const struct look_way *way, const struct fit *fit, struct sighting *sighting)
 {
-    uint64_t tried[LOOK_RULES_MAX];
-    int tried_count = 0;
-    for (int i = 0; i < way->rules_count && room->decodes_left > 0 && may_try(room); i++) {
-        grid_decide(&room->grid, &way->rules[i]);
-        const float finders = grid_finder_match(&room->grid);
+    uint64_t tried_hashes[LOOK_RULES_MAX];
+    int tried_count = 0, result = 0;
+    for (int i = 0; i < way->rules_count && room->decodes_left > 0 && result == 0; i++) {
+        const int64_t begun_us = now_us(room);
+        float finders;
+        if (!may_try(room))
+            break;
+        if (way->rules[i].sharpen == GRID_IN_GLARE && !grid_has_glare(&room->grid))
+            continue;
+        const enum tried tried = try_rule(room, &way->rules[i], fit, tried_hashes, &tried_count, &finders);
         if (i == 0)
             sighting_offer(sighting, fit, &room->grid, finders);
-        if (finders < finders_min || finders + fit->timing < match_min ||
-            grid_format_distance(&room->grid) > FORMAT_BITS_MAX)
-            continue;
-        if (!is_first(grid_hash(&room->grid), tried, &tried_count))
-            continue;
-        const int result = decode_grid(room, fit, way->how);
-        if (result != 0)
-            return result;
-        if (finders + fit->timing < match_usual) /* one try is enough for what is hardly a code */
-            return 0;
+        room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
+        if (tried == TRIED_MENDED)
+            result = decode_grid(room, fit, way->how);
+        if (tried == TRIED_HOPELESS || tried == TRIED_HARDLY_A_CODE ||
+            (tried == TRIED_MENDED && finders + fit->timing < match_usual))
+            break;
     }
-    return 0;
+    return result;
 }
 
 /* The best triples; those of which a mark belongs to a code already read are out. */
@@ -268,8 +290,11 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
     struct triple triples[TRIPLES_MAX];
     bool used[SEARCH_MARKS_MAX] = {false};
     const int marks = search->count < TRIPLE_MARKS_MAX ? search->count : TRIPLE_MARKS_MAX;
+    const int64_t begun_us = now_us(room);
     const int count = triples_rank(search->marks, marks, &room->pyramid, room->thresholds, triples);
-    int left = search->count > CROWD_MARKS && way->triples > CROWD_TRIES ? CROWD_TRIES : way->triples, result = 0;
+    room->stage_us[READER_STAGE_SEARCH] += now_us(room) - begun_us;
+    const bool is_crowd = search->count > CROWD_MARKS;
+    int left = is_crowd && way->triples > CROWD_TRIES ? CROWD_TRIES : way->triples, result = 0;
     for (int i = 0; i < count && left > 0 && room->codes_count < DECODER_CODES_MAX; i++) {
         const struct triple *triple = &triples[i];
         if (used[triple->corner] || used[triple->right] || used[triple->below])
@@ -278,14 +303,15 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
             break;
         left--;
         struct fit fit;
-        const int64_t begun_us = now_us(room);
+        const int64_t fit_begun_us = now_us(room);
         const bool fits = fit_code(&room->pyramid, &search->marks[triple->corner], &search->marks[triple->right],
-                                   &search->marks[triple->below], &fit);
+                                   &search->marks[triple->below], is_crowd, &fit);
         if (fits)
             grid_sample(&room->pyramid, &fit, &room->grid);
-        room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
+        room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - fit_begun_us;
         if (!fits)
             continue;
+        mend_begin_code(&room->mend, &room->grid);
         result = try_grid(room, way, &fit, sighting);
         if (result == 0 && fit.timing >= bend_min && grid_finder_match(&room->grid) >= bend_finders_min && room->bends_left > 0) {
             room->bends_left--;
@@ -366,14 +392,31 @@ static int try_second(struct look_room *room, bool is_whole, const struct sighti
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
+/* In little light all differences are smaller, but so is the noise of what is dark. */
+static struct search_settings settings_for(const struct look_room *room, const struct look_way *way)
+{
+    const struct image *coarse = &room->pyramid.level[room->pyramid.count - 1 + PYRAMID_COARSER];
+    struct search_settings settings = way->search;
+    bool is_dim = true;
+    for (int y = 0; y < coarse->height_px && is_dim; y++)
+        for (int x = 0; x < coarse->width_px; x++)
+            is_dim = is_dim && coarse->luma[y * coarse->stride_bytes + x] < DIM_LEVEL;
+    if (is_dim) {
+        settings.bias = settings.bias < DIM_BIAS ? settings.bias : DIM_BIAS;
+        settings.contrast_min = settings.contrast_min < DIM_CONTRAST_MIN ? settings.contrast_min : DIM_CONTRAST_MIN;
+    }
+    return settings;
+}
+
 static void search_marks(struct look_room *room, const struct look_way *way)
 {
+    const struct search_settings settings = settings_for(room, way);
     const struct image *picture = &room->pyramid.level[0];
     const int share = picture->width_px * picture->height_px / CONFIRM_SHARE;
     const int64_t begun_us = now_us(room);
     search_begin(&room->search, room->scratch, room->settings->width_max_px, share > CONFIRM_PX_MIN ? share : CONFIRM_PX_MIN);
     for (int level = room->pyramid.count - 1; level >= 0; level--)
-        search_level(&room->search, &room->pyramid, level, &room->thresholds[level], &way->search);
+        search_level(&room->search, &room->pyramid, level, &room->thresholds[level], &settings);
     search_sort(&room->search);
     room->stage_us[READER_STAGE_SEARCH] += now_us(room) - begun_us;
 }
@@ -384,7 +427,9 @@ int look_run(struct look_room *room, int look, struct sighting *ret_sighting)
     *ret_sighting = (struct sighting){.marks = 0};
     room->codes_count = 0;
     room->decodes_left = DECODES_MAX;
+    room->tries = 0;
     room->bends_left = BENDS_MAX;
+    mend_begin_look(&room->mend);
     search_marks(room, way);
     ret_sighting->marks = room->search.count;
     ret_sighting->mark_is_sure = room->search.count > 0 && way->search.is_even;

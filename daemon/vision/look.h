@@ -4,11 +4,12 @@
 #define VISION_LOOK_H
 
 #include "daemon/vision/grid.h"
+#include "daemon/vision/mend.h"
 #include "daemon/vision/reader.h"
 #include "daemon/vision/sighting.h"
 #include "daemon/vision/triple.h"
 
-enum { LOOK_RULES_MAX = 7 };
+enum { LOOK_RULES_MAX = 8 };
 
 /* How a look goes about it. */
 struct look_way {
@@ -41,12 +42,13 @@ struct look_room {
     struct threshold thresholds[PYRAMID_LEVELS];
     struct search search;
     struct grid grid;
+    struct mend mend;
     struct look_code codes[DECODER_CODES_MAX]; /* of this look */
     int codes_count;
     struct look_code known[DECODER_CODES_MAX]; /* of earlier ones, in turn: they need no second decoding */
     int known_next;
     int decodes;     /* calls of decoders since the room was made */
-    int decodes_left, bends_left; /* of this look */
+    int decodes_left, bends_left, tries; /* of this look */
     uint8_t *memory; /* of pyramid and thresholds */
     uint8_t *threshold_memory, *scratch, *drawing;
     int drawing_bytes;

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { TIMING = 6, FORMATS = 32, FORMAT_BITS = 15, FORMAT_POLYNOMIAL = 0x537, FORMAT_MASK = 0x5412 };
+enum { TIMING = 6, FORMATS = 32, FORMAT_BITS = 15, FORMAT_REST_BITS = 10, FORMAT_POLYNOMIAL = 0x537, FORMAT_MASK = 0x5412,
+       VERSION_DRAWN_MIN = 7, VERSION_BITS = 18, VERSION_REST_BITS = 12, VERSION_POLYNOMIAL = 0x1f25 };
 
 int qr_alignments(int side_modules, uint8_t ret_at[QR_ALIGNMENTS_MAX])
 {
@@ -21,6 +22,29 @@ int qr_alignments(int side_modules, uint8_t ret_at[QR_ALIGNMENTS_MAX])
 bool qr_has_alignment(int count, int column, int row)
 {
     return !((row == 0 && (column == 0 || column == count - 1)) || (row == count - 1 && column == 0));
+}
+
+/* `data` and the rest that makes it divisible. */
+static uint32_t with_rest(uint32_t data, int rest_bits, uint32_t polynomial)
+{
+    uint32_t rest = data << rest_bits;
+    for (int i = 31; i >= rest_bits; i--)
+        if (rest >> i & 1)
+            rest ^= polynomial << (i - rest_bits);
+    return data << rest_bits | rest;
+}
+
+/* Larger codes say their version, twice; it is as fixed as the rest. */
+static void draw_version(uint8_t *modules, int side)
+{
+    const int version = (side - 17) / QR_SIDE_STEP;
+    if (version < VERSION_DRAWN_MIN)
+        return;
+    const uint32_t bits = with_rest((uint32_t)version, VERSION_REST_BITS, VERSION_POLYNOMIAL);
+    for (int i = 0; i < VERSION_BITS; i++) {
+        const uint8_t module = bits >> i & 1 ? QR_MODULE_DARK : QR_MODULE_LIGHT;
+        modules[i / 3 * side + side - 11 + i % 3] = modules[(side - 11 + i % 3) * side + i / 3] = module;
+    }
 }
 
 /* Concentric squares: dark at a distance of 0, 1 and 3 from a finder's centre, of 0 and 2 from an alignment's. */
@@ -52,18 +76,23 @@ void qr_fixed_modules(int side_modules, uint8_t *ret_modules)
     draw_squares(ret_modules, side, side - 4, 3, 4, true);
     draw_squares(ret_modules, side, 3, side - 4, 4, true);
     ret_modules[(side - 8) * side + 8] = QR_MODULE_DARK;
+    draw_version(ret_modules, side);
 }
 
-int qr_format_distance(uint32_t bits)
+uint32_t qr_format_bits(int format)
+{
+    return with_rest((uint32_t)format, FORMAT_REST_BITS, FORMAT_POLYNOMIAL) ^ FORMAT_MASK;
+}
+
+int qr_format_distance(uint32_t bits, int *ret_format)
 {
     int least = FORMAT_BITS;
-    for (uint32_t format = 0; format < FORMATS; format++) {
-        uint32_t rest = format << 10;
-        for (int i = 14; i >= 10; i--)
-            if (rest >> i & 1)
-                rest ^= (uint32_t)FORMAT_POLYNOMIAL << (i - 10);
-        const int distance = __builtin_popcount((bits ^ (format << 10 | rest) ^ FORMAT_MASK) & 0x7fff);
-        least = distance < least ? distance : least;
+    for (int format = 0; format < FORMATS; format++) {
+        const int distance = __builtin_popcount((bits ^ qr_format_bits(format)) & 0x7fff);
+        if (distance < least) {
+            least = distance;
+            *ret_format = format;
+        }
     }
     return least;
 }

@@ -64,6 +64,17 @@ void *open_wechat()
     }
 }
 
+// Its own search, and zxing as it was, without the network that finds codes and sharpens them.
+void *open_wechat_plain()
+{
+    cv::setNumThreads(1);
+    try {
+        return new cv::wechat_qrcode::WeChatQRCode;
+    } catch (const cv::Exception &) {
+        return nullptr;
+    }
+}
+
 void read_wechat(void *self, const decoder_picture *picture, peer_texts *texts)
 {
     peer_texts_clear(texts);
@@ -81,7 +92,11 @@ void close_wechat(void *self) { delete static_cast<cv::wechat_qrcode::WeChatQRCo
 extern const struct peer peer_opencv = {"OpenCV", open_detector, read_detector, close_detector, nullptr, nullptr};
 #if HAVE_WECHAT
 extern const struct peer peer_wechat = {"OpenCV, WeChat", open_wechat, read_wechat, close_wechat, nullptr, nullptr};
+extern const struct peer peer_wechat_plain = {
+    "WeChat, no network", open_wechat_plain, read_wechat, close_wechat, nullptr, nullptr};
 #else
 extern const struct peer peer_wechat = {"OpenCV, WeChat",          nullptr, nullptr, nullptr,
                                         "not part of this OpenCV", nullptr};
+extern const struct peer peer_wechat_plain = {"WeChat, no network",      nullptr, nullptr, nullptr,
+                                              "not part of this OpenCV", nullptr};
 #endif

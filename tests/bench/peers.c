@@ -279,7 +279,7 @@ static const struct peer *const others[] = {
     &peer_zxing,  &peer_zxing_fast,
 #endif
 #if QRG_PEER_OPENCV
-    &peer_opencv, &peer_wechat,
+    &peer_opencv, &peer_wechat, &peer_wechat_plain,
 #endif
     NULL,
 };

@@ -37,7 +37,7 @@ const struct peer *peer_at(int index);           /* 0 … peers_count() - 1; the
 const struct peer *peer_named(const char *name); /* or NULL */
 
 /* Of peer_zxing.cpp and peer_opencv.cpp, where they are built. */
-extern const struct peer peer_zxing, peer_zxing_fast, peer_opencv, peer_wechat;
+extern const struct peer peer_zxing, peer_zxing_fast, peer_opencv, peer_wechat, peer_wechat_plain;
 
 #ifdef __cplusplus
 }

@@ -105,7 +105,8 @@ def walls(bench):
             f"<table><tr><th></th>{head}</tr>{body}</table>"]
 
 
-def page(bench):
+def page(bench, notes):
+    """notes: {section: how its figures were made}"""
     sections = list(dict.fromkeys(row.section for row in bench.rows))
     parts = ["<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>qrgate: vision</title>",
              f"<style>{STYLE}</style>", "<h1>Reading codes: the lane's vision beside other readers</h1>", targets(bench),
@@ -120,7 +121,7 @@ def page(bench):
               for section in sections if section.startswith("curve")]
     parts += walls(bench)
     parts.append("<h2>All figures</h2>")
-    parts += [f"<h3>{html.escape(section)}</h3>" + table([row for row in bench.rows if row.section == section])
+    parts += [f"<h3>{html.escape(section)}</h3><p>{html.escape(notes.get(section, ''))}</p>" + table([row for row in bench.rows if row.section == section])
               for section in sections if section not in ("photos", "wall")]
     for section in ("photos", "wall"):  # these have many cases: one table a case
         for case in dict.fromkeys(row.case for row in bench.rows if row.section == section):

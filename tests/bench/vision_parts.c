@@ -1,5 +1,6 @@
 /* The parts that bench_vision.c is made of: readers opened and timed, the curves of the synthetic limits, frames a
  * second. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 
 #include <jpeglib.h>
 
+#include "daemon/vision/grid.h"
+#include "daemon/vision/qr_words.h"
 #include "hw/luma.h"
 #include "tests/bench/bench_vision.h"
 
@@ -236,6 +239,71 @@ static void curve_point(struct bench *bench, const struct knob *knob, double val
                          read[i], wrong[i], (long long)bench_median(took[i], trials));
 }
 
+/* ---- what a glare leaves ----------------------------------------------------------------------------------------- */
+
+struct glare_room {
+    struct grid grid;
+    struct qr_words words;
+};
+
+/* Where even a dark module is as light as can be; render.c adds the blob to the light of the code. */
+static bool is_saturated(const struct render_scene *scene, int side, int row, int column)
+{
+    const double turn = scene->rotation_deg * M_PI / 180, x = (column + 0.5) / side - 0.5, y = (row + 0.5) / side - 0.5;
+    const double dx = x * cos(turn) - y * sin(turn) - scene->glare_x, dy = x * sin(turn) + y * cos(turn) - scene->glare_y;
+    const double squared = (dx * dx + dy * dy) / (scene->glare_radius * scene->glare_radius);
+    return scene->glare_radius > 0 && scene->brightness - scene->contrast / 2 + 255 * exp(-2 * squared) >= 254;
+}
+
+/* Can what is lost be told from what is left? By no decoder that doesn't guess, where a block has lost more bytes than it has
+ * parity. */
+static bool is_possible(struct glare_room *room, const struct render_scene *scene, const struct render_matrix *matrix)
+{
+    const int side = matrix->side_modules;
+    int format = 0;
+    room->grid.side_modules = side;
+    memcpy(room->grid.dark, matrix->dark, (size_t)side * (size_t)side);
+    qr_fixed_modules(side, room->grid.fixed);
+    qr_words_place(side, room->grid.fixed, &room->words);
+    (void)grid_format_distance(&room->grid, &format);
+    qr_words_divide(&room->words, format);
+    for (int block = 0; block < room->words.blocks; block++) {
+        int lost = 0;
+        for (int i = 0; i < qr_block_words(&room->words, block); i++) {
+            bool whole = true;
+            for (int bit = 0; bit < 8; bit++) {
+                const int at = room->words.module[8 * qr_word_of(&room->words, block, i) + bit];
+                whole = whole && !is_saturated(scene, side, at / side, at % side);
+            }
+            lost += !whole;
+        }
+        if (lost > room->words.parity)
+            return false;
+    }
+    return true;
+}
+
+static void glare_limits(const struct knob *knob, int trials)
+{
+    struct glare_room *room = malloc(sizeof *room);
+    if (!room)
+        abort();
+    for (int v = 0; v < knob->count; v++) {
+        int possible = 0;
+        for (int trial = 0; trial < trials; trial++) {
+            char payload[PAYLOAD_BYTES];
+            struct render_matrix matrix;
+            struct render_scene scene = trial_scene(knob, trial);
+            knob->set(&scene, knob->values[v]);
+            if (render_encode(payload, trial_payload(trial, payload), 0, ECC_M, &matrix) < 0)
+                abort();
+            possible += is_possible(room, &scene, &matrix);
+        }
+        (void)printf("limit\t%s\t%g\t%d\t%d\n", knob->name, knob->values[v], trials, possible);
+    }
+    free(room);
+}
+
 int bench_curves(struct bench *bench)
 {
     for (size_t k = 0; k < sizeof KNOBS / sizeof *KNOBS; k++) {
@@ -243,6 +311,8 @@ int bench_curves(struct bench *bench)
         for (int v = 0; v < values; v++)
             curve_point(bench, &KNOBS[k], KNOBS[k].values[bench->quick ? KNOBS[k].quick[v] : v],
                         bench->quick ? TRIALS_QUICK : bench->rounds);
+        if (KNOBS[k].set == set_glare && !bench->quick)
+            glare_limits(&KNOBS[k], bench->rounds);
         (void)fflush(stdout); /* main's reader sees progress; a failure shows at the end */
     }
     return 0;

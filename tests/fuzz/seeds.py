@@ -2,6 +2,7 @@
 """Writes a target's first corpus: seeds.py TARGET FOLDER. The vectors' payloads, and what lies inside them."""
 import pathlib
 import re
+import subprocess
 import sys
 import zlib
 
@@ -43,6 +44,22 @@ def samples(name):
     return [p.read_bytes() for p in sorted((ROOT / "tests/fuzz/seeds" / name).glob("*")) if p.is_file()]
 
 
+def codes():
+    """Codes as fuzz_vision draws them, whole and with ever more wrong: what puts them right begins there."""
+    for version, level in ((version, level) for version in (1, 2, 3, 4) for level in "LMQH"):
+        text = ("A%d" % version) * (3 * version)
+        drawn = subprocess.run(["qrencode", "-v", str(version), "-l", level, "-m", "0", "-t", "ASCII", "-o", "-", text],
+                               stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
+        bits = [line[2 * column] == "#" for line in drawn for column in range(len(drawn))]
+        for wrong in (0, 1, 7, 15):
+            data = bytearray(len(bits) // 8 + 1)
+            for i, bit in enumerate(bits):
+                data[i // 8] |= (bit ^ (wrong > 0 and i % 97 < wrong and i > len(bits) // 2)) << i % 8
+            data[0] = (len(drawn) - 21) // 4  # the size, where a finder is anyway
+            side = 2 * (len(drawn) + 4) - 1
+            yield bytes([side, 64, 2, 1, 8 * (wrong % 2), 0, side, 0]) + bytes(data)
+
+
 def pictures():
     """Heads of fuzz_vision, each before a little of everything."""
     rest = bytes(range(256)) + b"\xfe\x82\xba\xba\xba\x82\xfe" * 40
@@ -55,7 +72,7 @@ def pictures():
 
 
 SEEDS = {
-    "fuzz_vision": lambda: list(pictures()),
+    "fuzz_vision": lambda: [*pictures(), *codes()],
     "fuzz_credential": lambda: [*payloads(), *(b"\0" + m for m in messages())],
     "fuzz_base45": lambda: [p[4:] for p in payloads() if p[:4] in (b"QG1:", b"HC1:")],
     "fuzz_cose": lambda: list(messages()),

@@ -138,6 +138,7 @@ static struct render_scene scene_of(const struct render_scene *different, int nu
     scene.tilt_axis_deg = number * 53;
     scene.module_px = different->module_px > 0 ? different->module_px : scene.module_px;
     scene.contrast = different->contrast > 0 ? different->contrast : scene.contrast;
+    scene.brightness = different->brightness > 0 ? different->brightness : scene.brightness;
     scene.tilt_deg = different->tilt_deg;
     scene.blur_sigma_px = different->blur_sigma_px;
     scene.noise_sigma = different->noise_sigma > 0 ? different->noise_sigma : scene.noise_sigma;
@@ -160,7 +161,9 @@ static void limits_of_light_and_place(void **state)
         {"blur of 1.75 px", {.blur_sigma_px = 1.75}, 1, 90, false},
         {"24 levels", {.contrast = 24}, 1, 90, false},
         {"noise of 20 levels", {.noise_sigma = 20}, 2, 90, false},
-        {"glare", {.glare_radius = 0.4}, 2, 90, false},
+        {"glare of 0.6 of the side", {.glare_radius = 0.6}, 2, 90, false},
+        {"card, glare of 0.6", {.glare_radius = 0.6, .module_px = 5}, 2, 90, true},
+        {"little light", {.brightness = 30, .contrast = 18, .noise_sigma = 1}, 1, 90, false},
         {"inverted", {.inverted = true}, 1, 98, false},
         {"a screen", {.moire_depth = 0.6, .moire_pitch_px = 2.3}, 8, 75, false},
         {"card, 2 px, a lens", {.module_px = 2, .blur_sigma_px = 0.5}, 1, 98, true},
