@@ -114,6 +114,7 @@ given_a_camera() {
     feed_the_camera
 }
 find_vivid() { # $1: its number
+    vivid=$1
     for node in /sys/devices/platform/vivid.0/video4linux/video*; do
         read -r name < "$node/name"
         case $name in
@@ -137,7 +138,8 @@ settings_of_camera() { # an emulated machine on a busy one is slow, not hung
 
 # The cable from vivid's output to its input: a menu in later kernels, and without it the output has no timings.
 join_screen_and_camera() {
-    v4l2-ctl -d "$camera" --set-ctrl hdmi_000_0_is_connected_to=2 2> /dev/null ||
+    # 0 and 1 are a picture of its own and none, then come the outputs of all
+    v4l2-ctl -d "$camera" --set-ctrl "hdmi_00${vivid}_0_is_connected_to=$((2 + vivid))" 2> /dev/null ||
         v4l2-ctl -d "$camera" --set-ctrl loop_video=1
     v4l2-ctl -d "$camera" --set-ctrl osd_text_mode=2
 }
