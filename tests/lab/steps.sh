@@ -114,6 +114,7 @@ given_a_camera() {
     feed_the_camera
 }
 find_vivid() { # $1: its number
+    vivid=$1
     for node in /sys/devices/platform/vivid.0/video4linux/video*; do
         read -r name < "$node/name"
         case $name in
@@ -132,12 +133,13 @@ prepare_vivid() {
 }
 settings_of_camera() { # an emulated machine on a busy one is slow, not hung
     echo "{ driver = \"v4l2\"; device = \"$1\"; width_px = ${2:-1280}; height_px = ${3:-720}; rate_fps = 25;
-           hang_ms = $((15000 * slower)); ${4:-} }"
+           hang_ms = $((15000 * slower)); ${4:-leave_ms = $((1500 * slower));} }"
 }
 
 # The cable from vivid's output to its input: a menu in later kernels, and without it the output has no timings.
 join_screen_and_camera() {
-    v4l2-ctl -d "$camera" --set-ctrl hdmi_000_0_is_connected_to=2 2> /dev/null ||
+    # 0 and 1 are a picture of its own and none, then come the outputs of all
+    v4l2-ctl -d "$camera" --set-ctrl "hdmi_00${vivid}_0_is_connected_to=$((2 + vivid))" 2> /dev/null ||
         v4l2-ctl -d "$camera" --set-ctrl loop_video=1
     v4l2-ctl -d "$camera" --set-ctrl osd_text_mode=2
 }
@@ -195,6 +197,7 @@ given_a_broker() {
 }
 
 long_press_ms=$((8000 * slower)) # usually 3000; on a busy machine a finger seems to rest longer than it does
+[ $long_press_ms -le 20000 ] || long_press_ms=20000 # the most that is allowed
 # $1: the relay's pulse; a longer one can be caught in its middle; $2: the gap between two. more_lines, more_timing and
 # more_settings hold what a case wants besides.
 given_a_gate() {

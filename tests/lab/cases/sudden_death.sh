@@ -3,6 +3,7 @@
 # nothing fires at the next start. With long pulses, so that their middle can be met.
 . tests/lab/steps.sh
 pulse_ms=$((2500 + 1500 * slower))
+more_timing='passage_wait_ms = 20000;' # not less than a pulse
 
 press_and_wait_for_the_relay() {
     press_the_button
