@@ -40,7 +40,7 @@ ALL_CFLAGS  = -std=c17 $(DEFINES) -DQRGATE_VERSION='"$(VERSION)"' -I. $(WARN) \
               -fstack-protector-strong $(if $(SANITIZER),,-D_FORTIFY_SOURCE=2) -fPIE $(SAN) \
               $(shell $(PKG_CONFIG) --cflags $(PKGS)) $(if $(WITH_ZXING),$(ZXING_CFLAGS)) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
-LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3as -lpthread -lm
+LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) $(if $(WITH_ZXING),$(ZXING_LIBS)) -lpaho-mqtt3cs -lpthread -lm
 
 # What draws pages: qrgatectl alone.
 CTL_PKGS   := cairo cairo-pdf cairo-svg fontconfig
@@ -151,8 +151,10 @@ soak: all ## a night's worth of passages with faults, in the lab (SOAK_PASSAGES=
 	$(Q)LAB_SOAK_PASSAGES=$(or $(SOAK_PASSAGES),100000) LAB_SOAK_FAULT_S=60 LAB_TIMEOUT_S=172800 tests/lab/run.sh soak
 check-trixie: ## the whole of `make check` in a Debian 13 root, its lab with Debian 13's kernel (root; makes the root once)
 	$(Q)tests/platforms/trixie.sh
-check-arm64: ## for the Pi's processor: cross-built, unit and end-to-end tests under an emulator (root; makes the root once)
+check-arm64: ## for the Pi's processor: cross-built, unit and end-to-end tests and the lab, emulated (root; makes the root once)
 	$(Q)tests/platforms/arm64.sh
+lab-arm64: ## of check-arm64 the lab alone (CASE=name for one)
+	$(Q)QRG_STEPS=lab LAB_CASES="$(CASE)" tests/platforms/arm64.sh
 includes: ## the include order of the rooms
 	$(Q)/usr/bin/python3 tests/includes.py
 words: ## the words of qrgatectl against the tables of each language

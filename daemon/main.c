@@ -61,6 +61,7 @@ static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
     (void)source, (void)fd, (void)events;
     while (supervisor_take(&d->eye, now_us) > 0) {
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us);
+        passage_watched(&d->passage, &d->eye.message, now_us);
         if (d->eye.message.kind == LINK_SEEN)
             passage_seen(&d->passage, &d->eye.message, now_us);
         else if (d->eye.message.kind == LINK_UNREADABLE)
@@ -329,6 +330,7 @@ static void finish_recording(struct daemon *d)
             passage_answers(&d->passage, clock_monotonic_us());
         settled = publisher_settle(d->publisher);
     }
+    passage_tell_unrecorded(&d->passage);
 }
 
 static void publish_info(struct daemon *d)

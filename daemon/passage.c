@@ -7,13 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/decision/time_text.h"
 #include "daemon/health/clock.h"
 #include "daemon/mqtt/catalogue.h"
 #include "daemon/vision/reader.h"
 
 enum { STALE_SEEN_US = 1000000 };
 enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_RELOAD = 4, TAG_COMMAND = 5, TAG_PURGE = 6, TAG_FIRST_QUESTION = 16,
-       PING_EVERY_MS = 1000 };
+       PING_EVERY_MS = 1000, LINES_EVERY_MS = 1000, BLIND_AFTER_MS = 500 };
 
 static const enum line_out wire_of[LANE_OUTPUT_COUNT] = {
     [LANE_RELAY] = LINE_RELAY,           [LANE_RELAY_OUT] = LINE_RELAY_OUT,   [LANE_BUZZER] = LINE_BUZZER,
@@ -93,19 +94,36 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
     passage_record(p, &event);
 }
 
-/* What the lane wants on its wires. */
+/* A chip that went away says nothing by itself: an input is asked for its level, whatever it is. */
+static void look_for_inputs(struct passage *p)
+{
+    for (int i = 0; i < LINE_IN_COUNT; i++) {
+        bool active;
+        const int r = lines_get(p->lines, (enum line_in)i, &active);
+        if (r < 0)
+            p->lines_error = r;
+    }
+}
+
+/* What the lane wants on its wires: at each change, and each second again. So a chip that is gone is known before the next person
+ * comes, and one that forgot its levels, as an expander at a dip of its supply, has them back. */
 static void drive_outputs(struct passage *p, int64_t now_us)
 {
     bool wanted[LANE_OUTPUT_COUNT];
     if (p->stopping)
         return;
+    const bool again = now_us >= p->lines_due_us;
+    if (again) {
+        p->lines_due_us = now_us + (int64_t)LINES_EVERY_MS * 1000;
+        look_for_inputs(p);
+    }
     lane_outputs(&p->lane, now_us, wanted);
     const int64_t until_us = lane_is_open(&p->lane, now_us) ? lane_relay_until_us(&p->lane) : 0;
     const bool bound_moved = until_us != p->relay_until_us; /* a pulse became a hold-open, say */
     p->relay_until_us = until_us;
     for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
         const bool is_relay = i == LANE_RELAY || i == LANE_RELAY_OUT;
-        if (wanted[i] == p->levels[i] && !(is_relay && bound_moved))
+        if (wanted[i] == p->levels[i] && !(is_relay && bound_moved) && !again)
             continue;
         int r = is_relay ? relay_guard_set(p->guard, wire_of[i], wanted[i], until_us)
                          : lines_set(p->lines, wire_of[i], wanted[i]);
@@ -218,6 +236,14 @@ void passage_unreadable(struct passage *p, const struct link_message *seen, int6
     const struct lane_input input = {.kind = LANE_IN_UNREADABLE, .at_us = now_us, .hint = hints[seen->hint]};
     if (now_us - seen->sent_at_us <= STALE_SEEN_US)
         (void)passage_tell(p, &input);
+}
+
+/* Without this a card held before a camera that is lost for a moment, or whose eye is replaced, would open twice. Pictures may
+ * come slowly, though never so slowly that a code seems to have left between two of them. */
+void passage_watched(struct passage *p, const struct link_message *message, int64_t now_us)
+{
+    const int half_ms = p->settings->leave_ms / 2, usual_ms = half_ms < BLIND_AFTER_MS ? half_ms : BLIND_AFTER_MS;
+    repeat_watched(&p->repeat, message->captured_at_us < now_us ? message->captured_at_us : now_us, usual_ms);
 }
 
 /* 1. A code is in view. Asked once; while it stays in view it is the same showing. */
@@ -447,6 +473,7 @@ int64_t passage_next_us(const struct passage *p, int64_t now_us)
         sooner(&next_us, debounce_next_us(&p->inputs[i], p->settings->lane_settings.debounce_ms));
     sooner(&next_us, pending_next_us(&p->pending));
     sooner(&next_us, p->ping_asked ? INT64_MAX : p->ping_due_us);
+    sooner(&next_us, p->lines_due_us);
     for (int i = 0; i < PASSAGE_OPEN_QUESTIONS_MAX; i++)
         if (p->questions[i].used && !p->questions[i].late)
             sooner(&next_us, p->questions[i].asked_at_us + (int64_t)p->settings->journal_deadline_ms * 1000 + 1000);
@@ -456,6 +483,16 @@ int64_t passage_next_us(const struct passage *p, int64_t now_us)
 bool passage_all_recorded(const struct passage *p)
 {
     return p->pending.count == 0;
+}
+
+void passage_tell_unrecorded(const struct passage *p)
+{
+    for (int i = 0; i < p->pending.count; i++) {
+        const struct event *event = &p->pending.events[(p->pending.first + i) % PENDING_MAX];
+        char at[TIME_TEXT_BYTES];
+        (void)fprintf(stderr, "<2>journal: not recorded, and lost with this end: %s %s at %s\n", event_kind_name(event->kind),
+                      reason_name(event->reason), time_text_write(event->at_us / 1000000, at));
+    }
 }
 
 void passage_stop(struct passage *p, int64_t now_us)

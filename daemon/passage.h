@@ -55,12 +55,14 @@ struct passage {
     bool publisher_asking, ping_asked, reload_answered, command_answered;
     struct journal_answer command_answer;
     int reload_error;
-    int64_t ping_due_us;
+    int64_t ping_due_us, lines_due_us;
     struct journal_request request; /* filled and copied by journal_submit(); too large for a stack frame */
 };
 
 void passage_init(struct passage *p, const struct settings *settings, struct lines *lines, struct relay_guard *guard,
                   struct journal *journal, struct publisher *publisher, struct watchdog *watchdog, int64_t now_us);
+/* Of each message of the eye, before what it is about: when its last picture was taken. */
+void passage_watched(struct passage *p, const struct link_message *message, int64_t now_us);
 void passage_seen(struct passage *p, const struct link_message *seen, int64_t now_us);
 void passage_unreadable(struct passage *p, const struct link_message *seen, int64_t now_us);
 void passage_edge(struct passage *p, const struct line_edge *edge, int64_t now_us);
@@ -75,6 +77,7 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
 void passage_advance(struct passage *p, int64_t now_us);
 int64_t passage_next_us(const struct passage *p, int64_t now_us);
 bool passage_all_recorded(const struct passage *p);
+void passage_tell_unrecorded(const struct passage *p); /* the daemon ends: what no disk took goes to the log */
 /* The lane ends: its open passage is interrupted, the outputs go inactive for good; recording goes on. */
 void passage_stop(struct passage *p, int64_t now_us);
 void passage_line_lost(struct passage *p, int64_t now_us); /* the daemon ends: say why first */

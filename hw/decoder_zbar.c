@@ -178,7 +178,7 @@ struct decoder *decoder_zbar_new(void)
     decoder->image = zbar_image_create();
     if (!decoder->scanner || !decoder->image) {
         zbar_decoder_free(&decoder->base);
-        return NULL;
+        return NULL; // cppcheck-suppress memleak; its base is its first member
     }
     zbar_image_set_format(decoder->image, zbar_fourcc('Y', '8', '0', '0'));
 

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import queue
+import shlex
 import signal
 import socket
 import struct
@@ -16,6 +17,11 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WIDTH, HEIGHT = 640, 480
+
+
+def compiler():
+    """Of what a test loads into the programs: the one they were built with, where that is told."""
+    return shlex.split(os.environ.get("CC", "cc"))
 
 
 def free_port():

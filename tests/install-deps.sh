@@ -24,7 +24,7 @@ all)
     [ "$(dpkg --print-architecture)" != amd64 ] || packages="$packages $(cat "$here/lab/packages.txt")"
     ;;
 *) # the programs of another architecture, tested by an emulator
-    packages="$demo $tests crossbuild-essential-$wanted qemu-user"
+    packages="$demo $tests crossbuild-essential-$wanted qemu-user $(cat "$here/lab/packages_$wanted.txt")"
     for p in $libraries $test_libraries; do packages="$packages $p:$wanted"; done
     ;;
 esac

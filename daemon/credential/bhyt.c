@@ -183,7 +183,8 @@ static const char *read_fields(const uint8_t *text, size_t length_bytes, struct 
     const char *wrong = fields_check(rules, sizeof rules / sizeof rules[0], fields, count - 1);
     if (wrong != NULL)
         return wrong;
-    if (!credential_take_name(ret, name, decode_hex(fields[NAME], name)))
+    const size_t name_bytes = decode_hex(fields[NAME], name);
+    if (!credential_take_name(ret, name, name_bytes))
         return wrong_name;
     subject_put(ret->subject, "bhyt:", social_number(fields[NUMBER].bytes, fields[NUMBER].length));
     return NULL;

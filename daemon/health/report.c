@@ -63,19 +63,22 @@ static size_t read_path(const char *path, char ret[TEXT_BYTES])
 bool report_temperature(const char *path, int *ret_thousandths_c)
 {
     char text[TEXT_BYTES];
-    return report_parse_temperature(text, read_path(path, text), ret_thousandths_c);
+    const size_t length = read_path(path, text);
+    return report_parse_temperature(text, length, ret_thousandths_c);
 }
 
 bool report_memory(const char *path, int64_t *ret_bytes)
 {
     char text[TEXT_BYTES];
-    return report_parse_memory(text, read_path(path, text), sysconf(_SC_PAGESIZE), ret_bytes);
+    const size_t length = read_path(path, text);
+    return report_parse_memory(text, length, sysconf(_SC_PAGESIZE), ret_bytes);
 }
 
 bool report_memory_of(int statm_fd, int64_t *ret_bytes)
 {
     char text[TEXT_BYTES];
-    return report_parse_memory(text, read_text(statm_fd, text), sysconf(_SC_PAGESIZE), ret_bytes);
+    const size_t length = read_text(statm_fd, text);
+    return report_parse_memory(text, length, sysconf(_SC_PAGESIZE), ret_bytes);
 }
 
 struct report_clock report_clock(void)

@@ -20,6 +20,18 @@ bool repeat_is_new(struct repeat *repeat, const uint8_t digest[REPEAT_DIGEST_BYT
     return true;
 }
 
+/* The clock of each code stands still in between. */
+void repeat_watched(struct repeat *repeat, int64_t taken_at_us, int usual_ms)
+{
+    const int64_t blind_us = taken_at_us - repeat->watched_at_us - (int64_t)usual_ms * 1000;
+    if (taken_at_us <= repeat->watched_at_us)
+        return;
+    for (size_t i = 0; i < REPEAT_CODES_MAX && repeat->watched_at_us != 0 && blind_us > 0; i++)
+        if (repeat->codes[i].seen_at_us != 0)
+            repeat->codes[i].seen_at_us += blind_us;
+    repeat->watched_at_us = taken_at_us;
+}
+
 void repeat_forget(struct repeat *repeat, const uint8_t digest[REPEAT_DIGEST_BYTES])
 {
     for (size_t i = 0; i < REPEAT_CODES_MAX; i++)

@@ -1,9 +1,7 @@
-/* The connection to the broker as the main thread sees it: a small state machine over the line's orders and the ring's news.
- * Paho may never tell the outcome: of a disconnect when the link dies meanwhile, of a connect when the broker hangs up in the wrong
- * moment. So each silence has an end of our own. */
+/* The connection to the broker as the main thread sees it: a small state machine over the line's orders and the ring's news. The line may
+ * be kept waiting, by the resolver or by a link that died: so each silence has an end of our own. */
 #include "daemon/mqtt/client.h"
 
-#include <MQTTAsync.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/client_parts.h"
+#include "daemon/mqtt/paho.h"
 
 /* LOOK_UP: what the resolver may need before Paho begins to count its time for a connect. Should it need more, the next attempt waits
  * behind it in the line's thread and nothing is lost but the attempt. */
@@ -193,7 +192,7 @@ bool mqtt_client_subscribed(const struct mqtt_client *client, enum inbound_topic
 
 /* ---- time ---- */
 
-/* A callback that never came must not end the trying. */
+/* An outcome that isn't told must not end the trying. */
 static int64_t silence_ends_us(const struct mqtt_client *client)
 {
     if (client->link == LINK_CONNECTING)
@@ -204,7 +203,7 @@ static int64_t silence_ends_us(const struct mqtt_client *client)
 static void tell_silence(struct mqtt_client *client)
 {
     struct ring_entry entry = {.kind = client->link == LINK_CONNECTING ? RING_CONNECT_FAILED : RING_LOST,
-                               .epoch = client->attempt, .code = MQTTASYNC_FAILURE, .text = "no outcome was told"};
+                               .epoch = client->attempt, .code = MQTTCLIENT_FAILURE, .text = "no outcome was told"};
     ring_put(&client->ring, &entry);
 }
 
@@ -279,17 +278,22 @@ int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char
 
 bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_message)
 {
-    return inbox_take(&client->inbox, ret_message);
+    const bool was_full = inbox_count(&client->inbox) == INBOX_MAX;
+    const bool found = inbox_take(&client->inbox, ret_message);
+    if (was_full)
+        line_wake(client->line);
+    return found;
 }
 
 void mqtt_client_stop_receiving(struct mqtt_client *client)
 {
-    inbox_shut(&client->inbox);
+    inbox_close(&client->inbox);
+    line_wake(client->line);
 }
 
 bool mqtt_client_all_received(struct mqtt_client *client)
 {
-    return inbox_empty(&client->inbox);
+    return inbox_settled(&client->inbox);
 }
 
 int mqtt_client_waiting(struct mqtt_client *client)
@@ -336,16 +340,15 @@ void mqtt_client_forget_acks(struct mqtt_client *client)
 
 /* ---- the end ---- */
 
-/* Turns the crank until the link is no longer `link`, the publish with `tag` is answered, or the time is up. */
-static void wait_while(struct mqtt_client *client, enum link link, uint64_t tag, int64_t deadline_us)
+/* Turns the crank until the link is no longer `link`, or the time is up. */
+static void wait_while(struct mqtt_client *client, enum link link, int64_t deadline_us)
 {
     struct mqtt_event event;
     for (;;) {
         struct pollfd ready = {.fd = client->ring.fd, .events = POLLIN};
         int64_t now_us = client_clock_us();
         while (mqtt_client_take(client, &event))
-            if (event.kind == MQTT_ANSWERED && event.tag == tag)
-                return;
+            continue;
         if (client->link != link || now_us >= deadline_us)
             return;
         if (poll(&ready, 1, (int)((deadline_us - now_us) / 1000) + 1) < 0 && errno != EINTR)
@@ -359,18 +362,17 @@ void mqtt_client_close(struct mqtt_client *client)
     int64_t deadline_us = client_clock_us() + (int64_t)MQTT_CLOSE_WAIT_MS * 1000;
     if (client == NULL)
         return;
-    inbox_shut(&client->inbox); /* nobody will look any more: what still comes is for the next session */
+    inbox_deafen(&client->inbox); /* what still comes is for the next session */
     if (client->link == LINK_CONNECTING)
-        wait_while(client, LINK_CONNECTING, OFFLINE_TAG, deadline_us);
-    /* An orderly goodbye makes the broker drop the will, so "offline" is said in person. Half of the time is for that. */
-    if (client->link == LINK_CONNECTED &&
-        mqtt_client_publish(client, TOPIC_AVAILABILITY, offline, sizeof offline - 1, OFFLINE_TAG) == 0)
-        wait_while(client, LINK_CONNECTED, OFFLINE_TAG, deadline_us - (int64_t)MQTT_CLOSE_WAIT_MS * 500);
+        wait_while(client, LINK_CONNECTING, deadline_us);
+    /* An orderly goodbye makes the broker drop the will, so "offline" is said in person. No answer is read any more, and none is needed:
+     * the broker takes both in their order, or sees the link die and publishes the will. */
+    if (client->link == LINK_CONNECTED)
+        (void)mqtt_client_publish(client, TOPIC_AVAILABILITY, offline, sizeof offline - 1, OFFLINE_TAG);
     mqtt_client_reset(client);
     if (client->link == LINK_CLOSING)
-        wait_while(client, LINK_CLOSING, OFFLINE_TAG, deadline_us);
-    /* Paho may be busy, perhaps in a name look-up, or hold a message that the shut inbox won't take: then it is left as it
-     * is, with what its threads use, and ends with the process. The broker sees the link die and publishes the will. */
+        wait_while(client, LINK_CLOSING, deadline_us);
+    /* The line may be busy, perhaps in a name look-up: then it is left as it is, with what it uses, and ends with the process. */
     if (client->link != LINK_IDLE || !line_close(client->line, deadline_us))
         return;
     inbox_end(&client->inbox);
@@ -380,9 +382,5 @@ void mqtt_client_close(struct mqtt_client *client)
 
 const char *mqtt_client_library(void)
 {
-    const MQTTAsync_nameValue *info = MQTTAsync_getVersionInfo();
-    for (; info != NULL && info->name != NULL; info++)
-        if (strcmp(info->name, "Version") == 0)
-            return info->value;
-    return "unknown";
+    return paho_version();
 }

@@ -1,18 +1,18 @@
-/* What Paho's threads told, made into events for the publisher. Main thread. */
-#include <MQTTAsync.h>
+/* What the line told, made into events for the publisher. Main thread. */
+#include <MQTTClient.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/mqtt/client_parts.h"
 
-/* The MQTTAsync codes are negative, 3.1.1's answers to a CONNECT 1 to 5, MQTT 5's reasons 0x80 and above. */
+/* Paho's codes are negative, 3.1.1's answers to a CONNECT 1 to 5, MQTT 5's reasons 0x80 and above. */
 const char *mqtt_reason_text(int code)
 {
     static const char *const answers[] = {"", "unacceptable protocol version", "client id rejected", "server unavailable",
                                           "bad user name or password", "not authorised"};
     const char *text = code >= 0x80                                                  ? MQTTReasonCode_toString((enum MQTTReasonCodes)code)
                        : code > 0 && code < (int)(sizeof answers / sizeof answers[0]) ? answers[code]
-                                                                                     : MQTTAsync_strerror(code);
+                                                                                     : MQTTClient_strerror(code);
     return text != NULL ? text : "unknown";
 }
 

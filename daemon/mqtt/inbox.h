@@ -1,7 +1,7 @@
-/* What others published for this site, on its way from Paho's receiving thread to the main thread: a bounded queue, allocated
- * at open. When it is full inbox_put() waits, and so does the broker, by TCP: nothing is dropped here. It may wait, as the
- * main thread never does for Paho (line.h). A message is acknowledged to the broker once inbox_put() returned, so at most
- * INBOX_MAX acknowledged messages are in memory only. */
+/* What others published for this site, on its way from the line's thread to the main thread: a bounded queue, allocated at open. While
+ * it is full the line reads nothing, and so the broker waits, by TCP: nothing is dropped here. A message is acknowledged to the broker
+ * when it is read, so at most INBOX_MAX and the one that the line holds are acknowledged and in memory only (and those that come while
+ * a subscription is being answered, line_paho.c). */
 #ifndef MQTT_INBOX_H
 #define MQTT_INBOX_H
 
@@ -29,20 +29,27 @@ struct inbox_message {
 
 struct inbox {
     pthread_mutex_t lock;
-    pthread_cond_t room;
     int first, count;
-    bool shut;
+    enum inbox_door { INBOX_OPEN, INBOX_CLOSING, INBOX_DRAINED, INBOX_DEAF } door;
     struct inbox_message messages[INBOX_MAX];
 };
 
 int inbox_init(struct inbox *inbox); /* 0 or negative errno */
-/* Paho's thread. Waits for room, for ever once the inbox is shut. */
-void inbox_put(struct inbox *inbox, const struct inbox_arrival *came, const void *text, size_t length_bytes);
-bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message); /* main thread; never waits */
-/* From now on nothing more is acknowledged: what still comes stays the broker's, for the next session. For good. */
-void inbox_shut(struct inbox *inbox);
-bool inbox_empty(struct inbox *inbox);
+
+/* The line's thread. */
+bool inbox_put(struct inbox *inbox, const struct inbox_arrival *came, const void *text, size_t length_bytes); /* false: it is full */
+bool inbox_is_open(struct inbox *inbox);
+bool inbox_is_closing(struct inbox *inbox); /* only what is acknowledged already may still come */
+void inbox_drained(struct inbox *inbox);  /* what was acknowledged is in here, or there is no connection; matters when it is closing */
+
+/* The main thread; none of them waits. */
+bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message);
+/* Once what has been acknowledged is in here nothing more is read: what still comes stays the broker's, for the next session. For good.
+ * inbox_settled(): that is so, and all of it was taken. */
+void inbox_close(struct inbox *inbox);
+bool inbox_settled(struct inbox *inbox);
+void inbox_deafen(struct inbox *inbox); /* nobody will take anything any more: nothing more is read, from now on */
 int inbox_count(struct inbox *inbox);
-void inbox_end(struct inbox *inbox); /* only when nobody can call inbox_put() any more */
+void inbox_end(struct inbox *inbox); /* only when the line's thread has ended */
 
 #endif

@@ -2,39 +2,107 @@
 #include "daemon/mqtt/line_parts.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { STUCK_US = 200000, TICK_MIN_MS = 100, TICK_MAX_MS = 1000 };
+
+int64_t line_clock_us(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+        return 0; /* so long ago that nothing acts on it */
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 static void copy_order(struct line_order *to, const struct line_order *from)
 {
     memcpy(to, from, offsetof(struct line_order, text) + (from->long_text == NULL ? from->length_bytes : 0));
 }
 
-static void *run(void *userdata)
+/* What Paho waits in, acknowledging whatever comes meanwhile. */
+static bool brings_messages(enum line_op op)
 {
-    struct line *line = userdata;
+    return op == LINE_SUBSCRIBE || op == LINE_UNSUBSCRIBE;
+}
+
+/* False: none waits, or there is no place for what it would bring. */
+static bool next_order(struct line *line)
+{
+    bool found;
     (void)pthread_mutex_lock(&line->lock);
-    for (;;) {
-        while (line->count == 0 && !line->ending)
-            (void)pthread_cond_wait(&line->changed, &line->lock);
-        if (line->ending)
-            break;
+    found = line->count > 0 && !line->ending && (line->held.message == NULL || !brings_messages(line->orders[line->first].op));
+    if (found) {
         copy_order(&line->current, &line->orders[line->first]);
         line->first = (line->first + 1) % LINE_ORDERS_MAX;
         line->count--;
         line->long_current = line->current.long_text != NULL;
-        (void)pthread_mutex_unlock(&line->lock);
-        line_carry_out(line);
-        (void)pthread_mutex_lock(&line->lock);
-        if (line->long_current)
-            line->long_current = line->long_taken = false;
+        line->busy_since_us = line_clock_us();
     }
     (void)pthread_mutex_unlock(&line->lock);
-    (void)MQTTAsync_setConnectionLostCallback(line->paho, NULL, NULL);
-    (void)MQTTAsync_setDisconnected(line->paho, NULL, NULL);
-    line_destroy_all(line);
+    return found;
+}
+
+static void end_order(struct line *line)
+{
+    (void)pthread_mutex_lock(&line->lock);
+    line->busy_since_us = 0;
+    if (line->long_current)
+        line->long_current = line->long_taken = false;
+    (void)pthread_mutex_unlock(&line->lock);
+}
+
+static bool is_ending(struct line *line)
+{
+    bool ending;
+    (void)pthread_mutex_lock(&line->lock);
+    ending = line->ending;
+    (void)pthread_mutex_unlock(&line->lock);
+    return ending;
+}
+
+/* A connection wants to be looked at now and then, or its keep-alive isn't kept. */
+static int tick_ms(const struct line *line)
+{
+    const int tenth_ms = line->settings->keepalive_s * 100;
+    if (!paho_connected(&line->paho))
+        return -1;
+    return tenth_ms < TICK_MIN_MS ? TICK_MIN_MS : tenth_ms > TICK_MAX_MS ? TICK_MAX_MS : tenth_ms;
+}
+
+static void wait_for_something(const struct line *line)
+{
+    struct pollfd ready[] = {{.fd = line->wake_fd, .events = POLLIN},
+                             {.fd = line_listens(line) ? line->paho.socket_fd : -1, .events = POLLIN}};
+    uint64_t wakes;
+    if (poll(ready, 2, tick_ms(line)) > 0 && ready[0].revents != 0 && read(line->wake_fd, &wakes, sizeof wakes) < 0)
+        return; /* reset already: all is looked at anyway */
+}
+
+static void *run(void *userdata)
+{
+    struct line *line = userdata;
+    while (!is_ending(line)) {
+        line_let_go(line);
+        while (next_order(line)) {
+            line_carry_out(line);
+            end_order(line);
+            (void)line_is_lost(line);
+            if (!paho_all_given(&line->paho))
+                line_read(line);
+        }
+        line_read(line);
+        (void)line_is_lost(line);
+        wait_for_something(line);
+    }
+    paho_end(&line->paho);
+    paho_message_free(&line->held);
     (void)pthread_mutex_lock(&line->lock);
     line->ended = true;
     (void)pthread_cond_signal(&line->changed);
@@ -44,21 +112,12 @@ static void *run(void *userdata)
 
 /* ---- the main thread ---- */
 
-static int create_first(struct line *line, char *why, size_t why_bytes)
+static void write_uri(struct line *line)
 {
     const struct mqtt_settings *settings = line->settings;
     bool v6 = strchr(settings->host, ':') != NULL;
-    const char *reason;
-    int rc;
     (void)snprintf(line->uri, sizeof line->uri, "%s://%s%s%s:%d", settings->ca_file[0] != '\0' ? "ssl" : "tcp",
                    v6 ? "[" : "", settings->host, v6 ? "]" : "", settings->port);
-    rc = line_create_paho(line, true, &line->paho);
-    if (rc == MQTTASYNC_SUCCESS)
-        return 0;
-    reason = MQTTAsync_strerror(rc);
-    (void)snprintf(why, why_bytes, "mqtt: %s as \"%s\": %s; check host, port and client_id", line->uri, settings->client_id,
-                   reason != NULL ? reason : "unknown");
-    return rc == MQTTASYNC_PERSISTENCE_ERROR ? -ENOMEM : -EINVAL;
 }
 
 static int start_thread(struct line *line, char *why, size_t why_bytes)
@@ -89,18 +148,6 @@ fail:
     return r;
 }
 
-static void number_answers(struct line *line)
-{
-    for (int i = 0; i < LINE_EPOCHS; i++) {
-        struct epoch *epoch = &line->epochs[i];
-        epoch->line = line;
-        for (int k = 0; k < LINE_PUBLISHES_MAX; k++)
-            epoch->publishes[k] = (struct answer){.epoch = epoch, .index = k};
-        for (int k = 0; k < INBOUND_TOPIC_COUNT; k++)
-            epoch->subscriptions[k] = (struct answer){.epoch = epoch, .index = k};
-    }
-}
-
 int line_open(const struct mqtt_settings *settings, const struct topics *topics, struct ring *ring, struct inbox *inbox,
               struct line **ret_line, char *why, size_t why_bytes)
 {
@@ -116,22 +163,41 @@ int line_open(const struct mqtt_settings *settings, const struct topics *topics,
     line->topics = topics;
     line->ring = ring;
     line->inbox = inbox;
-    number_answers(line);
+    line->break_fd = -1;
+    paho_init(&line->paho, line_acked, line);
+    write_uri(line);
     if (folder != NULL && strlen(folder) < sizeof line->credentials_folder)
         memcpy(line->credentials_folder, folder, strlen(folder) + 1);
-    r = create_first(line, why, why_bytes);
-    if (r < 0)
+    line->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (line->wake_fd < 0) {
+        r = -errno;
+        (void)snprintf(why, why_bytes, "mqtt: %s", strerror(errno));
         goto fail;
+    }
     r = start_thread(line, why, why_bytes);
     if (r < 0)
         goto fail_thread;
     *ret_line = line;
     return 0;
 fail_thread:
-    MQTTAsync_destroy(&line->paho);
+    (void)close(line->wake_fd);
 fail:
     free(line);
     return r;
+}
+
+void line_wake(struct line *line)
+{
+    const uint64_t one = 1;
+    if (write(line->wake_fd, &one, sizeof one) < 0)
+        return; /* it is readable already */
+}
+
+/* A publish to a broker that doesn't read, a subscription that isn't answered: the thread would stay in it. With the lock. */
+static void break_if_stuck(const struct line *line, int64_t patience_us)
+{
+    if (line->break_fd >= 0 && line->busy_since_us != 0 && line_clock_us() - line->busy_since_us >= patience_us)
+        (void)shutdown(line->break_fd, SHUT_RDWR); /* fails where the link is dead anyway */
 }
 
 bool line_order(struct line *line, const struct line_order *order)
@@ -143,6 +209,8 @@ bool line_order(struct line *line, const struct line_order *order)
         line->count = 0;
         line->long_taken = line->long_current;
     }
+    if (order->op == LINE_CONNECT || order->op == LINE_DISCONNECT)
+        break_if_stuck(line, order->op == LINE_CONNECT ? 0 : STUCK_US);
     room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX) &&
            (order->long_text == NULL || (!line->long_taken && order->length_bytes <= sizeof line->long_text));
     if (room) {
@@ -153,9 +221,9 @@ bool line_order(struct line *line, const struct line_order *order)
             place->long_text = line->long_text;
             line->long_taken = true;
         }
-        (void)pthread_cond_signal(&line->changed);
     }
     (void)pthread_mutex_unlock(&line->lock);
+    line_wake(line);
     return room;
 }
 
@@ -176,7 +244,8 @@ bool line_close(struct line *line, int64_t deadline_us)
     int r = 0;
     (void)pthread_mutex_lock(&line->lock);
     line->ending = true;
-    (void)pthread_cond_signal(&line->changed);
+    line_wake(line);
+    break_if_stuck(line, STUCK_US);
     while (!line->ended && r == 0)
         r = pthread_cond_timedwait(&line->changed, &line->lock, &until);
     ended = line->ended;
@@ -185,6 +254,9 @@ bool line_close(struct line *line, int64_t deadline_us)
         return false;
     (void)pthread_cond_destroy(&line->changed);
     (void)pthread_mutex_destroy(&line->lock);
+    if (line->break_fd >= 0)
+        (void)close(line->break_fd);
+    (void)close(line->wake_fd);
     free(line);
     return true;
 }

@@ -1,6 +1,5 @@
-/* The only place that calls Paho, in a thread of its own: Paho has one lock for everything, and holds it while it resolves a
- * name, and while it hands us a message that the inbox has no room for. So nobody but this thread ever waits for it. The main
- * thread (client.c) leaves orders here and learns from the ring what became of them. */
+/* The connection's own thread, and the only one that calls Paho (paho.h): it waits for a name, for a greeting's answer, for a broker that
+ * doesn't read, and nobody else does. The main thread (client.c) leaves orders here and learns from the ring what became of them. */
 #ifndef MQTT_LINE_H
 #define MQTT_LINE_H
 
@@ -9,7 +8,7 @@
 #include "daemon/mqtt/ring.h"
 
 /* Unanswered: the outbox's window, results, the muster's pages, the retained ones, "offline". */
-enum { LINE_PUBLISHES_MAX = 180, LINE_ORDERS_MAX = LINE_PUBLISHES_MAX + 18 };
+enum { LINE_PUBLISHES_MAX = 180 /* PAHO_PUBLISHES_MAX */, LINE_ORDERS_MAX = LINE_PUBLISHES_MAX + 18 };
 
 enum line_op {
     LINE_CONNECT,   /* forgets all earlier orders. RING_CONNECTED or RING_CONNECT_FAILED follows */
@@ -43,10 +42,11 @@ int line_open(const struct mqtt_settings *settings, const struct topics *topics,
               struct line **ret_line, char *why, size_t why_bytes);
 /* False: no room, LINE_ORDERS_MAX wait, or a long one is on its way. The last of them are kept for all but publishes. */
 bool line_order(struct line *line, const struct line_order *order);
+void line_wake(struct line *line); /* the inbox has room again, or takes in no more */
 uint64_t line_retained_ignored(const struct line *line); /* messages that came as retained: nothing acts on those */
 uint64_t line_heard(const struct line *line);            /* messages that came at all, this lane's own passages too */
-/* Ends Paho and the thread, within the time. False: Paho is busy, perhaps in a name look-up. Then everything that was
- * borrowed must stay, for its threads may still call back; the process is about to end. */
+/* Ends Paho and the thread, within the time. False: it is busy, perhaps in a name look-up. Then everything that was borrowed must stay,
+ * for the thread may still use it; the process is about to end. */
 bool line_close(struct line *line, int64_t deadline_us /* CLOCK_MONOTONIC */);
 
 #endif

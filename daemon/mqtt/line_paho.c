@@ -1,183 +1,67 @@
-/* The orders carried out: the only calls of Paho but for the callbacks (line_callbacks.c). The line's thread.
- *
- * What Paho 1.3 does and this file works around:
- * - its own reconnection tells neither when nor why an attempt failed: each attempt is ours;
- * - a DISCONNECT from the broker ends the connection without connectionLost: both callbacks are listened to, and a
- *   publish that finds the connection gone says so too;
- * - what it had queued and not yet written when the link died goes out first on the next connection, before what is older:
- *   each attempt has a handle of its own, and the old one's queue dies with it. What the broker keeps of a session are our
- *   subscriptions and what it owes us; what we owe it is in the journal;
- * - it sends the PUBACK of an incoming message when messageArrived returns, whether that says 1 or 0; with 0 the message
- *   stays in a heap queue of the handle, looked at only when the socket has news, and dies with it. So 0 is never said:
- *   on_message() waits until there is room;
- * - of a connection that ends while it is being made it sometimes tells nothing at all: client.c ends such a silence;
- * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are (tls.c).
- *
- * And what it can't: a handle that is destroyed forgets to free the topics and payloads of publishes that it was given and hadn't
- * begun to write (MQTTAsync_NULLPublishCommands). So a connection that dies loses some memory, a window's messages at the most. And its
- * sending thread looks whether there is work and then waits, without a lock over both: what comes between is sent a second later, or
- * with the next thing to send. And its list of commands is changed under two different locks: once in some hundred connections that die
- * while something is handed over, its threads crash, and the process with them. The unit starts the lane again; nothing is lost. */
-#include "daemon/mqtt/line_parts.h"
-
+/* The orders carried out, in the line's thread. Each attempt to connect has a handle of its own, so that what an old one had not yet
+ * sent dies with it. What the broker keeps of a session are our subscriptions and what it owes us; what we owe it is in the journal. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
-#include "daemon/mqtt/credentials.h"
-#include "daemon/mqtt/tls.h"
+#include "daemon/mqtt/line_parts.h"
 
 /* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
- * message it didn't send for its size as unacknowledged until the next connection. One message at a time: with the next one
- * already in the socket, Paho's receiving thread would hold its lock again before anybody else got it, and in a flood results
- * would hardly leave; so there is the time of a round trip for them. 3.1.1 can ask for neither. */
-enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, REST_US = 1200000 };
+ * message it didn't send for its size as unacknowledged until the next connection. One message at a time: in a flood there is the
+ * time of a round trip for what we send. 3.1.1 can ask for neither. */
+enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, PAUSE_MS = 100, BACKLOG_US = 5000000 };
 
-int line_create_paho(const struct line *line, bool is_5, MQTTAsync *ret_paho)
+void line_tell(const struct line *line, enum ring_kind kind, int index, int code, const char *text)
 {
-    MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer5;
-    options.MQTTVersion = is_5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-    /* The journal is the store: a second one inside Paho could only disagree with it. */
-    options.sendWhileDisconnected = 0;
-    options.maxBufferedMessages = LINE_PUBLISHES_MAX + 1;
-    return MQTTAsync_createWithOptions(ret_paho, line->uri, line->settings->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL,
-                                       &options);
+    struct ring_entry entry = {.kind = kind, .epoch = line->attempt, .index = index, .code = code};
+    if (text != NULL)
+        (void)snprintf(entry.text, sizeof entry.text, "%s", text);
+    ring_put(line->ring, &entry);
 }
 
-static int64_t monotonic_us(void)
+/* Paho calls for each PUBACK; its reason is looked at all the same. 3.1.1 has none: an acknowledged message that the broker threw away,
+ * for want of rights, can't be told from others. */
+void line_acked(void *context, int index, int reason)
 {
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-        return 0;
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    struct line *line = context;
+    line->news++;
+    line_tell(line, reason < 0x80 ? RING_ACKED : RING_NOT_ACKED, index, reason, NULL);
 }
 
-/* Paho's threads look through its list of handles without its lock where a socket has become writable: who destroys one just then
- * crashes the daemon. So a handle rests until they have been round (a second at the most), and goes when no socket is open. */
-static void destroy_rested(struct line *line)
+/* A duplicate of `of`, or none with -1, takes the place of the one that was. */
+static void set_break_fd(struct line *line, int of)
 {
-    for (int i = 0; i < LINE_RETIRED_MAX; i++)
-        if (line->retired[i].paho != NULL && monotonic_us() - line->retired[i].since_us >= REST_US)
-            MQTTAsync_destroy(&line->retired[i].paho); /* makes it NULL */
+    const int fd = of >= 0 ? fcntl(of, F_DUPFD_CLOEXEC, 3) : -1; /* none: the connection can't be broken from outside, that's all */
+    (void)pthread_mutex_lock(&line->lock);
+    if (line->break_fd >= 0)
+        (void)close(line->break_fd);
+    line->break_fd = fd;
+    (void)pthread_mutex_unlock(&line->lock);
 }
 
-static int free_place(const struct line *line)
+bool line_is_lost(struct line *line)
 {
-    for (int i = 0; i < LINE_RETIRED_MAX; i++)
-        if (line->retired[i].paho == NULL)
-            return i;
-    return -1;
-}
-
-/* A new handle beside the old one, in this order: Paho stops its threads, and waits for that, when its last handle goes. With no
- * place left the line, which is a thread of its own, waits: so quick in a row only a test's attempts are. */
-static int renew_paho(struct line *line, bool is_5)
-{
-    const struct timespec a_while = {.tv_nsec = REST_US / 4 * 1000};
-    MQTTAsync fresh = NULL;
-    int place, rc;
-    destroy_rested(line);
-    for (place = free_place(line); place < 0; place = free_place(line)) {
-        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &a_while, NULL);
-        destroy_rested(line);
+    if (paho_connected(&line->paho))
+        return false;
+    if (line->stands) {
+        line->stands = false;
+        set_break_fd(line, -1);
+        line_tell(line, RING_LOST, 0, line->paho.goodbye >= 0 ? line->paho.goodbye : MQTTCLIENT_DISCONNECTED,
+                  line->paho.goodbye >= 0 ? "the broker disconnected" : "the connection ended");
     }
-    rc = line_create_paho(line, is_5, &fresh);
-    if (rc == MQTTASYNC_SUCCESS) {
-        line->retired[place].paho = line->paho;
-        line->retired[place].since_us = monotonic_us();
-        line->paho = fresh;
-    }
-    return rc;
+    return true;
 }
 
-void line_destroy_all(struct line *line)
-{
-    for (int i = 0; i < LINE_RETIRED_MAX; i++)
-        if (line->retired[i].paho != NULL)
-            MQTTAsync_destroy(&line->retired[i].paho);
-    MQTTAsync_destroy(&line->paho);
-}
-
-static int add_number(MQTTProperties *properties, enum MQTTPropertyCodes code, int value)
-{
-    MQTTProperty property = {.identifier = code};
-    if (code == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM)
-        property.value.integer2 = (unsigned short)value;
-    else
-        property.value.integer4 = (unsigned)value;
-    return MQTTProperties_add(properties, &property);
-}
-
-/* What the broker is told about the session, and not to send more or larger than can be taken. */
-static int add_properties(const struct line *line, MQTTProperties *properties)
-{
-    const struct mqtt_settings *settings = line->settings;
-    int rc = 0;
-    if (settings->session_expiry_s > 0)
-        rc = add_number(properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, settings->session_expiry_s);
-    if (rc == 0 && mqtt_receives(settings))
-        rc = add_number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, RECEIVE_AT_ONCE);
-    if (rc == 0 && mqtt_receives(settings))
-        rc = add_number(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, RECEIVE_MAX_BYTES);
-    return rc;
-}
-
-/* A session outlives the connection for the sake of what comes in. Without one, a clean start: a broker that forgot half of
- * something can then do no harm. 3.1.1 has no time for it: the broker keeps it as long as it likes. */
-static int set_dialect(const struct line *line, const struct epoch *epoch, MQTTProperties *properties,
-                       MQTTAsync_connectOptions *options)
-{
-    const bool clean = line->settings->session_expiry_s == 0;
-    if (!epoch->is_5) {
-        *options = (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer;
-        options->MQTTVersion = MQTTVERSION_3_1_1;
-        options->cleansession = clean;
-        return MQTTASYNC_SUCCESS;
-    }
-    *options = (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer5;
-    options->cleanstart = clean;
-    options->connectProperties = properties;
-    return add_properties(line, properties);
-}
-
-static int connect_paho(struct line *line, struct epoch *epoch, const struct credentials *credentials)
-{
-    MQTTAsync_connectOptions options;
-    MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
-    MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
-    MQTTProperties properties = MQTTProperties_initializer;
-    const struct mqtt_settings *settings = line->settings;
-    int timeout_ms = settings->connect_timeout_ms > 0 ? settings->connect_timeout_ms : MQTT_CONNECT_TIMEOUT_MS;
-    int rc = set_dialect(line, epoch, &properties, &options);
-    will.topicName = line->topics->text[TOPIC_AVAILABILITY];
-    will.message = "offline";
-    will.retained = catalogue_topic(TOPIC_AVAILABILITY)->retained;
-    will.qos = catalogue_topic(TOPIC_AVAILABILITY)->qos;
-    options.keepAliveInterval = settings->keepalive_s;
-    options.connectTimeout = (timeout_ms + 999) / 1000;
-    options.automaticReconnect = 0;
-    options.maxInflight = LINE_PUBLISHES_MAX;
-    options.will = &will;
-    options.username = credentials->username[0] != '\0' ? credentials->username : NULL;
-    options.password = credentials->password[0] != '\0' ? credentials->password : NULL;
-    if (settings->ca_file[0] != '\0') {
-        mqtt_tls_options(settings, &ssl);
-        ssl.ssl_error_cb = line_tls_complaint;
-        ssl.ssl_error_context = epoch;
-        options.ssl = &ssl;
-    }
-    line_answer_connect(epoch, &options);
-    if (rc == MQTTASYNC_SUCCESS)
-        rc = MQTTAsync_connect(line->paho, &options);
-    MQTTProperties_free(&properties);
-    return rc;
-}
+/* ---- connecting ---- */
 
 /* What main is to know of the certificates, whether they are of use or not. */
-static int inspect(const struct line *line, const struct epoch *epoch, char *why, size_t why_bytes)
+static int inspect(const struct line *line, char *why, size_t why_bytes)
 {
-    struct ring_entry entry = {.kind = RING_CERTIFICATES, .epoch = epoch->number};
+    struct ring_entry entry = {.kind = RING_CERTIFICATES, .epoch = line->attempt};
     int r = certificates_read(line->settings, &entry.certificates, why, why_bytes);
     entry.code = r;
     if (r < 0)
@@ -186,98 +70,154 @@ static int inspect(const struct line *line, const struct epoch *epoch, char *why
     return r;
 }
 
+static const char *reason(const struct line *line, const struct paho_outcome *outcome)
+{
+    const char *tls_text = line->paho.tls_text;
+    switch (outcome->stage) {
+    case PAHO_NO_NAME: return "no such host: the name server doesn't know the name of mqtt.host, or can't be asked";
+    case PAHO_CLOSED:
+        return line->paho.is_tls && tls_text[0] == '\0'
+                   ? "closed right after the greeting; does the broker want another certificate, or a password?"
+                   : "closed right after the greeting";
+    case PAHO_NOT_REACHED:
+        if (!line->paho.is_tls)
+            return "nobody answers at mqtt.host and mqtt.port";
+        if (tls_text[0] == '\0')
+            return "not reachable, or its certificate doesn't name the host of mqtt.host, or it wants another one of ours";
+        if (strstr(tls_text, "certificate verify failed") != NULL) /* OpenSSL's word; which of them it doesn't say */
+            return "the broker's certificate has expired, or is of no CA in mqtt.ca_file, or this machine's clock is wrong";
+        return "";
+    default: return "";
+    }
+}
+
+static void tell_outcome(const struct line *line, const struct paho_outcome *outcome)
+{
+    struct ring_entry entry = {.kind = outcome->stage == PAHO_CONNECTED ? RING_CONNECTED : RING_CONNECT_FAILED,
+                               .epoch = line->attempt, .code = outcome->code, .session_present = outcome->session_present,
+                               .receive_max = outcome->receive_max, .closed = outcome->stage == PAHO_CLOSED};
+    const char *tls_text = line->paho.tls_text, *text = reason(line, outcome);
+    if (outcome->stage != PAHO_CONNECTED)
+        (void)snprintf(entry.text, sizeof entry.text, "%s%s%s", tls_text, tls_text[0] != '\0' && text[0] != '\0' ? "; " : "", text);
+    ring_put(line->ring, &entry);
+}
+
+/* A session outlives the connection for the sake of what comes in. Without one, a clean start: a broker that forgot half of something
+ * can then do no harm. */
+static struct paho_outcome connect_paho(struct line *line, const struct credentials *credentials)
+{
+    const struct mqtt_settings *settings = line->settings;
+    const bool receives = mqtt_receives(settings);
+    const struct paho_greeting greeting = {
+        .uri = line->uri, .client_id = settings->client_id, .settings = settings, .credentials = credentials,
+        .is_5 = line->current.is_5, .clean = settings->session_expiry_s == 0,
+        .timeout_ms = settings->connect_timeout_ms > 0 ? settings->connect_timeout_ms : MQTT_CONNECT_TIMEOUT_MS,
+        .session_expiry_s = settings->session_expiry_s, .receive_at_once = receives ? RECEIVE_AT_ONCE : 0,
+        .receive_max_bytes = receives ? RECEIVE_MAX_BYTES : 0,
+        .answer_timeout_ms = settings->ack_timeout_ms > 0 ? settings->ack_timeout_ms : MQTT_ACK_TIMEOUT_MS,
+        .will_topic = line->topics->text[TOPIC_AVAILABILITY],
+    };
+    return paho_connect(&line->paho, &greeting);
+}
+
+/* Paho acknowledges what comes while it waits for an answer, and forgets it should the connection die meanwhile. So what the broker kept for
+ * us is taken in first, as long as it comes without a pause. */
+static void hear_backlog(struct line *line)
+{
+    const int64_t until_us = line_clock_us() + BACKLOG_US;
+    struct pollfd ready = {.events = POLLIN};
+    do {
+        line_read(line);
+        ready.fd = line->paho.socket_fd;
+    } while (line_listens(line) && line_clock_us() < until_us && poll(&ready, 1, PAUSE_MS) > 0);
+}
+
+/* Whether the broker kept the session Paho doesn't tell of MQTT 5. So there is a subscription to something that nobody ever says: where
+ * the broker knows no such, it has forgotten the others too, and what it was to keep for us. */
+static bool was_session_kept(struct line *line)
+{
+    int was, is;
+    hear_backlog(line);
+    if (line->held.message != NULL)
+        return true; /* what comes next would have no place: not asked */
+    was = paho_unsubscribe(&line->paho, line->topics->session);
+    is = paho_subscribe(&line->paho, line->topics->session, 0, true);
+    return was != PAHO_NO_SUBSCRIPTION || is != 0; /* refused, or the connection is gone: it isn't known */
+}
+
 static void carry_out_connect(struct line *line)
 {
-    struct epoch *epoch = &line->epochs[line->current.attempt % LINE_EPOCHS];
     struct credentials credentials = {0};
-    char why[MQTT_RING_TEXT_BYTES] = "not tried";
-    int rc = line->attempt > 0 || !line->current.is_5 ? renew_paho(line, line->current.is_5) : MQTTASYNC_SUCCESS;
-    line->attempt = epoch->number = line->current.attempt;
-    epoch->is_5 = line->current.is_5;
-    epoch->tls_text[0] = '\0';
-    /* Callbacks that belong to no call: their context changes with the attempt. */
-    if (rc == MQTTASYNC_SUCCESS)
-        rc = line_listen(epoch, line->paho);
-    if (rc == MQTTASYNC_SUCCESS && inspect(line, epoch, why, sizeof why) < 0)
-        rc = LINE_FILES_BAD;
-    if (rc == MQTTASYNC_SUCCESS && credentials_load(line->settings, line->credentials_folder, &credentials, why, sizeof why) < 0)
-        rc = LINE_FILES_BAD;
-    if (rc == MQTTASYNC_SUCCESS)
-        rc = connect_paho(line, epoch, &credentials);
-    credentials_wipe(&credentials); /* Paho has a copy of its own, as long as the handle lives */
-    if (rc != MQTTASYNC_SUCCESS)
-        line_tell(epoch, RING_CONNECT_FAILED, 0, rc, why);
-}
-
-static void carry_out_disconnect(struct line *line, struct epoch *epoch)
-{
-    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
-    if (epoch->is_5)
-        options = (MQTTAsync_disconnectOptions)MQTTAsync_disconnectOptions_initializer5;
-    options.timeout = 0; /* Paho looks at timeouts every three seconds only; who must wait does so in client.c */
-    line_answer_close(epoch, &options);
-    if (MQTTAsync_disconnect(line->paho, &options) != MQTTASYNC_SUCCESS)
-        line_tell(epoch, RING_LOST, 0, MQTTASYNC_DISCONNECTED, "already disconnected");
-}
-
-static void carry_out_publish(struct line *line, struct epoch *epoch)
-{
-    MQTTAsync_message message = MQTTAsync_message_initializer;
-    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
-    struct line_order *order = &line->current;
-    int rc;
-    /* Paho copies it before it returns. */
-    message.payload = order->long_text != NULL ? (void *)(uintptr_t)order->long_text : order->text;
-    message.payloadlen = (int)order->length_bytes;
-    message.qos = catalogue_topic(order->topic)->qos;
-    message.retained = catalogue_topic(order->topic)->retained;
-    line_answer_publish(epoch, order->index, &options);
-    rc = MQTTAsync_sendMessage(line->paho, line->topics->text[order->topic], &message, &options);
-    if (rc == MQTTASYNC_DISCONNECTED)
-        line_tell(epoch, RING_LOST, 0, rc, "found at a publish");
-    else if (rc != MQTTASYNC_SUCCESS)
-        line_tell(epoch, RING_NOT_ACKED, order->index, rc, "not handed over");
-}
-
-/* In 3.1.1 old retained messages do come, marked as such; one published as retained while we are there comes unmarked. */
-static void carry_out_subscribe(struct line *line, struct epoch *epoch, bool wanted)
-{
-    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
-    const char *filter = line->topics->filter[line->current.index];
-    int rc;
-    if (!wanted) { /* from an earlier configuration; the broker's answer changes nothing */
-        (void)MQTTAsync_unsubscribe(line->paho, filter, &options);
+    struct paho_outcome outcome;
+    char why[MQTT_RING_TEXT_BYTES];
+    line->stands = false;
+    set_break_fd(line, -1);
+    line->attempt = line->current.attempt;
+    if (inspect(line, why, sizeof why) < 0 ||
+        credentials_load(line->settings, line->credentials_folder, &credentials, why, sizeof why) < 0) {
+        paho_disconnect(&line->paho);
+        line_tell(line, RING_CONNECT_FAILED, 0, LINE_FILES_BAD, why);
         return;
     }
-    line_answer_subscribe(epoch, line->current.index, &options);
-    /* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). */
-    options.subscribeOptions.retainAsPublished = 1; /* so that a retained one is known as such even when it comes live */
-    options.subscribeOptions.retainHandling = 2;    /* and old ones aren't sent at all */
-    rc = MQTTAsync_subscribe(line->paho, filter, catalogue_inbound((enum inbound_topic)line->current.index)->qos, &options);
-    if (rc != MQTTASYNC_SUCCESS)
-        line_tell(epoch, RING_SUBSCRIBED, line->current.index, rc, "not asked");
+    outcome = connect_paho(line, &credentials);
+    credentials_wipe(&credentials); /* Paho has a copy of its own, as long as the handle lives */
+    line->stands = outcome.stage == PAHO_CONNECTED;
+    if (line->stands)
+        set_break_fd(line, line->paho.socket_fd);
+    if (line->stands && line->current.is_5 && line->settings->session_expiry_s > 0 && !outcome.session_present)
+        outcome.session_present = was_session_kept(line);
+    tell_outcome(line, &outcome);
+}
+
+/* ---- on a connection ---- */
+
+static void carry_out_disconnect(struct line *line)
+{
+    line->stands = false;
+    paho_disconnect(&line->paho);
+    set_break_fd(line, -1);
+    line_tell(line, RING_LOST, 0, 0, "closed");
+}
+
+static void carry_out_publish(struct line *line)
+{
+    const struct line_order *order = &line->current;
+    const char *bytes = order->long_text != NULL ? order->long_text : order->text;
+    int rc = paho_publish(&line->paho, order->index, line->topics->text[order->topic], bytes, order->length_bytes,
+                          catalogue_topic(order->topic)->retained, 0);
+    if (rc != 0 && rc != MQTTCLIENT_DISCONNECTED)
+        line_tell(line, RING_NOT_ACKED, order->index, rc, "not handed over");
+}
+
+/* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). In 3.1.1 old retained messages do come,
+ * marked as such; one published as retained while we are there comes unmarked. */
+static void carry_out_subscribe(struct line *line)
+{
+    const enum inbound_topic topic = (enum inbound_topic)line->current.index;
+    int rc = paho_subscribe(&line->paho, line->topics->filter[topic], catalogue_inbound(topic)->qos, true);
+    if (paho_connected(&line->paho))
+        line_tell(line, RING_SUBSCRIBED, topic, rc, NULL);
 }
 
 void line_carry_out(struct line *line)
 {
-    struct epoch *epoch = &line->epochs[line->attempt % LINE_EPOCHS];
     char why[MQTT_RING_TEXT_BYTES];
     if (line->current.op == LINE_CONNECT) {
         carry_out_connect(line);
         return;
     }
     if (line->current.op == LINE_INSPECT) { /* of no connection */
-        (void)inspect(line, epoch, why, sizeof why);
+        (void)inspect(line, why, sizeof why);
         return;
     }
-    if (line->current.attempt != line->attempt)
+    if (line->current.attempt != line->attempt || line_is_lost(line))
         return;
     switch (line->current.op) {
     case LINE_CONNECT:
     case LINE_INSPECT: break;
-    case LINE_DISCONNECT: carry_out_disconnect(line, epoch); break;
-    case LINE_PUBLISH: carry_out_publish(line, epoch); break;
-    case LINE_SUBSCRIBE: carry_out_subscribe(line, epoch, true); break;
-    case LINE_UNSUBSCRIBE: carry_out_subscribe(line, epoch, false); break;
+    case LINE_DISCONNECT: carry_out_disconnect(line); break;
+    case LINE_PUBLISH: carry_out_publish(line); break;
+    case LINE_SUBSCRIBE: carry_out_subscribe(line); break;
+    case LINE_UNSUBSCRIBE: (void)paho_unsubscribe(&line->paho, line->topics->filter[line->current.index]); break;
     }
 }

@@ -43,8 +43,8 @@ static void publish(struct publisher *p)
     while ((response = commands_publish(&p->commands, p->now_us, &place)) != NULL) {
         if (response->verb == COMMAND_REPORT && p->health_known && message_health(&p->health, health, sizeof health) < 0)
             health[0] = '\0';
-        if (publisher_send(p, PUMP_COMMANDS, (uint64_t)place, response_topic(response), text,
-                           response_write(response, health, text, sizeof text)) < 0)
+        const int length = response_write(response, health, text, sizeof text);
+        if (publisher_send(p, PUMP_COMMANDS, (uint64_t)place, response_topic(response), text, length) < 0)
             commands_acked(&p->commands, place, OUTBOX_ACK_LOST, p->now_us);
     }
 }

@@ -43,7 +43,8 @@ static void publish(struct publisher *p)
     char text[MESSAGE_LONG_BYTES];
     if (!p->discovery.due || p->discovery.in_flight || p->now_us < p->discovery.at_us)
         return;
-    if (publisher_send(p, PUMP_DISCOVERY, 0, TOPIC_DISCOVERY, text, write_device(p, text)) < 0) {
+    const int length = write_device(p, text);
+    if (publisher_send(p, PUMP_DISCOVERY, 0, TOPIC_DISCOVERY, text, length) < 0) {
         p->discovery.at_us = p->now_us + RETRY_US;
         return;
     }

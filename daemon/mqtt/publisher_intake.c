@@ -62,10 +62,11 @@ static void publish(struct publisher *p)
     char text[MESSAGE_BYTES];
     const struct message_result *result;
     int place;
-    while ((result = intake_publish(&p->intake, p->now_us, &place)) != NULL)
-        if (publisher_send(p, PUMP_INTAKE, (uint64_t)place, TOPIC_RESULT, text,
-                           message_result(result, text, sizeof text)) < 0)
+    while ((result = intake_publish(&p->intake, p->now_us, &place)) != NULL) {
+        const int length = message_result(result, text, sizeof text);
+        if (publisher_send(p, PUMP_INTAKE, (uint64_t)place, TOPIC_RESULT, text, length) < 0)
             intake_acked(&p->intake, place, OUTBOX_ACK_LOST, p->now_us);
+    }
 }
 
 static void answered(struct publisher *p, uint64_t number, enum outbox_ack ack, const char *why)

@@ -1,4 +1,4 @@
-/* The queue between Paho's threads and the main thread. */
+/* The queue between the line's thread and the main thread. */
 #include "daemon/mqtt/ring.h"
 
 #include <errno.h>

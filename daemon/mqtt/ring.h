@@ -1,4 +1,4 @@
-/* What Paho's threads have to say, on its way to the main thread: a bounded queue under a mutex, with an eventfd. */
+/* What the line has to say, on its way to the main thread: a bounded queue under a mutex, with an eventfd. */
 #ifndef MQTT_RING_H
 #define MQTT_RING_H
 

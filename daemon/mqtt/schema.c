@@ -213,6 +213,8 @@ static const struct catalogue_topic *topic_of(const struct catalogue_message *me
 
 static void add_definitions(struct writing *w, struct json_object *root)
 {
+    if (w->forms_used == 0)
+        return;
     struct json_object *definitions = json_object_new_object();
     for (int form = 0; form < FORM_COUNT && definitions != NULL; form++)
         if ((w->forms_used & 1u << form) != 0)

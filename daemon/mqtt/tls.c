@@ -7,9 +7,9 @@
 /* TLS 1.2's that older versions can't use, all with forward secrecy; TLS 1.3's are a list of their own. */
 static const char tls_1_2_and_later[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM";
 
-void mqtt_tls_options(const struct mqtt_settings *settings, MQTTAsync_SSLOptions *ret)
+void mqtt_tls_options(const struct mqtt_settings *settings, MQTTClient_SSLOptions *ret)
 {
-    *ret = (MQTTAsync_SSLOptions)MQTTAsync_SSLOptions_initializer;
+    *ret = (MQTTClient_SSLOptions)MQTTClient_SSLOptions_initializer;
     ret->trustStore = settings->ca_file;
     ret->disableDefaultTrustStore = 1; /* this CA and no other */
     ret->enableServerCertAuth = 1;

@@ -74,6 +74,7 @@ int topics_init(struct topics *topics, const char *prefix, const char *site, con
         r = expand(catalogue_inbound((enum inbound_topic)i)->levels, &with, topics->filter[i]);
     }
     (void)snprintf(topics->lane, sizeof topics->lane, "%s", lane);
+    (void)snprintf(topics->session, sizeof topics->session, "%s/%s/%s/session", prefix, site, lane);
     return r;
 }
 

@@ -1,5 +1,5 @@
 /* Names of the MQTT topics, as the catalogue has them: out those of one lane, in those of the site and the lane's requests. Pure;
- * made once by the publisher at start-up, read-only afterwards (Paho's thread recognises what arrives by them). */
+ * made once by the publisher at start-up, read-only afterwards (the line's thread recognises what arrives by them). */
 #ifndef MQTT_TOPICS_H
 #define MQTT_TOPICS_H
 
@@ -23,6 +23,7 @@ enum { TOPIC_NAME_MAX_CHARS = 32, TOPIC_LANE_BYTES = TOPIC_NAME_MAX_CHARS + 1, T
 struct topics {
     char text[TOPIC_COUNT][TOPIC_BYTES];
     char filter[INBOUND_TOPIC_COUNT][TOPIC_BYTES];
+    char session[TOPIC_BYTES]; /* PREFIX/SITE/LANE/session: subscribed to, never published (line_paho.c) */
     char lane[TOPIC_LANE_BYTES];
 };
 

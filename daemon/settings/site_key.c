@@ -158,8 +158,10 @@ int site_keys_replace(const char *path, const struct site_keys *keys, char *why,
     const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &was) < 0)
         error = -errno;
-    if (error == 0)
-        error = put_in_place(path, &was, text, write_text(keys, text));
+    if (error == 0) {
+        const size_t length = write_text(keys, text);
+        error = put_in_place(path, &was, text, length);
+    }
     if (error == 0) /* a disk may keep copies all the same, an SD card as a rule: qrgate-rules(7) says so */
         error = write_all(fd, zeros, (size_t)was.st_size < sizeof(zeros) ? (size_t)was.st_size : sizeof(zeros));
     if (fd >= 0)

@@ -14,7 +14,7 @@ enum {
     WHOLE_SHARE = 4,           /* of the picture's area goes to a decoder binarised, at most … */
     REGION_SHARE = 12,         /* … and of a region */
     WHOLE_MARKS_MAX = 12,      /* more in a picture: is_crowded() */
-    BENDS_MAX = 2, DECODES_MAX = 12, /* of a look */
+    BENDS_MAX = 2, DECODES_MAX = 12, TRIES_ANYWAY = 8, /* of a look */
     HOPELESS_MAX = 2,          /* rules that leave nearly all of a code wrong */
     TRIES_AFTER_CODE = 2,      /* triples that may fail once something is read: there may be a second code */
     DIM_LEVEL = 100, DIM_BIAS = 2, DIM_CONTRAST_MIN = 5, /* nothing is lighter: how it is searched then */
@@ -96,6 +96,13 @@ void look_room_free(struct look_room *room)
 static int64_t now_us(const struct look_room *room)
 {
     return room->settings->clock_us(room->settings->userdata);
+}
+
+/* The search alone may spend the budget, on a slow processor or one that is throttled: a look goes on to its first decode, or through its
+ * first tries, all the same, else a code in plain view would never be read. */
+static bool may_try(const struct look_room *room)
+{
+    return (room->decodes_left == DECODES_MAX && room->tries < TRIES_ANYWAY) || now_us(room) < room->deadline_us;
 }
 
 void look_forget(struct look_room *room)
@@ -246,6 +253,7 @@ static enum tried try_rule(struct look_room *room, const struct grid_rule *rule,
         return TRIED_HOPELESS;
     if (finders < finders_min || finders + fit->timing < match_min || !is_first(grid_hash(&room->grid), tried, tried_count))
         return TRIED_NOT_A_CODE;
+    room->tries++;
     if (mend_try(&room->mend, &room->grid))
         return TRIED_MENDED;
     return finders + fit->timing < match_usual ? TRIED_HARDLY_A_CODE : TRIED_UNREADABLE;
@@ -260,7 +268,7 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
     for (int i = 0; i < way->rules_count && hopeless < HOPELESS_MAX && room->decodes_left > 0 && result == 0; i++) {
         const int64_t begun_us = now_us(room);
         float finders;
-        if (begun_us >= room->deadline_us)
+        if (!may_try(room))
             break;
         if (way->rules[i].sharpen == GRID_IN_GLARE && !grid_has_glare(&room->grid))
             continue;
@@ -294,7 +302,7 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         const struct triple *triple = &triples[i];
         if (used[triple->corner] || used[triple->right] || used[triple->below])
             continue;
-        if (triple->fault > fault_max || now_us(room) >= room->deadline_us)
+        if (triple->fault > fault_max || !may_try(room))
             break;
         left--;
         struct fit fit;
@@ -424,6 +432,7 @@ int look_run(struct look_room *room, int look, struct sighting *ret_sighting)
     *ret_sighting = (struct sighting){.marks = 0};
     room->codes_count = 0;
     room->decodes_left = DECODES_MAX;
+    room->tries = 0;
     room->bends_left = BENDS_MAX;
     mend_begin_look(&room->mend);
     search_marks(room, way);

@@ -48,7 +48,7 @@ struct look_room {
     struct look_code known[DECODER_CODES_MAX]; /* of earlier ones, in turn: they need no second decoding */
     int known_next;
     int decodes;     /* calls of decoders since the room was made */
-    int decodes_left, bends_left; /* of this look */
+    int decodes_left, bends_left, tries; /* of this look */
     uint8_t *memory; /* of pyramid and thresholds */
     uint8_t *threshold_memory, *scratch, *drawing;
     int drawing_bytes;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 
 /* FIRST_WORD: opening a USB camera may take seconds. A life without a camera, or shorter than STEADY (a code that kills the
  * decoder is still in view), doubles the next wait. */
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 1000, FIRST_WORD_MS = 10000, STEADY_MS = 500 };
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 1000, FIRST_WORD_MS = 10000, STEADY_MS = 500, KILL_MS = 20, CLOSE_MS = 1000, ENDING_LOOKS = 3 };
 
 extern char **environ;
 
@@ -122,38 +123,70 @@ static int start(struct supervisor *s, int64_t now_us)
     return r == 0 ? watch(s, s->link_fd) : r;
 }
 
-/* Idempotent; SIGKILL because a hung or taken-over eye needn't be asked. The wait is bounded by the kernel's kill. */
-static void end(struct supervisor *s)
+/* True once the eye that was killed is gone. One that is inside a driver which doesn't come back goes only when that does: it is
+ * waited for no longer than that long, for here the lane stands still. */
+static bool reap(struct supervisor *s, int patience_ms)
 {
+    struct pollfd gone = {.fd = s->pid_fd, .events = POLLIN};
+    int status = 0;
     if (s->pid > 0) {
-        int status = 0;
-        (void)kill(s->pid, SIGKILL);
-        while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
-            ;
-        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+        if (s->pid_fd >= 0 && patience_ms > 0)
+            (void)poll(&gone, 1, patience_ms);
+        const pid_t ended = waitpid(s->pid, &status, s->pid_fd >= 0 ? WNOHANG : 0);
+        if (ended == 0 || (ended < 0 && errno == EINTR))
+            return false;
+        if (ended > 0 && WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
             (void)fprintf(stderr, "<4>eye: ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
     }
     s->pid = 0;
+    s->ending = false;
+    close_fd(&s->pid_fd);
+    return true;
+}
+
+/* Idempotent; SIGKILL because a hung or taken-over eye needn't be asked. */
+static void end(struct supervisor *s)
+{
+    if (s->pid > 0)
+        (void)kill(s->pid, SIGKILL);
     s->camera_open = false;
     s->before = supervisor_counts(s);
     s->lately = (struct supervisor_counts){0};
     close_fd(&s->statm_fd);
     close_fd(&s->link_fd);
-    close_fd(&s->pid_fd);
+    s->ending = !reap(s, KILL_MS);
+    s->ending_looks = 0;
+}
+
+/* It has the camera, another would find that busy: so the next one waits. */
+static void wait_for_end(struct supervisor *s, int64_t now_us)
+{
+    if (now_us < s->start_due_us)
+        return;
+    s->start_due_us = now_us + (int64_t)BACKOFF_MAX_MS * 1000;
+    if (++s->ending_looks != ENDING_LOOKS)
+        return;
+    (void)snprintf(s->camera_text, sizeof s->camera_text,
+                   "its driver does not come back; pull the camera's cable, or start the machine again");
+    (void)fprintf(stderr, "<3>eye: can't be ended: %s\n", s->camera_text);
 }
 
 static int allowed_ms_of(const struct supervisor *s)
 {
-    return s->heard ? s->hang_ms : FIRST_WORD_MS;
+    return s->heard || s->hang_ms > FIRST_WORD_MS ? s->hang_ms : FIRST_WORD_MS;
 }
 
 bool supervisor_in_time(const struct supervisor *s, int64_t now_us)
 {
-    return s->pid == 0 || now_us - s->heard_at_us <= (int64_t)allowed_ms_of(s) * 1000;
+    return s->pid == 0 || s->ending || now_us - s->heard_at_us <= (int64_t)allowed_ms_of(s) * 1000;
 }
 
 void supervisor_tick(struct supervisor *s, int64_t now_us)
 {
+    if (s->ending && !reap(s, 0)) {
+        wait_for_end(s, now_us);
+        return;
+    }
     if (s->pid > 0) {
         const int allowed_ms = allowed_ms_of(s);
         if (!supervisor_in_time(s, now_us)) {
@@ -175,7 +208,7 @@ void supervisor_tick(struct supervisor *s, int64_t now_us)
 
 int64_t supervisor_next_us(const struct supervisor *s)
 {
-    if (s->pid > 0)
+    if (s->pid > 0 && !s->ending)
         return s->heard_at_us + (int64_t)allowed_ms_of(s) * 1000 + 1000;
     return s->start_due_us;
 }
@@ -183,6 +216,8 @@ int64_t supervisor_next_us(const struct supervisor *s)
 /* A dead child's last words are still in the socket: it is drained before the death is acted on. */
 int supervisor_take(struct supervisor *s, int64_t now_us)
 {
+    if (s->ending)
+        (void)reap(s, 0);
     if (s->link_fd < 0)
         return 0;
     ssize_t n = recv(s->link_fd, &s->message, sizeof s->message, MSG_DONTWAIT | MSG_TRUNC);
@@ -212,6 +247,8 @@ int supervisor_take(struct supervisor *s, int64_t now_us)
 void supervisor_close(struct supervisor *s)
 {
     end(s);
+    if (s->ending)
+        (void)reap(s, CLOSE_MS);
     close_fd(&s->epoll_fd);
 }
 

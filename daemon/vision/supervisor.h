@@ -16,6 +16,8 @@ struct supervisor {
     int hang_ms;             /* silent for so long: killed */
     int epoll_fd, link_fd, pid_fd;
     pid_t pid;                /* 0: none runs */
+    bool ending;              /* killed, but still there: a driver holds it */
+    int ending_looks;
     int64_t started_at_us, heard_at_us, start_due_us;
     int backoff_ms;
     bool heard, had_camera; /* since this eye's start */
@@ -37,7 +39,7 @@ int64_t supervisor_next_us(const struct supervisor *s);
 int supervisor_take(struct supervisor *s, int64_t now_us);
 /* Of all eyes so far. What an eye says is believed up to UINT32_MAX each: a made-up number must not drown the others. */
 struct supervisor_counts supervisor_counts(const struct supervisor *s);
-void supervisor_close(struct supervisor *s); /* ends the eye and waits for it */
+void supervisor_close(struct supervisor *s); /* ends the eye and waits for it, a second at most */
 
 void supervisor_set_hang_ms(struct supervisor *s, int hang_ms); /* after a reload */
 

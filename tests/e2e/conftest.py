@@ -12,8 +12,18 @@ os.environ["LC_ALL"] = "C.UTF-8"  # what programs say is held against English te
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: minutes; not run under sanitizers")
+    config.addinivalue_line("markers", "long: minutes; not run under sanitizers or an emulator")
     config.addinivalue_line("markers", "unsanitized: measures what a sanitizer changes")
+    config.addinivalue_line("markers", "native(reason): can't be shown where an emulator runs the programs (check-arm64)")
+
+
+def pytest_collection_modifyitems(items):
+    """What an emulator can't show is left out by name and reason, and counted."""
+    for item in items if os.environ.get("QRG_PLATFORM") else []:
+        native = item.get_closest_marker("native")
+        if native or item.get_closest_marker("long"):
+            why = native.args[0] if native else "it takes minutes where nothing is emulated"
+            item.add_marker(pytest.mark.skip(reason=f"not by an emulator: {why}"))
 
 
 @pytest.fixture

@@ -132,7 +132,8 @@ class ScriptedBroker:
         self.unacked_peak = 0
         self._lock = threading.Lock()
         self._sockets = set()
-        self._old = set()          # of these, those that speak 3.1.1
+        self._old = set()
+        self._kept = set()          # of these, those that speak 3.1.1
         self._writing = threading.Lock()
         self._packet_id = 0
         self._threads = []
@@ -263,6 +264,7 @@ class ScriptedBroker:
             with self._lock:
                 self._sockets.discard(sock)
                 self._old.discard(sock)
+                self._kept.discard(sock)
             stream.close()
             sock.close()
 
@@ -304,11 +306,14 @@ class ScriptedBroker:
             self._write(sock, packet(CONNACK, bytes([0, self.script.get("connack_code", 0x86), 0])))
             raise Gone("refused, as scripted")
         limit = self.script.get("receive_maximum")
+        kept = self._spend("session_present")
+        if kept:
+            self._kept.add(sock)
         if version == 4:
-            self._write(sock, packet(CONNACK, bytes([int(self._spend("session_present")), 0])))
+            self._write(sock, packet(CONNACK, bytes([int(kept), 0])))
             return
         told = b"" if limit is None else b"\x21" + struct.pack(">H", limit)
-        self._write(sock, packet(CONNACK, bytes([int(self._spend("session_present")), 0, len(told)]) + told))
+        self._write(sock, packet(CONNACK, bytes([int(kept), 0, len(told)]) + told))
 
     def _subscribe(self, sock, number, kind, body):
         packet_id = body.take(2)
@@ -316,7 +321,9 @@ class ScriptedBroker:
             body.properties()
         topic = body.text()
         record = {"packet": "subscribe" if kind == SUBSCRIBE else "unsubscribe", "connection": number, "topic": topic}
-        code = 0
+        if topic.endswith("/session"):  # how a lane finds out whether its session was kept
+            record["packet"] = "probe"
+        code = 0x11 if record["packet"] == "probe" and sock not in self._kept else 0
         if kind == SUBSCRIBE:
             options = body.byte()
             code = options & 3
@@ -325,7 +332,7 @@ class ScriptedBroker:
         self._record(**record)
         if body.at < len(body.data):
             raise Gone("one filter at a time is expected")
-        if kind == SUBSCRIBE and self._spend("suback_silent"):
+        if kind == SUBSCRIBE and record["packet"] != "probe" and self._spend("suback_silent"):
             return
         if kind == SUBSCRIBE and topic.endswith(self.script.get("suback_for", "")) and self._spend("suback_refuse"):
             code = self.script.get("suback_code", 0x87)

@@ -164,7 +164,7 @@ def test_valid_and_invalid_messages(name):
 
 
 def resolve(schema, field):
-    return {**schema["$defs"].get(field.get("$ref", "").split("/")[-1], {}), **field}
+    return {**schema.get("$defs", {}).get(field.get("$ref", "").split("/")[-1], {}), **field}
 
 
 WRONG_KIND = {"string": 7, "integer": "7", "number": "7", "boolean": "true", "object": [], "array": {}}

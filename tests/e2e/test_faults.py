@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 
 import gate
 import pytest
@@ -116,36 +115,9 @@ def subscriber(broker):
     subscriber.stop()
 
 
-class Keeper(threading.Thread):
-    """As the unit's Restart=always. Known defect: Paho 1.3 itself crashes now and then (once in some hundred connections that die while
-    it is given something to publish: its threads change its list of commands under different locks). The lane is started again,
-    and every check holds all the same; a warning of pytest's tells. What ends by any other signal stays ended."""
-
-    def __init__(self, lane):
-        super().__init__(daemon=True)
-        self.lane, self.crashes, self.ending = lane, 0, threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.ending.wait(0.2):
-            process = self.lane.process
-            if process is not None and process.poll() == -signal.SIGSEGV:
-                self.crashes += 1
-                self.lane.start()
-
-    def end(self):
-        self.ending.set()
-        self.join(30)
-        if self.crashes:
-            warnings.warn(f"qrgated crashed in Paho {self.crashes} times and was started again")
-
-
 @pytest.fixture
 def lane(make_lane, proxy):
-    lane = make_lane(port=proxy.port, mqtt=QUICK, extra=EXTRA, size=(160, 120), rate_fps=1)
-    keeper = Keeper(lane)
-    yield lane
-    keeper.end()
+    return make_lane(port=proxy.port, mqtt=QUICK, extra=EXTRA, size=(160, 120), rate_fps=1)
 
 
 def rows(lane):

@@ -66,6 +66,22 @@ def test_kill_9_at_200_random_moments_with_200_passages(make_lane, broker, subsc
         print(f"\nkill -9 x 200: {rows} rows, {shown} promises shown, {len(subscriber.events())} messages received")
 
 
+def test_a_card_held_while_the_eye_is_replaced_is_one_showing(make_lane):
+    lane = make_lane(hold_ms=3000, gap_ms=100, leave_ms=300)  # each eye begins with the first picture
+    lane.declare(f"cccd:{person(1)[:12]}", "green")
+    lane.declare(f"cccd:{person(2)[:12]}", "red")
+    lane.add(person(1))
+    lane.start()
+    gate.wait_for(lambda: lane.displayed(), 20, "the first card")
+    first = lane.eye_pid()
+    os.kill(first, signal.SIGSTOP)  # silent until it is replaced: much longer than it takes a code to have left the view
+    gate.wait_for(lambda: lane.eye_pid() not in (None, first), 20, "another eye")
+    lane.add(person(2))
+    gate.wait_for(lambda: lane.displayed()[-1][0] != "granted", 20, "another card")
+    assert [kind for kind, _ in lane.displayed()] == ["granted", "denied"] and lane.pulses() == 1
+    assert lane.stop() == 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_eye_killed_or_stopped_the_button_opens_and_codes_are_read_again(make_lane, subscriber, how):
     lane = make_lane(hold_ms=200, gap_ms=400, leave_ms=300, loop=True)

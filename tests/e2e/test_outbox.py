@@ -4,6 +4,7 @@ The publisher runs in publisher_driver with a journal in memory (the whole daemo
 import collections
 import json
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -149,6 +150,14 @@ def test_connack_refused_and_silent(drive):
 def test_disconnect_from_the_broker(drive):
     _, connections, _ = run(drive, {"disconnect": 2})
     assert len(connections) == 3
+
+
+def test_the_brokers_goodbye_is_told(drive):
+    """What it says when two lanes have one client_id."""
+    with ScriptedBroker({"disconnect": 1, "disconnect_code": 0x8E}) as broker:
+        driver = drive(broker.port)
+        driver.finish()
+        assert re.search(r"(?i)connection lost: session taken over \(0x8e\), the broker disconnected", driver.errors), driver.errors
 
 
 def test_garbage_from_the_broker(drive):

@@ -112,7 +112,8 @@ def svg_picture(path):
     scale = DPI / 72
     for node in root.iter("{http://www.w3.org/2000/svg}path"):
         data = node.get("d", "")
-        if "C" in data or "0%,0%,0%" not in node.get("style", ""):
+        paint = node.get("style", "") + node.get("fill", "")  # cairo 1.16 and 1.18
+        if "C" in data or "(0%,0%,0%)" not in paint.replace(" ", ""):
             continue
         a, b, c, d, e, f = ([float(n) for n in re.findall(r"[-\d.]+", node.get("transform", ""))] or [1, 0, 0, 1, 0, 0])
         for part in re.findall(r"M([^MZ]*)Z", data):

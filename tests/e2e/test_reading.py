@@ -340,7 +340,8 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     subprocess.run([gate.ROOT / os.environ.get("QRG_BUILD", "build") / "fill_site", folder, "100000", "2000"], check=True)
     library = folder / "explain_plans.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, gate.ROOT / "tests/e2e/explain_plans.c", "-lsqlite3", "-ldl"], check=True)
+    subprocess.run([*gate.compiler(), "-shared", "-fPIC", "-O1", "-o", library, gate.ROOT / "tests/e2e/explain_plans.c",
+                    "-lsqlite3", "-ldl"], check=True)
     return folder
 
 

@@ -34,7 +34,7 @@ def test_resident_sizes_at_rest(make_lane, subscriber):
 @pytest.mark.unsanitized
 def test_no_allocation_per_frame_or_passage_after_start(make_lane, subscriber, tmp_path):
     shim = tmp_path / "count.so"
-    subprocess.run(["cc", "-std=c17", "-O1", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", shim,
+    subprocess.run([*gate.compiler(), "-std=c17", "-O1", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", shim,
                     gate.ROOT / "tests/e2e/count_allocations.c", "-ldl"], check=True)
     lane = make_lane(size=(1280, 720), hold_ms=300, gap_ms=400)
     for number in range(40):

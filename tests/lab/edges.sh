@@ -25,9 +25,10 @@ relay_number() {
     [ -e /sys/kernel/debug/gpio ] || mount -t debugfs debugfs /sys/kernel/debug
     sed -n "s/^$(basename "${wires:?}"): GPIOs \([0-9]*\)-.*/\1/p" /sys/kernel/debug/gpio
 }
-# The relay's edges: "t_us who 0|1", each only when the level changed; the chip began with 0 and keeps its level.
-relay_edges() {
-    kernel_saw | awk -v wire="${relay:?}" '$3 == "gpio_value:" && $4 == wire && $6 != level + 0 {
+# A wire's edges: "t_us who 0|1", each only when the level changed; the chip began with 0 and keeps its level.
+relay_edges() { edges_of "${relay:?}"; }
+edges_of() {
+    kernel_saw | awk -v wire="$1" '$3 == "gpio_value:" && $4 == wire && $6 != level + 0 {
         level = $6
         print $1, $2, $6 }'
 }
@@ -43,3 +44,21 @@ death_of() {
         END { print t + 0 }'
 }
 ms_between() { echo $((($2 - $1) / 1000)); }
+# For a long run, whose record would not fit, or would take long to look through: the relay's edges one by one as they come, in
+# $run/edges.log as relay_edges says them, and how often it rose in $run/rises. (Debian's awk waits for a full buffer else.)
+follow_the_relay() {
+    echo 0 > $run/rises
+    : > $run/edges.log
+    awk -W interactive -v wire="${relay:?}" -v rises=$run/rises -v edges=$run/edges.log '/gpio_value:/ {
+        for (i = 1; $i != "gpio_value:"; i++) ;
+        if ($(i + 1) == wire && $(i + 3) != level + 0) {
+            who = $1
+            sub(/-[0-9]+$/, "", who)
+            level = $(i + 3)
+            printf "%.0f %s %s\n", $(i - 1) * 1000000, who, level >> edges
+            fflush(edges)
+            if (level) { print ++n > rises; close(rises) }
+        } }' < $tracing/trace_pipe &
+}
+rises() { cat $run/rises; }
+risen_above() { n=$(rises) && [ "${n:-0}" -gt "$1" ]; }

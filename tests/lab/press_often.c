@@ -3,13 +3,14 @@
  * that it misses is no matter: the case counts them by the kernel's record. */
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 1, LONGEST_MS = 2000, PAUSE_MS = 100 };
+enum { LOOK_MS = 1, LONGEST_MS = 1000 /* three seconds would hold the gate open */, PAUSE_MS = 100 };
 
 static void pause_ms(long ms)
 {
@@ -22,10 +23,17 @@ static bool put(int fd, const char *text)
     return pwrite(fd, text, strlen(text), 0) == (ssize_t)strlen(text);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    return clock_gettime(CLOCK_MONOTONIC, &now) == 0 ? (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 : 0;
+}
+
 static void wait_until(int fd, char level)
 {
+    const int64_t until_ms = now_ms() + LONGEST_MS;
     char value = 0;
-    for (int i = 0; i < LONGEST_MS / LOOK_MS && pread(fd, &value, 1, 0) == 1 && value != level; i++)
+    while (now_ms() < until_ms && pread(fd, &value, 1, 0) == 1 && value != level)
         pause_ms(LOOK_MS);
 }
 

@@ -1,6 +1,6 @@
-/* What a camera is shown:  show_frames DEVICE FOURCC WIDTH HEIGHT SCENE  feeds a video output node (vivid's, or
+/* What a camera is shown:  show_frames DEVICE FOURCC WIDTH HEIGHT SCENE [torn]  feeds a video output node (vivid's, or
  * v4l2loopback's) with pictures of the format: a gray wall, or the text of the file SCENE held before it as a QR code on
- * white. SCENE may be replaced by a rename at any time; each first picture of a scene is told as "shown t_us=N bytes=N".
+ * white; with `torn` a part of every second picture is missing, as a cheap camera sends them. SCENE may be replaced by a rename at any time; each first picture of a scene is told as "shown t_us=N bytes=N".
  * Used by the lab's cases. Ends when the device goes, or when it is killed. */
 #include <errno.h>
 #include <fcntl.h>
@@ -191,10 +191,11 @@ int main(int argc, char **argv)
     struct picture p = {0};
     struct sink sink = {0};
     struct v4l2_capability capability = {0};
-    const int fd = argc == 6 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
+    const bool is_torn = argc == 7;
+    const int fd = argc == 6 || argc == 7 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
     const int changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (fd < 0 || strlen(argv[2]) != 4 || ioctl(fd, VIDIOC_QUERYCAP, &capability) != 0) {
-        fprintf(stderr, "usage: show_frames DEVICE GREY|NV12|YUYV|MJPG WIDTH HEIGHT SCENE (%s)\n", strerror(errno));
+        fprintf(stderr, "usage: show_frames DEVICE GREY|NV12|YUYV|MJPG WIDTH HEIGHT SCENE [torn] (%s)\n", strerror(errno));
         return 2;
     }
     p.fourcc = v4l2_fourcc(argv[2][0], argv[2][1], argv[2][2], argv[2][3]);
@@ -209,12 +210,16 @@ int main(int argc, char **argv)
         return 1;
     /* vivid goes on showing the last picture it was given; v4l2loopback shows each one once. */
     const bool keeps = strcmp((const char *)capability.driver, "vivid") == 0;
+    unsigned long whole = 0, number = 0;
     for (bool fresh = true, first = true;; first = false) {
         const size_t length = fresh ? read_scene(argv[5], text) : 0;
         if (fresh) {
             draw(&p, text, length);
             pack(&p);
+            whole = p.length;
         }
+        if (is_torn)
+            p.length = number++ % 2 ? whole : whole / 2;
         if ((fresh || !keeps) && !put(fd, &p, &sink))
             return 1;
         if (first && keeps && !put(fd, &p, &sink)) /* it doesn't begin with less than two */

@@ -3,6 +3,7 @@
 # Times are waited for, never slept away: the emulated machine is some ten times slower than a real one.
 run=/run/lab
 wires=/sys/devices/platform/gpio-sim.0
+slower=${LAB_SLOWER:-1} # another processor's machine has so many times the patience
 
 say() { echo "$*"; }
 fail() {
@@ -10,13 +11,15 @@ fail() {
     exit 1
 }
 uptime_s() { cut -d. -f1 /proc/uptime; }
-# wait_for SECONDS WHAT COMMAND… : until the command succeeds
+# wait_for SECONDS WHAT COMMAND… : until the command succeeds. (Starting a program takes the emulator long: none is, to look at the clock.)
 wait_for() {
     seconds=$1 what=$2
     shift 2
-    until_s=$(($(uptime_s) + seconds))
+    read -r now _ < /proc/uptime
+    until_s=$((${now%.*} + seconds * slower))
     until "$@" > /dev/null 2>&1; do
-        [ "$(uptime_s)" -lt $until_s ] || fail "waited $seconds s for $what"
+        read -r now _ < /proc/uptime
+        [ "${now%.*}" -lt $until_s ] || fail "waited $((seconds * slower)) s for $what"
         sleep 0.1
     done
 }
@@ -86,7 +89,7 @@ pulses_are() { [ "$(relay_pulses)" -eq "$1" ]; }
 times_switched_on() { grep -c ' 1$' $run/wires.log || true; }
 relay_is() { [ "$(cat $wires/sim_gpio0/value)" = "$1" ]; }
 wait_until_relay_is() { # without a program started at each look
-    until_s=$(($(uptime_s) + ${2:-20}))
+    until_s=$(($(uptime_s) + ${2:-20} * slower))
     until read -r level < $wires/sim_gpio0/value && [ "$level" = "$1" ]; do
         read -r now _ < /proc/uptime
         [ "${now%.*}" -lt $until_s ] || fail "waited for the relay to be $1"
@@ -112,10 +115,11 @@ given_a_camera() {
 }
 find_vivid() { # $1: its number
     for node in /sys/devices/platform/vivid.0/video4linux/video*; do
-        case $(cat "$node/name") in
-        vivid-00$1-vid-cap) camera=/dev/$(basename "$node") ;;
-        vivid-00$1-vid-out) screen=/dev/$(basename "$node") ;;
-        vivid-00$1-meta-cap) metadata=/dev/$(basename "$node") ;;
+        read -r name < "$node/name"
+        case $name in
+        vivid-00$1-vid-cap) camera=/dev/${node##*/} ;;
+        vivid-00$1-vid-out) screen=/dev/${node##*/} ;;
+        vivid-00$1-meta-cap) metadata=/dev/${node##*/} ;;
         esac
     done
 }
@@ -128,7 +132,7 @@ prepare_vivid() {
 }
 settings_of_camera() { # an emulated machine on a busy one is slow, not hung
     echo "{ driver = \"v4l2\"; device = \"$1\"; width_px = ${2:-1280}; height_px = ${3:-720}; rate_fps = 25;
-           hang_ms = 15000; ${4:-} }"
+           hang_ms = $((15000 * slower)); ${4:-} }"
 }
 
 # The cable from vivid's output to its input: a menu in later kernels, and without it the output has no timings.
@@ -152,7 +156,7 @@ show_frames() { # device, format, width, height
 # A folder without a picture: a gray wall that costs the emulator nothing.
 given_no_camera() {
     mkdir -p $run/wall
-    camera_settings="{ driver = \"replay\"; width_px = 640; height_px = 480; rate_fps = 2; hang_ms = 15000;
+    camera_settings="{ driver = \"replay\"; width_px = 640; height_px = 480; rate_fps = 2; hang_ms = $((15000 * slower));
            replay = { folder = \"$run/wall\"; }; }"
 }
 
@@ -190,6 +194,7 @@ given_a_broker() {
     sleep 1
 }
 
+long_press_ms=$((8000 * slower)) # usually 3000; on a busy machine a finger seems to rest longer than it does
 # $1: the relay's pulse; a longer one can be caught in its middle; $2: the gap between two. more_lines, more_timing and
 # more_settings hold what a case wants besides.
 given_a_gate() {
@@ -219,7 +224,7 @@ lines = {
   button = { line = "QRG_BUTTON"; bias = "pull-down"; };
   ${more_lines:-}
 };
-lane_timing = { pulse_ms = ${1:-300}; pulse_gap_ms = ${2:-500}; ${more_timing:-} };
+lane_timing = { pulse_ms = ${1:-300}; pulse_gap_ms = ${2:-500}; long_press_ms = $long_press_ms; ${more_timing:-} };
 clock = { trust = "always"; };
 journal = { path = "$run/gate/journal.db"; site_key_file = "$run/gate/site.key"; };
 trust = { folder = "$run/gate"; };

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Inside the root that arm64.sh made: installs, cross-builds, runs the tests through the emulator. $1: a step of check.py; all.
+# Inside the root that arm64.sh made: installs, cross-builds, runs the tests by emulators. QRG_STEPS=unit,e2e,lab: some.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 tests/install-deps.sh arm64
@@ -13,7 +13,10 @@ if [ ! -f $fs/qrgate-arm64 ]; then # magic and mask of an ELF program for AArch6
 fi
 trap 'echo -1 > $fs/qrgate-arm64' EXIT
 
-make --no-print-directory -j"$(nproc)" CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config BUILD=build/arm64 everything
+export CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ PKG_CONFIG=aarch64-linux-gnu-pkg-config # tests build with them, too
+wanted=everything
+[ "${QRG_STEPS:-}" != lab ] || wanted=all
+make --no-print-directory -j"$(nproc)" BUILD=build/arm64 $wanted
 file=$(readelf -h build/arm64/qrgated | sed -n 's/ *Machine: *//p')
 echo "check-arm64: qrgated is built for $file and says: $(build/arm64/qrgated --version)"
 QRG_PLATFORM=arm64 /usr/bin/python3 tests/check.py

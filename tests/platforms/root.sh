@@ -34,6 +34,24 @@ make_root() {
     : > "$out/ready"
 }
 
+# $1: architecture, $2: a list of packages. Their files in $root/guest, for the lab's machine of that processor: unpacked, never
+# configured, so that nothing of them has to run here.
+make_guest() {
+    wanted=$(paste -sd, "$2")
+    [ "$(cat "$root/guest.list" 2>/dev/null)" != "$wanted" ] || return 0
+    echo "check-$name: unpacking the files of the lab's machine, once"
+    rm -rf "$root/guest"
+    mmdebstrap --quiet --variant=extract --architectures="$1" --include="$wanted" trixie "$root/guest" \
+        "deb $(mirror) trixie main" > "$out/guest.log" 2>&1 || {
+        tail -20 "$out/guest.log" >&2
+        cannot "the files of the lab's machine could not be fetched, see $out/guest.log"
+    }
+    cp "$root/guest/usr/share/base-passwd/passwd.master" "$root/guest/etc/passwd"
+    cp "$root/guest/usr/share/base-passwd/group.master" "$root/guest/etc/group"
+    ln -s mawk "$root/guest/usr/bin/awk"
+    echo "$wanted" > "$root/guest.list"
+}
+
 # What is committed or would be: no products of this machine's compiler.
 copy_sources() {
     mkdir -p "$root/src"
@@ -53,6 +71,6 @@ enter() {
         mount --rbind /dev "$root/dev"
         mount -t tmpfs tmpfs "$root/run"
         exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-            TERM="${TERM:-dumb}" CI="${CI:-}" QRG_STEPS="${QRG_STEPS:-}" sh -c "cd /src && exec \"\$@\"" sh "$@"' \
+            TERM="${TERM:-dumb}" CI="${CI:-}" QRG_STEPS="${QRG_STEPS:-}" LAB_CASES="${LAB_CASES:-}" sh -c "cd /src && exec \"\$@\"" sh "$@"' \
         sh "$root" "$@"
 }

@@ -1,5 +1,5 @@
-/* The two queues between Paho's threads and the main thread: the inbox makes who puts wait and loses nothing, the ring never
- * makes anybody wait and says what it dropped. */
+/* The two queues between the line's thread and the main thread: the inbox refuses what it has no room for and loses nothing, the ring
+ * takes everything and says what it dropped. */
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -21,15 +22,17 @@ enum { PUT_MANY = 20000 };
 struct both {
     struct inbox inbox;
     struct ring ring;
-    pthread_t putter;
-    int put_count;
+    int room_fd;
 };
 
 static int setup(void **state)
 {
     struct both *both = calloc(1, sizeof *both);
     *state = both;
-    return both != NULL && inbox_init(&both->inbox) == 0 && ring_init(&both->ring) == 0 ? 0 : -1;
+    if (both == NULL)
+        return -1;
+    both->room_fd = eventfd(0, EFD_CLOEXEC);
+    return both->room_fd >= 0 && inbox_init(&both->inbox) == 0 && ring_init(&both->ring) == 0 ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -37,6 +40,7 @@ static int teardown(void **state)
     struct both *both = *state;
     inbox_end(&both->inbox);
     ring_end(&both->ring);
+    (void)close(both->room_fd);
     free(both);
     return 0;
 }
@@ -56,11 +60,11 @@ static void messages_keep_order_lane_and_length(void **state)
                                request = {.topic = INBOUND_REQUEST, .name = "open", .retained = true, .expiry_s = 9};
     memset(long_text, 'x', sizeof long_text);
     assert_false(inbox_take(&both->inbox, &message));
-    assert_true(inbox_empty(&both->inbox));
-    inbox_put(&both->inbox, &passage, "one", 3);
-    inbox_put(&both->inbox, &(struct inbox_arrival){.topic = INBOUND_DECLARATION}, NULL, 0);
-    inbox_put(&both->inbox, &request, long_text, sizeof long_text);
-    assert_false(inbox_empty(&both->inbox));
+    assert_int_equal(inbox_count(&both->inbox), 0);
+    assert_true(inbox_put(&both->inbox, &passage, "one", 3));
+    assert_true(inbox_put(&both->inbox, &(struct inbox_arrival){.topic = INBOUND_DECLARATION}, NULL, 0));
+    assert_true(inbox_put(&both->inbox, &request, long_text, sizeof long_text));
+    assert_int_equal(inbox_count(&both->inbox), 3);
     assert_true(inbox_take(&both->inbox, &message));
     assert_int_equal(message.came.topic, INBOUND_PASSAGE);
     assert_string_equal(message.came.name, "lane7");
@@ -81,23 +85,31 @@ static void messages_keep_order_lane_and_length(void **state)
     assert_false(inbox_take(&both->inbox, &message));
 }
 
+/* As the line's thread: what has no room is held, and put again when it is woken. */
 static void *put_many(void *userdata)
 {
     struct both *both = userdata;
     const struct inbox_arrival none = {.topic = INBOUND_DECLARATION};
-    for (int i = 0; i < both->put_count; i++) {
-        inbox_put(&both->inbox, &none, &i, sizeof i);
+    for (int i = 0; i < PUT_MANY; i++) {
+        while (!inbox_put(&both->inbox, &none, &i, sizeof i)) {
+            struct pollfd room = {.fd = both->room_fd, .events = POLLIN};
+            uint64_t wakes;
+            if (poll(&room, 1, 20000) != 1 || read(both->room_fd, &wakes, sizeof wakes) < 0)
+                return both; /* a wake-up was lost */
+        }
         ring_wake(&both->ring);
     }
     return NULL;
 }
 
-static void who_puts_waits_and_nothing_is_lost(void **state)
+static void what_has_no_room_waits_and_nothing_is_lost(void **state)
 {
     struct both *both = *state;
     struct inbox_message message;
-    both->put_count = PUT_MANY;
-    assert_int_equal(pthread_create(&both->putter, NULL, put_many, both), 0);
+    const uint64_t one = 1;
+    pthread_t putter;
+    void *lost;
+    assert_int_equal(pthread_create(&putter, NULL, put_many, both), 0);
     for (int expected = 0; expected < PUT_MANY;) {
         struct pollfd ready = {.fd = both->ring.fd, .events = POLLIN};
         struct ring_entry entry;
@@ -106,45 +118,61 @@ static void who_puts_waits_and_nothing_is_lost(void **state)
         assert_int_equal(poll(&ready, 1, 20000), 1); /* no wake-up is lost */
         assert_false(ring_take(&both->ring, &entry, &overrun));
         assert_false(overrun);
-        while (inbox_take(&both->inbox, &message)) {
+        for (;;) { /* as mqtt_client_receive() */
+            const bool was_full = inbox_count(&both->inbox) == INBOX_MAX;
+            if (!inbox_take(&both->inbox, &message))
+                break;
+            if (was_full)
+                assert_int_equal(write(both->room_fd, &one, sizeof one), sizeof one);
             memcpy(&number, message.text, sizeof number);
             assert_int_equal(number, expected++);
         }
     }
-    assert_int_equal(pthread_join(both->putter, NULL), 0);
+    assert_int_equal(pthread_join(putter, &lost), 0);
+    assert_null(lost);
 }
 
-/* True when the putter ends by itself. */
-static bool putter_ends(struct both *both, int milliseconds)
-{
-    struct timespec until;
-    assert_int_equal(clock_gettime(CLOCK_REALTIME, &until), 0);
-    until.tv_nsec += (long)(milliseconds % 1000) * 1000000;
-    until.tv_sec += milliseconds / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return pthread_timedjoin_np(both->putter, NULL, &until) == 0;
-}
-
-static void shut_it_takes_nothing_and_gives_what_it_has(void **state)
+static void closing_it_takes_what_was_acknowledged_and_is_settled_when_that_was_taken(void **state)
 {
     struct both *both = *state;
     struct inbox_message message;
     const struct inbox_arrival none = {.topic = INBOUND_DECLARATION};
-    inbox_put(&both->inbox, &none, "before", 6);
-    inbox_shut(&both->inbox);
-    both->put_count = 1;
-    assert_int_equal(pthread_create(&both->putter, NULL, put_many, both), 0);
-    assert_false(putter_ends(both, 100));
+    inbox_drained(&both->inbox); /* nobody asked */
+    assert_true(inbox_is_open(&both->inbox));
+    assert_true(inbox_put(&both->inbox, &none, "before", 6));
+    inbox_close(&both->inbox);
+    assert_false(inbox_is_open(&both->inbox));
+    assert_true(inbox_is_closing(&both->inbox)); /* what the line has in its hand must still come */
+    assert_true(inbox_put(&both->inbox, &none, "acknowledged", 12));
+    inbox_drained(&both->inbox);
+    assert_false(inbox_is_closing(&both->inbox));
+    assert_false(inbox_settled(&both->inbox));
     assert_true(inbox_take(&both->inbox, &message));
-    assert_false(putter_ends(both, 100)); /* room doesn't let it in */
-    assert_true(inbox_empty(&both->inbox));
-    /* In the daemon the thread ends with the process; here it is let go. */
-    (void)pthread_mutex_lock(&both->inbox.lock);
-    both->inbox.shut = false;
-    (void)pthread_cond_signal(&both->inbox.room);
-    (void)pthread_mutex_unlock(&both->inbox.lock);
-    assert_true(putter_ends(both, 20000));
     assert_true(inbox_take(&both->inbox, &message));
+    assert_true(inbox_settled(&both->inbox));
+    inbox_close(&both->inbox); /* asked again: for good */
+    assert_false(inbox_is_closing(&both->inbox));
+    assert_false(inbox_is_open(&both->inbox));
+}
+
+static void empty_it_is_not_settled_before_the_line_has_said_so(void **state)
+{
+    struct both *both = *state;
+    assert_false(inbox_settled(&both->inbox));
+    inbox_close(&both->inbox);
+    assert_false(inbox_settled(&both->inbox));
+    inbox_drained(&both->inbox);
+    assert_true(inbox_settled(&both->inbox));
+}
+
+static void deaf_nothing_more_is_read(void **state)
+{
+    struct both *both = *state;
+    inbox_deafen(&both->inbox);
+    inbox_close(&both->inbox);
+    inbox_drained(&both->inbox);
+    assert_false(inbox_is_open(&both->inbox));
+    assert_false(inbox_is_closing(&both->inbox));
 }
 
 static void the_ring_tells_what_it_dropped(void **state)
@@ -177,8 +205,10 @@ int main(void)
 {
     const struct CMUnitTest inbox[] = {
         cmocka_unit_test_setup_teardown(messages_keep_order_lane_and_length, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_puts_waits_and_nothing_is_lost, setup, teardown),
-        cmocka_unit_test_setup_teardown(shut_it_takes_nothing_and_gives_what_it_has, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_no_room_waits_and_nothing_is_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(closing_it_takes_what_was_acknowledged_and_is_settled_when_that_was_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(empty_it_is_not_settled_before_the_line_has_said_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(deaf_nothing_more_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(the_ring_tells_what_it_dropped, setup, teardown),
     };
     return cmocka_run_group_tests(inbox, NULL, NULL);

@@ -71,6 +71,30 @@ static void a_code_counts_once_until_it_left_the_view(void **state)
     assert_true(repeat_is_new(&r, a, MS(61600), 1500));
 }
 
+static void a_code_does_not_leave_while_nobody_looks(void **state)
+{
+    (void)state;
+    struct repeat r = {0};
+    uint8_t held[REPEAT_DIGEST_BYTES] = {1}, gone[REPEAT_DIGEST_BYTES] = {2};
+    repeat_watched(&r, MS(1000), 200);
+    assert_true(repeat_is_new(&r, gone, MS(1000), 1500));
+    for (int64_t t = 1200; t < 4000; t += 200) {
+        repeat_watched(&r, MS(t), 200);
+        assert_int_equal(repeat_is_new(&r, held, MS(t), 1500), t == 1200);
+    }
+    repeat_watched(&r, MS(4000), 200);
+    repeat_watched(&r, MS(3000), 200);  /* a lie or a late word moves nothing */
+    repeat_watched(&r, MS(64000), 200); /* the camera was lost for a minute */
+    assert_false(repeat_is_new(&r, held, MS(64000), 1500));
+    assert_true(repeat_is_new(&r, gone, MS(64000), 1500)); /* it had left before */
+    repeat_watched(&r, MS(65600), 200); /* 1.4 s without a picture, and a code that is not in that one */
+    repeat_watched(&r, MS(65800), 200);
+    assert_false(repeat_is_new(&r, held, MS(65900), 1500));
+    for (int64_t t = 66000; t < 67600; t += 200)
+        repeat_watched(&r, MS(t), 200);
+    assert_true(repeat_is_new(&r, held, MS(67500), 1500));
+}
+
 static void repeats_survive_a_crowd_of_codes(void **state)
 {
     (void)state;
@@ -181,6 +205,7 @@ int main(void)
     const struct CMUnitTest inputs[] = {
         cmocka_unit_test(a_bouncing_press_is_one_press), cmocka_unit_test(a_spike_is_nothing),
         cmocka_unit_test(held_at_start_is_no_press), cmocka_unit_test(a_code_counts_once_until_it_left_the_view),
+        cmocka_unit_test(a_code_does_not_leave_while_nobody_looks),
         cmocka_unit_test(repeats_survive_a_crowd_of_codes), cmocka_unit_test(pending_events_stay_in_order_until_recorded),
         cmocka_unit_test(the_watchdog_is_fed_only_when_all_progress),
         cmocka_unit_test(a_hang_that_ends_in_time_is_forgiven),

@@ -27,12 +27,14 @@ press_and_wait_for_the_relay
 wait_until_relay_is 0
 say "then the gate opens"
 
-say "when the network comes, with the broker"
-ip addr add $network/32 dev lo
-printf 'listener 1883 %s\nallow_anonymous true\nuser root\n' $network > $run/mosquitto.conf
+say "when the network comes, and with it the way to the broker, to whom somebody listens already"
+printf 'listener 1883 0.0.0.0\nallow_anonymous true\nuser root\n' > $run/mosquitto.conf
 mosquitto -c $run/mosquitto.conf > $run/broker.log 2>&1 &
-wait_for 20 "the broker" mosquitto_pub -h $network -t lab -n
-mosquitto_sub -h $network -t 'qrgate/#' -F '%t %p' >> $run/events.log &
+wait_for 20 "the broker" mosquitto_pub -h 127.0.0.1 -t lab -n
+mosquitto_sub -h 127.0.0.1 -t '#' -F '%t %p' >> $run/events.log &
+is_listening() { mosquitto_pub -h 127.0.0.1 -t lab -m listening && grep -q listening $run/events.log; }
+wait_for 20 "the subscriber" is_listening
+ip addr add $network/32 dev lo
 wait_for 60 "the press to be heard of" heard_overrides 1
 say "then the subscriber hears of the press, as of something past: $(grep '"kind":"override"' $run/events.log | grep -o '"historical":true')"
 press_and_wait_for_the_relay

@@ -21,10 +21,20 @@ for format in YUYV MJPG NV12 GREY; do
         wait_for 30 "the card in $format, $size" grep -qF "$card" $run/see.log
         kill $eye $feeder
         wait $eye $feeder 2> /dev/null || true
-        as=$format
-        [ $as != MJPG ] || as=MJPG
-        grep -q "^see: $camera (.*) $as ${size% *}x${size#* } " $run/see.log ||
+        grep -q "^see: $camera (.*) $format ${size% *}x${size#* } " $run/see.log ||
             fail "opened as something else: $(head -1 $run/see.log)"
         say "    read: $(sed -n '1s/^see: [^ ]* //p' $run/see.log)"
     done
 done
+
+say "given one that sends JPEGs of which every second is torn"
+: > $run/shown.log
+"$OUT/show_frames" "$camera" MJPG 1280 720 $run/scene torn > $run/shown.log 2>&1 &
+feeder=$!
+wait_for 10 "the first picture to be shown" grep -q shown $run/shown.log
+"$OUT/see" "$camera" 30 1280 720 > $run/see.log 2>&1 &
+eye=$!
+wait_for 30 "the card in whole pictures" grep -qF "$card" $run/see.log
+kill -0 $eye || fail "who looks gave up: $(tail -1 $run/see.log)"
+kill $eye $feeder
+say "then the card is read in the others"

@@ -3,11 +3,12 @@
 # plugged in, the configuration is read again. Nothing is lost or doubled, and memory, descriptors and threads stay as they were.
 . tests/lab/steps.sh
 . tests/lab/edges.sh
-passages=${LAB_SOAK_PASSAGES:-60}
+passages=${LAB_SOAK_PASSAGES:-200}
 fault_every_s=${LAB_SOAK_FAULT_S:-} # or every few passages, however quick this machine is
-fault_every=7
+fault_every=20
+longest_s=${LAB_SOAK_S:-172800} # then they stop coming, however many there were to be
 kinds_of_faults=4
-people=20
+people=50
 growth_max_kib=2048
 
 start_the_broker() {
@@ -15,16 +16,6 @@ start_the_broker() {
     broker=$!
     wait_for 20 "the broker" mosquitto_pub -h 127.0.0.1 -t lab -n
 }
-# The kernel's record of the relay is counted as it comes: a long run's would not fit. (Debian's awk waits for a full buffer else.)
-count_the_rises() {
-    echo 0 > $run/rises
-    awk -W interactive -v wire="$relay" -v file=$run/rises '/gpio_value:/ {
-        for (i = 1; $i != "gpio_value:"; i++) ;
-        if ($(i + 1) == wire && $(i + 3) != level + 0) { level = $(i + 3); if (level) { print ++n > file; close(file) } }
-    }' < $tracing/trace_pipe &
-}
-rises() { cat $run/rises; }
-risen_above() { n=$(rises) && [ "${n:-0}" -gt "$1" ]; }
 size_of_main() { # KiB, descriptors, threads
     printf '%d %d %d\n' "$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$gate/status")" "$(find "/proc/$gate/fd" -mindepth 1 | wc -l)" \
         "$(find "/proc/$gate/task" -mindepth 1 -maxdepth 1 | wc -l)"
@@ -62,11 +53,12 @@ start_the_broker
 mosquitto_sub -h 127.0.0.1 -t 'qrgate/lab/lane1/passage' -t 'qrgate/lab/lane1/alarm' -t 'qrgate/lab/lane1/state' -q 1 -c -i listener -F '%t %p' >> $run/events.log &
 given_a_gate 100 50
 given_people $people
-count_the_rises
+follow_the_relay
 
-fault_is_due() { # at passage $1
+passed() { read -r n < $run/people/passed && echo "$n"; }
+fault_is_due() {
     if [ -z "$fault_every_s" ]; then
-        [ $(($1 % fault_every)) = 0 ]
+        [ "$(passed)" -ge $(((faults + 1) * fault_every)) ]
     else
         [ "$(uptime_s)" -ge $fault_due ]
     fi
@@ -76,19 +68,25 @@ fault_is_due() { # at passage $1
 say "when they pass $passages times, with a fault $when"
 fault_due=$(($(uptime_s) + ${fault_every_s:-0}))
 began=$(uptime_s)
-for n in $(seq "$passages"); do
-    before=$(rises)
-    show "$(card $((n % people + 1)))"
-    if fault_is_due "$n"; then
+mkdir $run/people
+echo 0 > $run/people/passed
+"$OUT/pass_often" $run/scene $run/rises $people "$passages" $run/people/passed > $run/people.log 2>&1 &
+passing=$!
+while kill -0 $passing 2> /dev/null; do
+    [ $(($(uptime_s) - began)) -lt "$longest_s" ] || break
+    if fault_is_due; then
         next_fault
-        fault_due=$(($(uptime_s) + ${fault_every_s:-0}))
+        fault_due=$(($(uptime_s) + ${fault_every_s:-0})) passed_then=$(passed)
     fi
-    wait_for 60 "passage $n" risen_above "$before"
-    wait_until_relay_is 0
     # Its usual size is that after each kind of fault once: what is allocated for the first time then is no leak.
-    [ $faults -lt $kinds_of_faults ] || [ -s $run/size_before ] || size_of_main > $run/size_before
+    if [ $faults -ge $kinds_of_faults ] && [ ! -s $run/size_before ] && [ "$(passed)" -ge $((passed_then + 5)) ]; then
+        size_of_main > $run/size_before
+    fi
+    sleep 0.5
 done
-say "then they passed in $(($(uptime_s) - began)) s, with $faults faults"
+[ $(($(uptime_s) - began)) -lt "$longest_s" ] || kill $passing 2> /dev/null || true
+wait $passing 2> /dev/null || [ ! -s $run/people.log ] || fail "$(cat $run/people.log)"
+say "then $(passed) have passed in $(($(uptime_s) - began)) s, with $faults faults"
 show_nothing
 sleep 2
 

@@ -2,16 +2,18 @@
 # The gate ends in the middle of a pulse, once because it is told to and once because it is killed: no wire is left on, and
 # nothing fires at the next start. With long pulses, so that their middle can be met.
 . tests/lab/steps.sh
-pulse_ms=4000
+pulse_ms=$((2500 + 1500 * slower))
 
 press_and_wait_for_the_relay() {
     press_the_button
-    wait_for 20 "the relay" relay_is 1
+    wait_until_relay_is 1
     release_the_button
     sleep 0.5
-    before=$(times_switched_on)
+    before=$(times_opened_or_held)
 }
-nothing_was_switched_on() { [ "$(times_switched_on)" = "$before" ] || fail "a wire was switched on $1"; }
+# By the wires that tell of a passage: a slow machine's camera may come late, which red and buzzer tell.
+times_opened_or_held() { grep -c -E ' (relay|green|amber) 1$' $run/wires.log || true; }
+nothing_was_switched_on() { [ "$(times_opened_or_held)" = "$before" ] || fail "a wire was switched on $1"; }
 a_pulse_was_cut_short() {
     wait_for 5 "the relay to be off" relay_is 0
     wait_for 5 "the watcher to see it" pulses_are "$1"
@@ -53,7 +55,7 @@ nothing_was_switched_on "at the start"
 say "then nothing is switched on by that"
 
 press_the_button
-wait_for 20 "the relay" relay_is 1
+wait_until_relay_is 1
 release_the_button # held for three seconds it would hold the gate open
 wait_for 20 "the relay's pulse" pulses_are 3
 wait_for 20 "the event" event_came override button

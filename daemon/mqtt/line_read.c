@@ -1,0 +1,76 @@
+/* What comes on the line: read by its thread, a packet at a time, and handed to the main thread through inbox and ring. */
+#include <poll.h>
+
+#include "daemon/mqtt/line_parts.h"
+
+/* Retained means said once upon a time, perhaps long ago: nothing acts on it. Who asks for something is told so. Home Assistant's
+ * "online" may be retained by its user's will; all that follows is that its device is published again. */
+static bool is_stale(const struct inbox_arrival *came)
+{
+    return came->retained && came->topic != INBOUND_REQUEST && came->topic != INBOUND_HOME_ASSISTANT;
+}
+
+/* False: there is no room. */
+static bool hand_over(struct line *line, const struct paho_message *message)
+{
+    const MQTTClient_message *from = message->message;
+    struct inbox_arrival came = {.retained = from->retained != 0, .expiry_s = -1, .received_at_us = line_clock_us()};
+    if (MQTTProperties_hasProperty((MQTTProperties *)(uintptr_t)&from->properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL))
+        came.expiry_s = (uint32_t)MQTTProperties_getNumericValue((MQTTProperties *)(uintptr_t)&from->properties,
+                                                                 MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL);
+    if (topics_recognise(line->topics, message->topic, message->topic_bytes, &came.topic, came.name)) {
+        if (is_stale(&came))
+            atomic_fetch_add(&line->retained_ignored, 1);
+        else if (!inbox_put(line->inbox, &came, from->payload, from->payloadlen > 0 ? (size_t)from->payloadlen : 0))
+            return false;
+        ring_wake(line->ring);
+    }
+    atomic_fetch_add(&line->heard, 1);
+    return true;
+}
+
+void line_let_go(struct line *line)
+{
+    if (line->held.message != NULL && hand_over(line, &line->held))
+        paho_message_free(&line->held);
+}
+
+bool line_listens(const struct line *line)
+{
+    return paho_connected(&line->paho) && line->held.message == NULL &&
+           (inbox_is_open(line->inbox) || (inbox_is_closing(line->inbox) && !paho_all_given(&line->paho)));
+}
+
+static bool is_readable(const struct line *line)
+{
+    struct pollfd ready = {.fd = line->paho.socket_fd, .events = POLLIN};
+    return poll(&ready, 1, 0) > 0;
+}
+
+static bool has_orders(struct line *line)
+{
+    bool has;
+    (void)pthread_mutex_lock(&line->lock);
+    has = line->count > 0 || line->ending;
+    (void)pthread_mutex_unlock(&line->lock);
+    return has;
+}
+
+/* Until nothing more is there, or there is something to be sent. */
+void line_read(struct line *line)
+{
+    int idle = 0;
+    while (line_listens(line) && idle < paho_idle_reads(&line->paho)) {
+        bool found;
+        line->news = 0;
+        found = paho_read(&line->paho, &line->held);
+        line_let_go(line);
+        idle = found || line->news > 0 ? 0 : idle + 1;
+        if (idle == 0 && paho_all_given(&line->paho) && has_orders(line))
+            return;
+        if (!found && !line->paho.is_tls && paho_connected(&line->paho) && !is_readable(line))
+            break;
+    }
+    if (line->held.message == NULL && paho_all_given(&line->paho))
+        inbox_drained(line->inbox);
+}
