@@ -14,6 +14,7 @@
 void commands_init(struct commands *c, int64_t ack_timeout_us, int64_t backoff_min_us)
 {
     memset(c, 0, sizeof *c);
+    c->connected_at_us = INT64_MAX;
     _Static_assert((int)COMMANDS_RESPONSES_MAX <= (int)PLACES_MAX, "a place for each");
     places_init(&c->places, COMMANDS_RESPONSES_MAX, ack_timeout_us, backoff_min_us);
 }
@@ -139,6 +140,7 @@ void commands_acked(struct commands *c, int place, enum outbox_ack ack, int64_t 
 
 void commands_disconnected(struct commands *c)
 {
+    c->connected_at_us = INT64_MAX; /* what comes before it is told that the link stands waited at the broker */
     places_disconnected(&c->places);
 }
 
