@@ -76,8 +76,8 @@ $(BUILD)/obj/daemon/ctl/lang_english.o $(BUILD)/obj/tests/unit/test_lang.o: conf
 $(BUILD)/obj/daemon/ctl/completion.o: $(wildcard config/completion/*)
 $(BUILD)/lang/%: config/lang/%
 	$(Q)mkdir -p $(@D) && cp $< $@
-# Loops over all pixels of all frames: -O3 lets the compiler work on sixteen at a time (half the instructions of an empty view).
-FAST       := pyramid threshold search binarise motion
+# Loops over all pixels of all frames, or all modules of a code: -O3 lets the compiler work on sixteen at a time (half the instructions of an empty view).
+FAST       := pyramid threshold search binarise motion grid fit_bend
 $(FAST:%=$(BUILD)/obj/daemon/vision/%.o): ALL_CFLAGS += -O3
 $(BUILD)/libqrgate.a: $(call OBJ,$(LIB_SRC))
 	$(call say,AR,$@)

@@ -106,7 +106,8 @@ static void look_for_inputs(struct passage *p)
 }
 
 /* What the lane wants on its wires: at each change, and each second again. So a chip that is gone is known before the next person
- * comes, and one that forgot its levels, as an expander at a dip of its supply, has them back. */
+ * comes, and one that forgot its levels, as an expander at a dip of its supply, has them back. But never a relay that is open: its
+ * guard may be closing it this moment. */
 static void drive_outputs(struct passage *p, int64_t now_us)
 {
     bool wanted[LANE_OUTPUT_COUNT];
@@ -123,7 +124,7 @@ static void drive_outputs(struct passage *p, int64_t now_us)
     p->relay_until_us = until_us;
     for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
         const bool is_relay = i == LANE_RELAY || i == LANE_RELAY_OUT;
-        if (wanted[i] == p->levels[i] && !(is_relay && bound_moved) && !again)
+        if (wanted[i] == p->levels[i] && !(is_relay && bound_moved) && !(again && !(is_relay && until_us != 0)))
             continue;
         int r = is_relay ? relay_guard_set(p->guard, wire_of[i], wanted[i], until_us)
                          : lines_set(p->lines, wire_of[i], wanted[i]);

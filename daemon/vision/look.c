@@ -15,6 +15,7 @@ enum {
     REGION_SHARE = 12,         /* … and of a region */
     WHOLE_MARKS_MAX = 12,      /* more in a picture: is_crowded() */
     BENDS_MAX = 2, DECODES_MAX = 12, TRIES_ANYWAY = 8, /* of a look */
+    HOPELESS_MAX = 2,          /* rules that leave nearly all of a code wrong */
     TRIES_AFTER_CODE = 2,      /* triples that may fail once something is read: there may be a second code */
     DIM_LEVEL = 100, DIM_BIAS = 2, DIM_CONTRAST_MIN = 5, /* nothing is lighter: how it is searched then */
     CROWD_MARKS = 24, CROWD_TRIES = 3 /* so many marks are a texture or many codes: of these the best triples are right */
@@ -27,7 +28,8 @@ static const float bend_min = 0.75f, bend_finders_min = 0.85f;
 
 /* Cheapest first. Chosen on photographs: each reads some of what those before it don't. */
 static const struct look_way ways[READER_LOOKS] = {
-    {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 8, {{5, 2}, {5, 0}, {5, GRID_IN_GLARE}, {0, 4}, {3, 4}, {8, 6}, {2, 2}, {4, 8}}},
+    {"patch", {0.45f, 2, 4, 10, true}, 6, -1, 0, false, 8,
+     {{5, 2}, {5, 0}, {5, GRID_IN_GLARE}, {0, 4}, {3, 4}, {8, 6}, {2, 2}, {4, 8}}},
     {"patch, loose", {0.8f, 2, 4, 8, false}, 8, -1, 0, false, 7,
      {{5, 2}, {3, 1}, {5, GRID_IN_GLARE}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
     {"patch, every row", {0.6f, 1, 2, 8, false}, 12, -1, 0, false, 6, {{5, 2}, {3, 1}, {0, 3}, {4, 6}, {8, 6}, {5, 10}}},
@@ -262,8 +264,8 @@ static enum tried try_rule(struct look_room *room, const struct grid_rule *rule,
 static int try_grid(struct look_room *room, const struct look_way *way, const struct fit *fit, struct sighting *sighting)
 {
     uint64_t tried_hashes[LOOK_RULES_MAX];
-    int tried_count = 0, result = 0;
-    for (int i = 0; i < way->rules_count && room->decodes_left > 0 && result == 0; i++) {
+    int tried_count = 0, result = 0, hopeless = 0;
+    for (int i = 0; i < way->rules_count && hopeless < HOPELESS_MAX && room->decodes_left > 0 && result == 0; i++) {
         const int64_t begun_us = now_us(room);
         float finders;
         if (!may_try(room))
@@ -274,6 +276,7 @@ static int try_grid(struct look_room *room, const struct look_way *way, const st
         if (i == 0)
             sighting_offer(sighting, fit, &room->grid, finders);
         room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - begun_us;
+        hopeless += tried == TRIED_UNREADABLE && room->mend.is_hopeless;
         if (tried == TRIED_MENDED)
             result = decode_grid(room, fit, way->how);
         if (tried == TRIED_HOPELESS || tried == TRIED_HARDLY_A_CODE ||
@@ -314,9 +317,11 @@ static int try_triples(struct look_room *room, const struct look_way *way, struc
         mend_begin_code(&room->mend, &room->grid);
         result = try_grid(room, way, &fit, sighting);
         if (result == 0 && fit.timing >= bend_min && grid_finder_match(&room->grid) >= bend_finders_min && room->bends_left > 0) {
+            const int64_t bend_begun_us = now_us(room);
             room->bends_left--;
             fit_bend(&room->pyramid, room->grid.fixed, &fit);
             grid_sample(&room->pyramid, &fit, &room->grid);
+            room->stage_us[READER_STAGE_RECTIFY] += now_us(room) - bend_begun_us;
             result = try_grid(room, way, &fit, sighting);
         }
         if (result < 0)

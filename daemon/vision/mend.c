@@ -7,6 +7,7 @@ enum {
     FORMAT_BITS_MAX = 3, /* more wrong ones can't be corrected */
     SPARE = 4,           /* parity that no guess may use up: one in 2^32 wrong guesses passes */
     GUESSES_MAX = 400,   /* of a look */
+    WRONG_BLOCKS_MAX = 4, /* blocks lie all over a code: where so many are beyond help, so are others */
     GUESS_STEP = 2
 };
 
@@ -94,25 +95,29 @@ static void write_words(const struct mend *mend, struct grid *grid)
 
 bool mend_try(struct mend *mend, struct grid *grid)
 {
-    int format = 0;
+    int format = 0, wrong = 0;
+    mend->is_hopeless = false;
     if (grid_format_distance(grid, &format) > FORMAT_BITS_MAX)
         return false;
     if (format != mend->format)
         take_format(mend, format);
-    for (int block = 0; block < mend->words.blocks; block++) {
+    for (int block = 0; block < mend->words.blocks && wrong < WRONG_BLOCKS_MAX; block++) {
         uint8_t words[QR_BLOCK_WORDS_MAX];
         uint16_t sure[QR_BLOCK_WORDS_MAX];
         const int count = qr_block_words(&mend->words, block);
         if (mend->is_right[block])
             continue;
         read_block(mend, grid, block, words, sure);
-        if (!correct_block(mend, words, sure, count))
+        if (!correct_block(mend, words, sure, count)) {
+            wrong++;
             continue;
+        }
         for (int i = 0; i < count; i++)
             mend->word[qr_word_of(&mend->words, block, i)] = words[i];
         mend->is_right[block] = true;
         mend->blocks_left--;
     }
+    mend->is_hopeless = wrong == WRONG_BLOCKS_MAX;
     if (mend->blocks_left > 0)
         return false;
     write_words(mend, grid);

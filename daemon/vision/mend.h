@@ -13,6 +13,7 @@ struct mend {
     struct qr_words words; /* of the last code's size */
     int format;            /* of this code; -1: not known yet */
     int blocks_left;
+    bool is_hopeless;      /* the last decision left too much wrong */
     bool is_right[QR_BLOCKS_MAX];
     uint8_t word[QR_WORDS_MAX]; /* of the blocks that are right */
     int guesses_left;            /* of this look: sets of words taken for erased */

@@ -8,12 +8,12 @@ enum { FIELD = 255, POLYNOMIAL = 0x11d, TERMS = RS_PARITY_MAX + 1 };
 
 void rs_field_begin(struct rs_field *field)
 {
-    unsigned value = 1;
+    uint8_t value = 1;
     field->log[0] = 0; /* there is none; nobody asks */
     for (int i = 0; i < FIELD; i++) {
-        field->power[i] = field->power[i + FIELD] = (uint8_t)value;
+        field->power[i] = field->power[i + FIELD] = value;
         field->log[value] = (uint8_t)i;
-        value = value << 1 ^ (value & 0x80 ? POLYNOMIAL : 0);
+        value = (uint8_t)(value << 1 ^ (value & 0x80 ? POLYNOMIAL : 0));
     }
 }
 

@@ -68,6 +68,7 @@ struct render_wall {
     int gap_modules; /* between tiles */
     double rotation_deg;
     bool inverted;
+    int code_modules; /* of WALL_CODES; 0: 29 */
 };
 int render_walls_count(void);
 const struct render_wall *render_wall_at(int index); /* 0 … render_walls_count() - 1 */

@@ -90,36 +90,38 @@ void render_ground(enum render_ground ground, uint64_t seed, float *ret_light)
 /* ---- walls ------------------------------------------------------------------------------------------------------- */
 
 static const struct render_wall WALLS[] = {
-    {"finders 1.5 px", WALL_FINDERS, 1.5, 1, 0, false},
-    {"finders 2 px", WALL_FINDERS, 2, 1, 0, false},
-    {"finders 3 px", WALL_FINDERS, 3, 1, 0, false},
-    {"finders 3 px, wide apart", WALL_FINDERS, 3, 14, 0, false},
-    {"finders 4 px", WALL_FINDERS, 4, 1, 0, false},
-    {"finders 4 px, wide apart", WALL_FINDERS, 4, 14, 0, false},
-    {"finders 6 px", WALL_FINDERS, 6, 2, 0, false},
-    {"finders 10 px", WALL_FINDERS, 10, 2, 0, false},
-    {"finders 3 px, turned 30 degrees", WALL_FINDERS, 3, 1, 30, false},
-    {"finders 3 px, turned 45 degrees", WALL_FINDERS, 3, 1, 45, false},
-    {"finders 3 px, inverted", WALL_FINDERS, 3, 1, 0, true},
-    {"finders 5 px, inverted, turned", WALL_FINDERS, 5, 2, 20, true},
-    {"broken codes 2 px", WALL_CODES, 2, 4, 0, false},
-    {"broken codes 3 px", WALL_CODES, 3, 4, 0, false},
-    {"broken codes 4 px, turned", WALL_CODES, 4, 4, 15, false},
-    {"broken codes 6 px", WALL_CODES, 6, 4, 0, false},
-    {"broken codes 3 px, inverted", WALL_CODES, 3, 4, 0, true},
-    {"checkerboard 1 px", WALL_CHECKER, 1, 0, 0, false},
-    {"checkerboard 2 px", WALL_CHECKER, 2, 0, 0, false},
-    {"checkerboard 8 px", WALL_CHECKER, 8, 0, 0, false},
-    {"checkerboard 3 px, turned", WALL_CHECKER, 3, 0, 20, false},
-    {"stripes 1:1:3:1:1 of 2 px", WALL_STRIPES, 2, 1, 0, false},
-    {"stripes 1:1:3:1:1 of 3 px, turned", WALL_STRIPES, 3, 1, 90, false},
-    {"stripes 1:1:3:1:1 of 4 px, aslant", WALL_STRIPES, 4, 1, 37, false},
-    {"stripes 1:1:3:1:1 crossed, 2 px", WALL_CROSSED, 2, 1, 0, false},
-    {"stripes 1:1:3:1:1 crossed, 4 px", WALL_CROSSED, 4, 1, 10, false},
-    {"rings 2 px", WALL_RINGS, 2, 1, 0, false},
-    {"rings 4 px", WALL_RINGS, 4, 1, 0, false},
-    {"black and white noise 1 px", WALL_NOISE, 1, 0, 0, false},
-    {"black and white noise 3 px", WALL_NOISE, 3, 0, 0, false},
+    {"finders 1.5 px", WALL_FINDERS, 1.5, 1, 0, false, 0},
+    {"finders 2 px", WALL_FINDERS, 2, 1, 0, false, 0},
+    {"finders 3 px", WALL_FINDERS, 3, 1, 0, false, 0},
+    {"finders 3 px, wide apart", WALL_FINDERS, 3, 14, 0, false, 0},
+    {"finders 4 px", WALL_FINDERS, 4, 1, 0, false, 0},
+    {"finders 4 px, wide apart", WALL_FINDERS, 4, 14, 0, false, 0},
+    {"finders 6 px", WALL_FINDERS, 6, 2, 0, false, 0},
+    {"finders 10 px", WALL_FINDERS, 10, 2, 0, false, 0},
+    {"finders 3 px, turned 30 degrees", WALL_FINDERS, 3, 1, 30, false, 0},
+    {"finders 3 px, turned 45 degrees", WALL_FINDERS, 3, 1, 45, false, 0},
+    {"finders 3 px, inverted", WALL_FINDERS, 3, 1, 0, true, 0},
+    {"finders 5 px, inverted, turned", WALL_FINDERS, 5, 2, 20, true, 0},
+    {"broken codes 2 px", WALL_CODES, 2, 4, 0, false, 0},
+    {"broken codes 3 px", WALL_CODES, 3, 4, 0, false, 0},
+    {"broken codes 4 px, turned", WALL_CODES, 4, 4, 15, false, 0},
+    {"broken codes 6 px", WALL_CODES, 6, 4, 0, false, 0},
+    {"broken codes 3 px, inverted", WALL_CODES, 3, 4, 0, true, 0},
+    {"broken codes of 177 modules, 3.9 px", WALL_CODES, 3.9, 4, 0, false, 177},
+    {"broken codes of 85 modules, 2.5 px", WALL_CODES, 2.5, 4, 0, false, 85},
+    {"checkerboard 1 px", WALL_CHECKER, 1, 0, 0, false, 0},
+    {"checkerboard 2 px", WALL_CHECKER, 2, 0, 0, false, 0},
+    {"checkerboard 8 px", WALL_CHECKER, 8, 0, 0, false, 0},
+    {"checkerboard 3 px, turned", WALL_CHECKER, 3, 0, 20, false, 0},
+    {"stripes 1:1:3:1:1 of 2 px", WALL_STRIPES, 2, 1, 0, false, 0},
+    {"stripes 1:1:3:1:1 of 3 px, turned", WALL_STRIPES, 3, 1, 90, false, 0},
+    {"stripes 1:1:3:1:1 of 4 px, aslant", WALL_STRIPES, 4, 1, 37, false, 0},
+    {"stripes 1:1:3:1:1 crossed, 2 px", WALL_CROSSED, 2, 1, 0, false, 0},
+    {"stripes 1:1:3:1:1 crossed, 4 px", WALL_CROSSED, 4, 1, 10, false, 0},
+    {"rings 2 px", WALL_RINGS, 2, 1, 0, false, 0},
+    {"rings 4 px", WALL_RINGS, 4, 1, 0, false, 0},
+    {"black and white noise 1 px", WALL_NOISE, 1, 0, 0, false, 0},
+    {"black and white noise 3 px", WALL_NOISE, 3, 0, 0, false, 0},
 };
 enum { WALLS_COUNT = sizeof WALLS / sizeof *WALLS };
 
@@ -141,10 +143,10 @@ static bool finder_dark(int column, int row)
 
 static bool stripe_dark(int at) /* a finder's middle row */ { return at < FINDER_MODULES && finder_dark(at, 3); }
 
-/* Version 3 to the eye: finders, separators and timing patterns are right, the rest is noise that no code is. */
-static bool broken_code_dark(int column, int row, uint64_t tile)
+/* A code to the eye: finders, separators and timing patterns are right, the rest is noise that no code is. */
+static bool broken_code_dark(int column, int row, int side, uint64_t tile)
 {
-    const int far = CODE_MODULES - FINDER_MODULES;
+    const int far = side - FINDER_MODULES;
     if (column < 8 && row < 8)
         return column < 7 && row < 7 && finder_dark(column, row);
     if (column >= far - 1 && row < 8)
@@ -153,18 +155,19 @@ static bool broken_code_dark(int column, int row, uint64_t tile)
         return column < 7 && row >= far && finder_dark(column, row - far);
     if (row == 6 || column == 6)
         return (row + column) % 2 == 0;
-    return (render_hash(tile * 4096 + (uint64_t)(row * CODE_MODULES + column)) & 1) != 0;
+    return (render_hash(tile * 32768 + (uint64_t)(row * side + column)) & 1) != 0;
 }
 
 static bool wall_dark(const struct render_wall *wall, int column, int row)
 {
-    const int width = (wall->kind == WALL_CODES ? CODE_MODULES : FINDER_MODULES) + wall->gap_modules;
+    const int side = wall->code_modules > 0 ? wall->code_modules : CODE_MODULES;
+    const int width = (wall->kind == WALL_CODES ? side : FINDER_MODULES) + wall->gap_modules;
     const int in_column = modulo(column, width), in_row = modulo(row, width);
     const uint64_t tile = (uint64_t)(uint32_t)((column - in_column) / width) << 32 | (uint32_t)((row - in_row) / width);
     switch (wall->kind) {
     case WALL_FINDERS: return in_column < FINDER_MODULES && in_row < FINDER_MODULES && finder_dark(in_column, in_row);
     case WALL_CODES:
-        return in_column < CODE_MODULES && in_row < CODE_MODULES && broken_code_dark(in_column, in_row, tile);
+        return in_column < side && in_row < side && broken_code_dark(in_column, in_row, side, tile);
     case WALL_CHECKER: return (column + row) % 2 != 0;
     case WALL_STRIPES: return stripe_dark(in_column);
     case WALL_CROSSED: return stripe_dark(in_column) != stripe_dark(in_row);

@@ -8,7 +8,8 @@ presses=${LAB_PULSES:-200}
 [ "${LAB_PULSES:-}/$LAB_ACCEL" != /kvm ] || presses=500
 late_ms=1000
 
-# $1: the wire's name, $2: its number, $3: how long its pulse should be
+# $1: the wire's name, $2: its number, $3: how long its pulse should be, $4: how many there are at least. A light that goes off late
+# is not dark before the next press.
 measure() {
     edges_of "$2" > $run/edges.log
     awk '$3 == 1 { on = $1 } $3 == 0 { print $1 - on - 1000 * '"$3"' }' $run/edges.log | sort -n > "$run/$1_errors.log"
@@ -17,7 +18,8 @@ measure() {
         half = int((NR + 1) / 2)
         printf "    error of the %s\047s pulses of %d ms (%d pulses), in ms: min %.2f, p50 %.2f, p99 %.2f, max %.2f\n",
             name, should, NR, error[1], error[half], error[rank], error[NR] }' "$run/$1_errors.log"
-    [ "$(grep -c . "$run/$1_errors.log")" = "$presses" ] || fail "$(grep -c . "$run/$1_errors.log") pulses of the $1 came of $presses presses"
+    count=$(grep -c . "$run/$1_errors.log")
+    [ "$count" -le "$presses" ] && [ "$count" -ge "$4" ] || fail "$count pulses of the $1 came of $presses presses"
     [ "$(tail -1 "$run/$1_errors.log")" -lt $((late_ms * 1000)) ] || fail "a pulse of the $1 was too long"
     [ "$(head -1 "$run/$1_errors.log")" -ge -$(($3 * 500)) ] || fail "a pulse of the $1 was only half as long as it should be"
 }
@@ -40,7 +42,7 @@ sleep 1
 stop_the_gate
 
 say "then each gives as many pulses, and none is longer than $late_ms ms more than it should be"
-measure relay "$relay" $pulse_ms
-measure buzzer $((relay + 1)) $tone_ms
-measure lamp $((relay + 2)) $lamp_ms
+measure relay "$relay" $pulse_ms "$presses"
+measure buzzer $((relay + 1)) $tone_ms $((presses * 9 / 10))
+measure lamp $((relay + 2)) $lamp_ms $((presses * 9 / 10))
 ctl verify
