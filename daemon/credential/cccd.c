@@ -85,9 +85,13 @@ void cccd_read(const uint8_t *text, size_t length_bytes, const struct credential
     size_t count = fields_split(text, length_bytes, '|', fields, FIELDS_SINCE_2024);
 
     (void)trust;
-    const char *wrong = !utf8_valid(text, length_bytes)
-                            ? "text: must be valid UTF-8"
-                            : fields_check(rules, sizeof rules / sizeof rules[0], fields, count);
+    const char *wrong = NULL;
+    if (!utf8_valid(text, length_bytes))
+        wrong = "text: must be valid UTF-8";
+    else if (count != FIELDS_BEFORE_2024 && count != FIELDS_SINCE_2024)
+        wrong = "text: 7 or 11 fields allowed"; /* recognised, so never */
+    else
+        wrong = fields_check(rules, sizeof rules / sizeof rules[0], fields, count);
     if (wrong == NULL && !credential_take_name(ret, fields[NAME].bytes, fields[NAME].length))
         wrong = wrong_name;
     if (wrong != NULL) {

@@ -104,6 +104,7 @@ EMPTY_MILLION = 11  # of a frame in which nothing is, on any ground; of one like
 
 
 @pytest.mark.unsanitized
+@pytest.mark.native("valgrind would count the emulator's instructions")
 @pytest.mark.parametrize("ground,kind,most", [("flat", "moving", EMPTY_MILLION), ("scene", "moving", EMPTY_MILLION),
                                               ("texture", "moving", EMPTY_MILLION), ("scene", "still", EMPTY_MILLION / 200)])
 def test_an_empty_view_costs_few_instructions(tmp_path, ground, kind, most):

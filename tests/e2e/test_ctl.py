@@ -660,7 +660,9 @@ def test_slow_pipe_holds_no_lock(site):
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         process.stdin.write(HEADER + "".join(f"{subject(i)},green,1700000000\n" for i in range(10500)))
         process.stdin.flush()
-        time.sleep(0.5)
+        until = time.monotonic() + 20
+        while site.rows("SELECT count(*) FROM declaration")[0][0] < 10000 and time.monotonic() < until:
+            time.sleep(0.05)  # a batch is in; it waits for the rest of the next one
         with sqlite3.connect(site.database, timeout=0.2) as db:
             db.execute("CREATE TABLE proof (x)")
         process.stdin.close()

@@ -21,6 +21,7 @@ def frames(subscriber, lane, count):
 
 
 @pytest.mark.unsanitized
+@pytest.mark.native("an emulator's own memory would be counted")
 def test_resident_sizes_at_rest(make_lane, subscriber):
     lane = make_lane(size=(1280, 720))
     lane.start()

@@ -34,6 +34,7 @@ def allowed_by_the_unit():
 
 
 @pytest.mark.unsanitized
+@pytest.mark.native("strace would see the emulator's own system calls")
 def test_every_system_call_made_is_allowed_by_the_unit(make_lane, subscriber, tmp_path):
     lane = make_lane(clock="ntp")
     lane.declare(f"cccd:{CARD[:12]}", "green")

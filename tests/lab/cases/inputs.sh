@@ -9,7 +9,7 @@ more_lines='rotation = { line = "QRG_ROTATION"; active_low = false; bias = "pull
   tamper = { line = "QRG_TAMPER"; active_low = false; bias = "pull-down"; };
   service = { line = "QRG_SERVICE"; active_low = false; bias = "pull-down"; };'
 # The emulated machine takes its time, and its contacts bounce for longer than they should: usually 30 ms are waited out.
-more_timing="passage_wait_ms = 20000; held_alarm_ms = 60000; tailgating_ms = 0; debounce_ms = $((30 * slower));"
+more_timing="passage_wait_ms = 40000; held_alarm_ms = 60000; tailgating_ms = 0; debounce_ms = $((30 * slower));"
 bounces() { # input, flips, last level, and how many ms until it bounces back; 1 kHz: two flips a millisecond
     "$OUT/bounce" "$(pull_of "$1")" "$2" 500 "$3" ${4:+"$4"} > $run/bounce.log
 }
