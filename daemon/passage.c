@@ -14,7 +14,8 @@
 
 enum { STALE_SEEN_US = 1000000 };
 enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_RELOAD = 4, TAG_COMMAND = 5, TAG_PURGE = 6, TAG_FIRST_QUESTION = 16,
-       PING_EVERY_MS = 1000, LINES_EVERY_MS = 1000, BLIND_AFTER_MS = 500 };
+       PING_EVERY_MS = 1000, LINES_EVERY_MS = 1000, BLIND_AFTER_MS = 500,
+       QUIET_MS = LINK_BEAT_MS + 75 /* an eye that reads nothing speaks no oftener than at the picture behind its beat */ };
 
 static const enum line_out wire_of[LANE_OUTPUT_COUNT] = {
     [LANE_RELAY] = LINE_RELAY,           [LANE_RELAY_OUT] = LINE_RELAY_OUT,   [LANE_BUZZER] = LINE_BUZZER,
@@ -243,7 +244,8 @@ void passage_unreadable(struct passage *p, const struct link_message *seen, int6
  * come slowly, though never so slowly that a code seems to have left between two of them. */
 void passage_watched(struct passage *p, const struct link_message *message, int64_t now_us)
 {
-    const int half_ms = p->settings->leave_ms / 2, usual_ms = half_ms < BLIND_AFTER_MS ? half_ms : BLIND_AFTER_MS;
+    const int half_ms = p->settings->leave_ms / 2, slow_ms = half_ms < BLIND_AFTER_MS ? half_ms : BLIND_AFTER_MS;
+    const int usual_ms = slow_ms > QUIET_MS ? slow_ms : QUIET_MS;
     repeat_watched(&p->repeat, message->captured_at_us < now_us ? message->captured_at_us : now_us, usual_ms);
 }
 

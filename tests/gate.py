@@ -179,7 +179,7 @@ def picture(payload, width=WIDTH, height=HEIGHT, scale=None):
 class Lane:
     """A folder with configuration, keys, pictures and journal; the daemon and the admin's tool that work on it."""
 
-    def __init__(self, folder, build, port, extra="", hold_ms=400, gap_ms=300, leave_ms=250, loop=False, mqtt="", lane="lane1", clock="always",
+    def __init__(self, folder, build, port, extra="", hold_ms=400, gap_ms=400, leave_ms=250, loop=False, mqtt="", lane="lane1", clock="always",
                  size=(WIDTH, HEIGHT), rate_fps=30):
         self.folder, self.build = pathlib.Path(folder), pathlib.Path(build).resolve()
         self.pictures, self.trust = self.folder / "pictures", self.folder / "trust"
