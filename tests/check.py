@@ -14,6 +14,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "results"
 CI = os.environ.get("CI") == "true"
+TSAN = f"halt_on_error=1:suppressions={ROOT}/tests/tsan.suppressions"
 # Three at a time on two processors: most of these tests wait for something.
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "-n", str((os.cpu_count() or 1) + 1)]
 AGAIN_MAX = 60  # more than these don't fail for want of time
@@ -76,7 +77,7 @@ def unit(counts, step, binary):
         old.unlink()
     code, _ = run(counts, f"{step} {binary.name}", [binary], CMOCKA_MESSAGE_OUTPUT="XML",
                   CMOCKA_XML_FILE=f"{RESULTS}/{prefix}-%g.xml",  # a file for each group of a program
-                  UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", TSAN_OPTIONS="halt_on_error=1")
+                  UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", TSAN_OPTIONS=TSAN)
     return binary.name, code, sorted(RESULTS.glob(f"{prefix}-*.xml"))
 
 
@@ -96,7 +97,7 @@ def pytest(counts, build, step, *arguments):
     report.unlink(missing_ok=True)
     code, text = run(counts, step, [*PYTEST, f"--junitxml={report}", *arguments], QRG_BUILD=build,
                      ASAN_OPTIONS="abort_on_error=1", UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
-                     TSAN_OPTIONS="halt_on_error=1")
+                     TSAN_OPTIONS=TSAN)
     if report.exists():
         counts.add_junit(step, report)
     if not report.exists() or code not in (0, 1):

@@ -152,7 +152,7 @@ def test_out_of_order_without_a_camera_and_the_button_still_opens(turnstile, sub
     subscriber.wait(lambda e: e["kind"] == "alarm_begin" and e["alarm"] == "out_of_order")
     lane.press()
     subscriber.wait(lambda e: e["kind"] == "override")
-    assert (subscriber.last("/state") or {}).get("mode") == "out_of_order"
+    gate.wait_for(lambda: (subscriber.last("/state") or {}).get("mode") == "out_of_order", 20, "the state")
     lane.pictures.mkdir()
     subscriber.wait(lambda e: e["kind"] == "alarm_end" and e["alarm"] == "out_of_order")
 

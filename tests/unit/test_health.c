@@ -141,7 +141,10 @@ static void the_eyes_keeper_is_at_work_until_an_eye_is_overdue(void **state)
     assert_true(supervisor_in_time(&s, 1000000));
     assert_true(supervisor_in_time(&s, 1000000 + 15000 * 1000));
     assert_false(supervisor_in_time(&s, 1000001 + 15000 * 1000));
-    s.heard = false; /* an eye that opens its camera */
+    s.heard = false; /* an eye that opens its camera has ten seconds, and not less than later */
+    assert_true(supervisor_in_time(&s, 1000000 + 15000 * 1000));
+    assert_false(supervisor_in_time(&s, 1000001 + 15000 * 1000));
+    s.hang_ms = 3000;
     assert_true(supervisor_in_time(&s, 1000000 + 10000 * 1000));
     assert_false(supervisor_in_time(&s, 1000001 + 10000 * 1000));
     s.pid = 0;
