@@ -1,7 +1,6 @@
 /* What others published for this site, on its way from the line's thread to the main thread: a bounded queue, allocated at open. While
  * it is full the line reads nothing, and so the broker waits, by TCP: nothing is dropped here. A message is acknowledged to the broker
- * when it is read, so at most INBOX_MAX and the one that the line holds are acknowledged and in memory only (and those that come while
- * a subscription is being answered, line_paho.c). */
+ * when it is read, so at most INBOX_MAX and what the line holds, one or, after a subscription, some more, are acknowledged and in memory only. */
 #ifndef MQTT_INBOX_H
 #define MQTT_INBOX_H
 

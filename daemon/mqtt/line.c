@@ -37,7 +37,7 @@ static bool next_order(struct line *line)
 {
     bool found;
     (void)pthread_mutex_lock(&line->lock);
-    found = line->count > 0 && !line->ending && (line->held.message == NULL || !brings_messages(line->orders[line->first].op));
+    found = line->count > 0 && !line->ending && (line->held_count == 0 || !brings_messages(line->orders[line->first].op));
     if (found) {
         copy_order(&line->current, &line->orders[line->first]);
         line->first = (line->first + 1) % LINE_ORDERS_MAX;
@@ -94,15 +94,15 @@ static void *run(void *userdata)
             line_carry_out(line);
             end_order(line);
             (void)line_is_lost(line);
-            if (!paho_all_given(&line->paho))
-                line_read(line);
+            line_gather(line);
+            line_let_go(line);
         }
         line_read(line);
         (void)line_is_lost(line);
         wait_for_something(line);
     }
     paho_end(&line->paho);
-    paho_message_free(&line->held);
+    line_forget_held(line);
     (void)pthread_mutex_lock(&line->lock);
     line->ended = true;
     (void)pthread_cond_signal(&line->changed);

@@ -138,9 +138,10 @@ static bool was_session_kept(struct line *line)
 {
     int was, is;
     hear_backlog(line);
-    if (line->held.message != NULL)
+    if (line->held_count > 0)
         return true; /* what comes next would have no place: not asked */
     was = paho_unsubscribe(&line->paho, line->topics->session);
+    line_gather(line);
     is = paho_subscribe(&line->paho, line->topics->session, 0, true);
     return was != PAHO_NO_SUBSCRIPTION || is != 0; /* refused, or the connection is gone: it isn't known */
 }

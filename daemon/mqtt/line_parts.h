@@ -8,6 +8,9 @@
 #include "daemon/mqtt/line.h"
 #include "daemon/mqtt/paho.h"
 
+/* What Paho acknowledges while a subscription is answered: some round trips' worth. */
+enum { LINE_HELD_MAX = 256 };
+
 struct line {
     const struct mqtt_settings *settings;
     const struct topics *topics;
@@ -21,7 +24,8 @@ struct line {
 
     /* the line's thread */
     struct paho paho;
-    struct paho_message held; /* the inbox had no room for it: nothing more is read */
+    struct paho_message held[LINE_HELD_MAX]; /* the inbox had no room for them: nothing more is read */
+    int held_first, held_count;
     struct line_order current;
     uint64_t attempt; /* the connection that counts */
     bool stands;      /* it was told as made, and not yet as lost */
@@ -50,6 +54,8 @@ bool line_is_lost(struct line *line);
 /* line_read.c: what comes. */
 bool line_listens(const struct line *line); /* there is a connection, and room for what it brings */
 void line_read(struct line *line);
-void line_let_go(struct line *line); /* what was held, with its connection */
+void line_gather(struct line *line); /* what Paho has acknowledged, whether there is room for it or not: it would end with the connection */
+void line_let_go(struct line *line); /* into the inbox, as far as that has room */
+void line_forget_held(struct line *line);
 
 #endif

@@ -29,15 +29,40 @@ static bool hand_over(struct line *line, const struct paho_message *message)
     return true;
 }
 
+static void hold(struct line *line, const struct paho_message *message)
+{
+    line->held[(line->held_first + line->held_count++) % LINE_HELD_MAX] = *message;
+}
+
+static void release(struct line *line)
+{
+    paho_message_free(&line->held[line->held_first]);
+    line->held_first = (line->held_first + 1) % LINE_HELD_MAX;
+    line->held_count--;
+}
+
 void line_let_go(struct line *line)
 {
-    if (line->held.message != NULL && hand_over(line, &line->held))
-        paho_message_free(&line->held);
+    while (line->held_count > 0 && hand_over(line, &line->held[line->held_first]))
+        release(line);
+}
+
+void line_forget_held(struct line *line)
+{
+    while (line->held_count > 0)
+        release(line);
+}
+
+void line_gather(struct line *line)
+{
+    struct paho_message message;
+    while (!paho_all_given(&line->paho) && line->held_count < LINE_HELD_MAX && paho_read(&line->paho, &message))
+        hold(line, &message);
 }
 
 bool line_listens(const struct line *line)
 {
-    return paho_connected(&line->paho) && line->held.message == NULL &&
+    return paho_connected(&line->paho) && line->held_count == 0 &&
            (inbox_is_open(line->inbox) || (inbox_is_closing(line->inbox) && !paho_all_given(&line->paho)));
 }
 
@@ -61,9 +86,12 @@ void line_read(struct line *line)
 {
     int idle = 0;
     while (line_listens(line) && idle < paho_idle_reads(&line->paho)) {
+        struct paho_message message;
         bool found;
         line->news = 0;
-        found = paho_read(&line->paho, &line->held);
+        found = paho_read(&line->paho, &message);
+        if (found)
+            hold(line, &message);
         line_let_go(line);
         idle = found || line->news > 0 ? 0 : idle + 1;
         if (idle == 0 && paho_all_given(&line->paho) && has_orders(line))
@@ -71,6 +99,6 @@ void line_read(struct line *line)
         if (!found && !line->paho.is_tls && paho_connected(&line->paho) && !is_readable(line))
             break;
     }
-    if (line->held.message == NULL && paho_all_given(&line->paho))
+    if (line->held_count == 0 && paho_all_given(&line->paho))
         inbox_drained(line->inbox);
 }
