@@ -53,10 +53,11 @@ void line_forget_held(struct line *line)
         release(line);
 }
 
+/* No more than that: while something is held no PUBACK is read, and main may need those before it takes anything. */
 void line_gather(struct line *line)
 {
     struct paho_message message;
-    while (!paho_all_given(&line->paho) && line->held_count < LINE_HELD_MAX && paho_read(&line->paho, &message))
+    while (line->paho.ungiven > 0 && line->held_count < LINE_HELD_MAX && paho_read(&line->paho, &message))
         hold(line, &message);
 }
 
