@@ -11,6 +11,8 @@
 /* What Paho acknowledges while a subscription is answered: some round trips' worth. */
 enum { LINE_HELD_MAX = 256 };
 
+_Static_assert((int)LINE_PUBLISHES_MAX == (int)PAHO_PUBLISHES_MAX, "a token for each");
+
 struct line {
     const struct mqtt_settings *settings;
     const struct topics *topics;
@@ -24,7 +26,10 @@ struct line {
 
     /* the line's thread */
     struct paho paho;
-    struct paho_message held[LINE_HELD_MAX]; /* the inbox had no room for them: nothing more is read */
+    struct {
+        struct paho_message message;
+        int64_t received_at_us; /* not when there was room at last: a request grows old while it is held */
+    } held[LINE_HELD_MAX]; /* the inbox had no room for them: nothing more is read */
     int held_first, held_count;
     struct line_order current;
     uint64_t attempt; /* the connection that counts */

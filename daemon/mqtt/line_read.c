@@ -11,10 +11,10 @@ static bool is_stale(const struct inbox_arrival *came)
 }
 
 /* False: there is no room. */
-static bool hand_over(struct line *line, const struct paho_message *message)
+static bool hand_over(struct line *line, const struct paho_message *message, int64_t received_at_us)
 {
     const MQTTClient_message *from = message->message;
-    struct inbox_arrival came = {.retained = from->retained != 0, .expiry_s = -1, .received_at_us = line_clock_us()};
+    struct inbox_arrival came = {.retained = from->retained != 0, .expiry_s = -1, .received_at_us = received_at_us};
     if (MQTTProperties_hasProperty((MQTTProperties *)(uintptr_t)&from->properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL))
         came.expiry_s = (uint32_t)MQTTProperties_getNumericValue((MQTTProperties *)(uintptr_t)&from->properties,
                                                                  MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL);
@@ -31,19 +31,22 @@ static bool hand_over(struct line *line, const struct paho_message *message)
 
 static void hold(struct line *line, const struct paho_message *message)
 {
-    line->held[(line->held_first + line->held_count++) % LINE_HELD_MAX] = *message;
+    const int place = (line->held_first + line->held_count++) % LINE_HELD_MAX;
+    line->held[place].message = *message;
+    line->held[place].received_at_us = line_clock_us();
 }
 
 static void release(struct line *line)
 {
-    paho_message_free(&line->held[line->held_first]);
+    paho_message_free(&line->held[line->held_first].message);
     line->held_first = (line->held_first + 1) % LINE_HELD_MAX;
     line->held_count--;
 }
 
 void line_let_go(struct line *line)
 {
-    while (line->held_count > 0 && hand_over(line, &line->held[line->held_first]))
+    while (line->held_count > 0 &&
+           hand_over(line, &line->held[line->held_first].message, line->held[line->held_first].received_at_us))
         release(line);
 }
 
