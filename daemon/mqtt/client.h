@@ -79,7 +79,8 @@ struct mqtt_event {
 struct mqtt_client;
 
 /* Connects nothing yet, mqtt_client_tick() does. The will (retained "offline" on `availability`) is the broker's to publish
- * when the link dies. Errors: a host that can't be one, no memory. What is wrong with files is told at each attempt
+ * when the link dies. Errors: no memory, no thread. A host that can't be one is told as an
+ * attempt that failed. What is wrong with files is told at each attempt
  * (MQTT_CONNECT_FAILED): nothing about the broker keeps a gate from starting, and who mends a file needs no restart. */
 int mqtt_client_open(const struct mqtt_settings *settings, const struct topics *topics, struct mqtt_client **ret_client,
                      char *why, size_t why_bytes);

@@ -72,7 +72,8 @@ bool paho_connected(const struct paho *paho);
 /* QoS 1. 0, and acked() will follow unless the connection ends; or Paho's negative error. Waits where the broker doesn't read, until the
  * keep-alive is over or the socket is shut down. expiry_s: MQTT 5's message expiry, 0 = none. */
 int paho_publish(struct paho *paho, int index, const char *topic, const void *bytes, size_t length_bytes, bool retained, int expiry_s);
-/* Waits for the SUBACK; what comes meanwhile paho_read() gives. 0 to 2: the QoS granted; 0x80 and above: refused; negative: Paho's, perhaps the connection is gone. */
+/* Waits for the SUBACK; what comes meanwhile paho_read() gives. 0 to 2: the QoS granted; 0x80 and above: refused; negative: Paho's,
+ * perhaps the connection is gone. */
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained);
 /* Waits likewise. MQTT 5: PAHO_NO_SUBSCRIPTION where there was none, 0 where there was; else 0 or negative. */
 int paho_unsubscribe(struct paho *paho, const char *filter);
