@@ -106,6 +106,15 @@ static void look_for_inputs(struct passage *p)
     }
 }
 
+/* The guard's bound first counted from before the wire moved, so that it held while that was being done. */
+static void count_pulse_from_here(struct passage *p)
+{
+    lane_relay_moves(&p->lane, clock_monotonic_us());
+    p->relay_until_us = lane_relay_until_us(&p->lane);
+    relay_guard_bound(p->guard, LINE_RELAY, p->relay_until_us);
+    relay_guard_bound(p->guard, LINE_RELAY_OUT, p->relay_until_us);
+}
+
 /* What the lane wants on its wires: at each change, and each second again. So a chip that is gone is known before the next person
  * comes, and one that forgot its levels, as an expander at a dip of its supply, has them back. But never a relay that is open: its
  * guard may be closing it this moment. */
@@ -119,8 +128,14 @@ static void drive_outputs(struct passage *p, int64_t now_us)
         p->lines_due_us = now_us + (int64_t)LINES_EVERY_MS * 1000;
         look_for_inputs(p);
     }
+    const bool opens = lane_is_open(&p->lane, now_us) && !p->relay_is_open;
+    if (opens) {
+        now_us = clock_monotonic_us();
+        lane_relay_moves(&p->lane, now_us);
+    }
     lane_outputs(&p->lane, now_us, wanted);
-    const int64_t until_us = lane_is_open(&p->lane, now_us) ? lane_relay_until_us(&p->lane) : 0;
+    p->relay_is_open = lane_is_open(&p->lane, now_us);
+    const int64_t until_us = p->relay_is_open ? lane_relay_until_us(&p->lane) : 0;
     const bool bound_moved = until_us != p->relay_until_us; /* a pulse became a hold-open, say */
     p->relay_until_us = until_us;
     for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
@@ -134,13 +149,15 @@ static void drive_outputs(struct passage *p, int64_t now_us)
             continue;
         }
         p->levels[i] = wanted[i];
-        if (is_relay && p->relay_cause_us != 0 && lane_is_open(&p->lane, now_us)) {
+        if (is_relay && p->relay_cause_us != 0 && p->relay_is_open) {
             const int64_t us = clock_monotonic_us() - p->relay_cause_us;
             latency_add(&p->frame_to_relay, us);
             latency_add(&p->frame_to_relay_lately, us);
             p->relay_cause_us = 0;
         }
     }
+    if (opens && p->relay_is_open)
+        count_pulse_from_here(p);
 }
 
 static void show(struct passage *p, const char *kind, enum reason reason, const char *event_id)

@@ -42,6 +42,7 @@ struct passage {
     struct passage_question questions[PASSAGE_OPEN_QUESTIONS_MAX];
     bool levels[LANE_OUTPUT_COUNT];
     unsigned effects_lost_told;
+    bool relay_is_open;        /* either of them */
     int64_t relay_until_us;    /* what the guard was told last */
     bool alarms[PASSAGE_ALARM_COUNT];
     bool stopping;             /* outputs are inactive and stay so */

@@ -120,9 +120,14 @@ int relay_guard_open(struct lines *lines, bool closed_level, struct relay_guard 
     return 0;
 }
 
+static struct guarded *guarded_of(struct relay_guard *g, enum line_out relay)
+{
+    return &g->relays[relay == LINE_RELAY ? 0 : 1];
+}
+
 int relay_guard_set(struct relay_guard *g, enum line_out relay, bool level, int64_t off_at_us)
 {
-    struct guarded *guarded = &g->relays[relay == LINE_RELAY ? 0 : 1];
+    struct guarded *guarded = guarded_of(g, relay);
     (void)pthread_mutex_lock(&g->mutex);
     int r = lines_set(g->lines, relay, level);
     if (r == 0)
@@ -130,6 +135,16 @@ int relay_guard_set(struct relay_guard *g, enum line_out relay, bool level, int6
     (void)pthread_cond_signal(&g->changed);
     (void)pthread_mutex_unlock(&g->mutex);
     return r;
+}
+
+void relay_guard_bound(struct relay_guard *g, enum line_out relay, int64_t off_at_us)
+{
+    struct guarded *guarded = guarded_of(g, relay);
+    (void)pthread_mutex_lock(&g->mutex);
+    if (guarded->open)
+        guarded->off_at_us = off_at_us;
+    (void)pthread_cond_signal(&g->changed);
+    (void)pthread_mutex_unlock(&g->mutex);
 }
 
 uint64_t relay_guard_acted(struct relay_guard *g)

@@ -18,6 +18,8 @@ int relay_guard_open(struct lines *lines, bool closed_level, struct relay_guard 
 /* Sets an output relay's wire. `off_at_us` > 0: it must be closed again by then (CLOCK_MONOTONIC); 0: no bound, as in hold-open.
  * Everything main does to a relay goes this way, so that the two never interleave. 0 or the line's error. */
 int relay_guard_set(struct relay_guard *guard, enum line_out relay, bool level, int64_t off_at_us);
+/* A new bound for a relay that is open; a wire that the guard has closed stays closed. */
+void relay_guard_bound(struct relay_guard *guard, enum line_out relay, int64_t off_at_us);
 /* How often it had to act. */
 uint64_t relay_guard_acted(struct relay_guard *guard);
 void relay_guard_close(struct relay_guard *guard); /* ends the thread, moves nothing; accepts NULL */

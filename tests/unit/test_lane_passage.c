@@ -29,6 +29,30 @@ static void a_grant_is_one_pulse_and_not_used_after_the_wait(void **state)
     assert_int_equal(d.open_us, MS(300));
 }
 
+static void a_pulse_and_its_wait_count_from_the_wires_edge(void **state)
+{
+    (void)state;
+    struct drive d;
+    const struct {
+        int before_ms, after_ms, shift_ms;
+    } lates[] = {{40, 45, 45}, {0, 700, 700}, {900, 1900, LANE_RELAY_LATE_MAX_MS}, {-5, 0, 0}};
+    for (size_t i = 0; i < sizeof lates / sizeof *lates; i++) {
+        begin(&d);
+        const int64_t granted_us = d.now_us;
+        drive_grant(&d, "a");
+        lane_relay_moves(&d.lane, granted_us + MS(lates[i].before_ms));
+        lane_relay_moves(&d.lane, granted_us + MS(lates[i].after_ms));
+        assert_int_equal(lane_relay_until_us(&d.lane), granted_us + MS(300 + lates[i].shift_ms));
+        drive_wait(&d, MS(4999 + lates[i].shift_ms));
+        assert_int_equal(d.open_us, MS(300 + lates[i].shift_ms));
+        assert_effects(&d, "");
+        lane_relay_moves(&d.lane, d.now_us); /* its pulse is over: nothing */
+        drive_wait(&d, MS(1));
+        assert_effects(&d, "not_used a");
+        assert_int_equal(d.opened, 1);
+    }
+}
+
 static void the_arm_turned_is_completed_when_it_rests(void **state)
 {
     (void)state;
@@ -509,6 +533,7 @@ int main(void)
 {
     const struct CMUnitTest lane_passage[] = {
         cmocka_unit_test(a_grant_is_one_pulse_and_not_used_after_the_wait),
+        cmocka_unit_test(a_pulse_and_its_wait_count_from_the_wires_edge),
         cmocka_unit_test(the_arm_turned_is_completed_when_it_rests),
         cmocka_unit_test(a_turn_told_late_counts_when_it_was_in_time),
         cmocka_unit_test(a_press_told_late_opens_now_and_keeps_its_time),

@@ -153,6 +153,24 @@ static void tries_again_when_the_wire_fails(void **state)
     relay_guard_close(guard);
 }
 
+static void a_new_bound_is_for_a_relay_that_is_open(void **state)
+{
+    struct panel *panel = *state;
+    struct relay_guard *guard;
+    assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
+    relay_guard_bound(guard, LINE_RELAY, now_us() + 10000); /* it is closed */
+    assert_false(touched(panel, QUIET_MS));
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, now_us() + 10 * WAIT_MS * 1000), 0);
+    const int64_t off_at_us = now_us() + 50000;
+    relay_guard_bound(guard, LINE_RELAY, off_at_us);
+    assert_true(touched(panel, WAIT_MS) && touched(panel, WAIT_MS));
+    assert_false(panel->level[LINE_RELAY]);
+    assert_true(panel->at_us[LINE_RELAY] >= off_at_us + RELAY_GUARD_GRACE_MS * 1000);
+    relay_guard_bound(guard, LINE_RELAY, 0); /* too late: it stays closed */
+    assert_false(touched(panel, QUIET_MS));
+    relay_guard_close(guard);
+}
+
 /* Fail-safe wiring: the level that locks is the active one. */
 static void closes_to_the_level_that_locks(void **state)
 {
@@ -187,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(leaves_hold_open_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(each_relay_has_its_own_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(tries_again_when_the_wire_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_bound_is_for_a_relay_that_is_open, setup, teardown),
         cmocka_unit_test_setup_teardown(closes_to_the_level_that_locks, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_of_the_wire_is_told, setup, teardown),
     };
