@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/health/clock.h"
 #include "daemon/mqtt/certificates.h"
 #include "daemon/mqtt/paho.h"
 
@@ -119,18 +119,11 @@ static struct broker_message *take_message(struct broker_link *link)
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* can't fail with this clock */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Until `fd` is readable, or a tick has gone by: BROKER_OK; or TIME_OVER, or STOPPED. */
 static enum broker_result wait_for(const struct broker_link *link, int fd, int tick_ms, int64_t until_ms)
 {
     struct pollfd fds[] = { { .fd = fd, .events = POLLIN }, { .fd = link->stop_fd, .events = POLLIN } };
-    const int64_t left_ms = until_ms == INT64_MAX ? INT32_MAX : until_ms - clock_ms();
+    const int64_t left_ms = until_ms == INT64_MAX ? INT32_MAX : until_ms - clock_monotonic_us() / 1000;
     if (left_ms <= 0)
         return BROKER_TIME_OVER;
     if (poll(fds, 2, (int)(left_ms < tick_ms ? left_ms : tick_ms)) < 0 && errno != EINTR)
@@ -140,7 +133,7 @@ static enum broker_result wait_for(const struct broker_link *link, int fd, int t
 
 static int64_t until(int timeout_ms)
 {
-    return timeout_ms < 0 ? INT64_MAX : clock_ms() + timeout_ms;
+    return timeout_ms < 0 ? INT64_MAX : clock_monotonic_us() / 1000 + timeout_ms;
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */

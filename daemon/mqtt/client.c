@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "daemon/health/clock.h"
 #include "daemon/mqtt/backoff.h"
 #include "daemon/mqtt/client_parts.h"
 #include "daemon/mqtt/paho.h"
@@ -18,14 +18,6 @@
 enum { LOOK_UP_US = 10000000, SILENT_CLOSE_US = 5000000 };
 
 #define OFFLINE_TAG UINT64_MAX
-
-int64_t client_clock_us(void)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-        return 0;
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 void client_set_link(struct mqtt_client *client, enum link link)
 {
@@ -271,7 +263,7 @@ int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char
     publish->long_text = NULL;
     if (!taken)
         return -EAGAIN;
-    client->sent[place] = (struct sent){.used = true, .tag = tag, .at_us = client_clock_us()};
+    client->sent[place] = (struct sent){.used = true, .tag = tag, .at_us = clock_monotonic_us()};
     client->last_sent = place;
     return 0;
 }
@@ -346,7 +338,7 @@ static void wait_while(struct mqtt_client *client, enum link link, int64_t deadl
     struct mqtt_event event;
     for (;;) {
         struct pollfd ready = {.fd = client->ring.fd, .events = POLLIN};
-        int64_t now_us = client_clock_us();
+        int64_t now_us = clock_monotonic_us();
         while (mqtt_client_take(client, &event))
             continue;
         if (client->link != link || now_us >= deadline_us)
@@ -359,7 +351,7 @@ static void wait_while(struct mqtt_client *client, enum link link, int64_t deadl
 void mqtt_client_close(struct mqtt_client *client)
 {
     static const char offline[] = "offline";
-    int64_t deadline_us = client_clock_us() + (int64_t)MQTT_CLOSE_WAIT_MS * 1000;
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)MQTT_CLOSE_WAIT_MS * 1000;
     if (client == NULL)
         return;
     inbox_deafen(&client->inbox); /* what still comes is for the next session */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/health/clock.h"
 #include "daemon/mqtt/client_parts.h"
 
 /* Paho's codes are negative, 3.1.1's answers to a CONNECT 1 to 5, MQTT 5's reasons 0x80 and above. */
@@ -41,7 +42,7 @@ static bool answered(struct mqtt_client *client, const struct ring_entry *entry,
                         : entry->code >= 0x80     ? MQTT_RESULT_REFUSED
                                                   : MQTT_RESULT_LOST;
     if (ret_event->result == MQTT_RESULT_OK)
-        latency_add(&client->acks, client_clock_us() - sent->at_us);
+        latency_add(&client->acks, clock_monotonic_us() - sent->at_us);
     return true;
 }
 

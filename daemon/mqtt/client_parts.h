@@ -45,7 +45,6 @@ struct mqtt_client {
 };
 
 /* client.c */
-int64_t client_clock_us(void);
 void client_set_link(struct mqtt_client *client, enum link link);
 bool client_order(struct mqtt_client *client, enum line_op op, int index);
 void client_forget_connection(struct mqtt_client *client);

@@ -11,15 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STUCK_US = 200000, TICK_MIN_MS = 100, TICK_MAX_MS = 1000 };
+#include "daemon/health/clock.h"
 
-int64_t line_clock_us(void)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-        return 0; /* so long ago that nothing acts on it */
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+enum { STUCK_US = 200000 };
 
 static void copy_order(struct line_order *to, const struct line_order *from)
 {
@@ -43,7 +37,7 @@ static bool next_order(struct line *line)
         line->first = (line->first + 1) % LINE_ORDERS_MAX;
         line->count--;
         line->long_current = line->current.long_text != NULL;
-        line->busy_since_us = line_clock_us();
+        line->busy_since_us = clock_monotonic_us();
     }
     (void)pthread_mutex_unlock(&line->lock);
     return found;
@@ -67,21 +61,12 @@ static bool is_ending(struct line *line)
     return ending;
 }
 
-/* A connection wants to be looked at now and then, or its keep-alive isn't kept. */
-static int tick_ms(const struct line *line)
-{
-    const int tenth_ms = line->settings->keepalive_s * 100;
-    if (!paho_connected(&line->paho))
-        return -1;
-    return tenth_ms < TICK_MIN_MS ? TICK_MIN_MS : tenth_ms > TICK_MAX_MS ? TICK_MAX_MS : tenth_ms;
-}
-
 static void wait_for_something(const struct line *line)
 {
     struct pollfd ready[] = {{.fd = line->wake_fd, .events = POLLIN},
                              {.fd = line_listens(line) ? line->paho.socket_fd : -1, .events = POLLIN}};
     uint64_t wakes;
-    if (poll(ready, 2, tick_ms(line)) > 0 && ready[0].revents != 0 && read(line->wake_fd, &wakes, sizeof wakes) < 0)
+    if (poll(ready, 2, paho_tick_ms(&line->paho)) > 0 && ready[0].revents != 0 && read(line->wake_fd, &wakes, sizeof wakes) < 0)
         return; /* reset already: all is looked at anyway */
 }
 
@@ -196,7 +181,7 @@ void line_wake(struct line *line)
 /* A publish to a broker that doesn't read, a subscription that isn't answered: the thread would stay in it. With the lock. */
 static void break_if_stuck(const struct line *line, int64_t patience_us)
 {
-    if (line->break_fd >= 0 && line->busy_since_us != 0 && line_clock_us() - line->busy_since_us >= patience_us)
+    if (line->break_fd >= 0 && line->busy_since_us != 0 && clock_monotonic_us() - line->busy_since_us >= patience_us)
         (void)shutdown(line->break_fd, SHUT_RDWR); /* fails where the link is dead anyway */
 }
 

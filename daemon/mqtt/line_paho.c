@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/health/clock.h"
 #include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
 #include "daemon/mqtt/line_parts.h"
@@ -124,12 +125,12 @@ static struct paho_outcome connect_paho(struct line *line, const struct credenti
  * us is taken in first, as long as it comes without a pause. */
 static void hear_backlog(struct line *line)
 {
-    const int64_t until_us = line_clock_us() + BACKLOG_US;
+    const int64_t until_us = clock_monotonic_us() + BACKLOG_US;
     struct pollfd ready = {.events = POLLIN};
     do {
         line_read(line);
         ready.fd = line->paho.socket_fd;
-    } while (line_listens(line) && line_clock_us() < until_us && poll(&ready, 1, PAUSE_MS) > 0);
+    } while (line_listens(line) && clock_monotonic_us() < until_us && poll(&ready, 1, PAUSE_MS) > 0);
 }
 
 /* Whether the broker kept the session Paho doesn't tell of MQTT 5. So there is a subscription to something that nobody ever says: where

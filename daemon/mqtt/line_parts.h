@@ -47,7 +47,6 @@ struct line {
     struct line_order orders[LINE_ORDERS_MAX];
 };
 
-int64_t line_clock_us(void);
 void line_tell(const struct line *line, enum ring_kind kind, int index, int code, const char *text);
 
 /* line_paho.c: the orders carried out. */

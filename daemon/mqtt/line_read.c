@@ -1,6 +1,7 @@
 /* What comes on the line: read by its thread, a packet at a time, and handed to the main thread through inbox and ring. */
 #include <poll.h>
 
+#include "daemon/health/clock.h"
 #include "daemon/mqtt/line_parts.h"
 
 /* Retained means said once upon a time, perhaps long ago: nothing acts on it. Who asks for something is told so. Home Assistant's
@@ -33,7 +34,7 @@ static void hold(struct line *line, const struct paho_message *message)
 {
     const int place = (line->held_first + line->held_count++) % LINE_HELD_MAX;
     line->held[place].message = *message;
-    line->held[place].received_at_us = line_clock_us();
+    line->held[place].received_at_us = clock_monotonic_us();
 }
 
 static void release(struct line *line)

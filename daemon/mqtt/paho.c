@@ -7,20 +7,22 @@
  * - with OpenSSL 1.1 and later it doesn't look at sslVersion: the oldest TLS is set by what ciphers there are (tls.c). */
 #include "daemon/mqtt/paho.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/health/clock.h"
 #include "daemon/mqtt/tls.h"
 
 enum { DESCRIPTORS_MAX = 1024, TLS_IDLE_READS = 3, SUBSCRIBE_TIMEOUT_MIN_MS = 5000, GOODBYE = 0xe0,
        LAST_WORDS_BYTES = 4096,
-       READ_MEANWHILE_MS = 90 /* who must wait for the broker reads for 100 ms at a time */, LINGER_MS = 500 };
+       TICK_MIN_MS = 100, TICK_MAX_MS = 1000, LINGER_US = 500000,
+       READ_MEANWHILE_US = 90000 /* who must wait for the broker reads for 100 ms at a time */ };
 
 /* What Paho says by its trace alone: how far a connect came, and how many messages it took in. The trace has no context of ours, so what
  * is written to is the calling thread's, for as long as it is in the call. */
@@ -45,14 +47,6 @@ static void overhear(struct overheard *overheard)
     overhearing = overheard;
     MQTTClient_setTraceLevel(overheard != NULL ? MQTTCLIENT_TRACE_PROTOCOL : MQTTCLIENT_TRACE_ERROR);
     MQTTClient_setTraceCallback(overheard != NULL ? trace : NULL);
-}
-
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-        return 0;
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* ---- the socket ---- */
@@ -272,6 +266,8 @@ struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *
     paho->is_5 = greeting->is_5;
     paho->is_tls = greeting->settings->ca_file[0] != '\0';
     paho->goodbye = -1;
+    const int tenth_ms = greeting->settings->keepalive_s * 100;
+    paho->tick_ms = tenth_ms < TICK_MIN_MS ? TICK_MIN_MS : tenth_ms > TICK_MAX_MS ? TICK_MAX_MS : tenth_ms;
     note_sockets(was_tcp);
     outcome.code = create(paho, greeting);
     if (outcome.code != MQTTCLIENT_SUCCESS) {
@@ -310,7 +306,7 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     message.qos = 1;
     message.retained = retained;
     paho->early_token = 0;
-    const int64_t since_ms = clock_ms();
+    const int64_t since_us = clock_monotonic_us();
     if (paho->is_5) {
         MQTTResponse response;
         rc = add_number(&message.properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL, expiry_s);
@@ -323,7 +319,7 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     } else {
         rc = MQTTClient_publishMessage(paho->client, topic, &message, &token);
     }
-    paho->is_unsure = paho->is_unsure || clock_ms() - since_ms >= READ_MEANWHILE_MS;
+    paho->is_unsure = paho->is_unsure || clock_monotonic_us() - since_us >= READ_MEANWHILE_US;
     let_go_if_lost(paho);
     if (!paho_connected(paho))
         return MQTTCLIENT_DISCONNECTED;
@@ -381,16 +377,32 @@ int paho_unsubscribe(struct paho *paho, const char *filter)
 
 /* ---- in ---- */
 
-/* True: it is that and nothing more. (The middle of a packet isn't taken for it: no UTF-8 has such bytes.) */
-static bool is_goodbye_next(struct paho *paho)
+enum next { NEXT_UNKNOWN, NEXT_NOTHING, NEXT_GOODBYE /* that and nothing more */ };
+
+/* Where it can be known. (The middle of a packet isn't taken for a goodbye: no UTF-8 has such bytes.) */
+static enum next look_at_next(struct paho *paho)
 {
     unsigned char bytes[4];
-    const ssize_t n = paho->is_5 && !paho->is_tls ? recv(paho->socket_fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT) : 0;
     int waiting_bytes = 0;
+    if (!paho->is_5 || paho->is_tls)
+        return NEXT_UNKNOWN;
+    const ssize_t n = recv(paho->socket_fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
     if (n <= 0)
-        return false;
+        return n < 0 && errno == EAGAIN ? NEXT_NOTHING : NEXT_UNKNOWN;
     paho->goodbye = goodbye_of(bytes, (size_t)n);
-    return paho->goodbye >= 0 && ioctl(paho->socket_fd, FIONREAD, &waiting_bytes) == 0 && waiting_bytes == 2 + bytes[1];
+    if (paho->goodbye < 0 || ioctl(paho->socket_fd, FIONREAD, &waiting_bytes) < 0 || waiting_bytes != 2 + bytes[1])
+        return NEXT_UNKNOWN;
+    return NEXT_GOODBYE;
+}
+
+/* Paho isn't asked for what isn't there: it would read a goodbye that comes in just this moment, and tell nobody. */
+static bool needs_paho(struct paho *paho, enum next next)
+{
+    const int64_t now_us = clock_monotonic_us();
+    if (next == NEXT_NOTHING && paho->ungiven <= 0 && !paho->is_unsure && now_us < paho->keepalive_due_us)
+        return false;
+    paho->keepalive_due_us = now_us + (int64_t)paho->tick_ms * 1000;
+    return true;
 }
 
 bool paho_read(struct paho *paho, struct paho_message *ret)
@@ -401,10 +413,11 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
     *ret = (struct paho_message){0};
     if (!paho_connected(paho))
         return false;
-    if (is_goodbye_next(paho)) {
+    const enum next next = look_at_next(paho);
+    if (next == NEXT_GOODBYE)
         paho_disconnect(paho);
+    if (next == NEXT_GOODBYE || !needs_paho(paho, next))
         return false;
-    }
     if (counts)
         overhear(&overheard);
     (void)MQTTClient_receive(paho->client, &ret->topic, &topic_bytes, &ret->message, 0); /* an error shows as a lost connection */
@@ -422,6 +435,11 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
 bool paho_all_given(const struct paho *paho)
 {
     return (paho->ungiven == 0 && !paho->is_unsure) || !paho_connected(paho);
+}
+
+int paho_tick_ms(const struct paho *paho)
+{
+    return paho_connected(paho) ? paho->tick_ms : -1;
 }
 
 int paho_idle_reads(const struct paho *paho)
@@ -444,12 +462,12 @@ void paho_message_free(struct paho_message *message)
  * thrown away, unacknowledged, until the broker has hung up. */
 static void linger(int fd)
 {
-    const int64_t until_ms = clock_ms() + LINGER_MS;
+    const int64_t until_us = clock_monotonic_us() + LINGER_US;
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     char rest[LAST_WORDS_BYTES];
     (void)shutdown(fd, SHUT_WR);
-    for (int64_t left_ms = LINGER_MS; left_ms > 0; left_ms = until_ms - clock_ms())
-        if (poll(&ready, 1, (int)left_ms) <= 0 || recv(fd, rest, sizeof rest, MSG_DONTWAIT) <= 0)
+    for (int64_t left_us = LINGER_US; left_us > 0; left_us = until_us - clock_monotonic_us())
+        if (poll(&ready, 1, (int)(left_us / 1000) + 1) <= 0 || recv(fd, rest, sizeof rest, MSG_DONTWAIT) <= 0)
             return;
 }
 

@@ -24,6 +24,8 @@ struct paho {
     int tokens[PAHO_PUBLISHES_MAX]; /* of the unanswered publishes, by index; 0 = none */
     int unanswered;
     int early_token, early_reason; /* answered before Paho said what its token is; 0 = none */
+    int tick_ms;              /* how often the keep-alive is looked after */
+    int64_t keepalive_due_us; /* CLOCK_MONOTONIC */
     int ungiven;    /* messages acknowledged and still in Paho */
     bool is_unsure; /* there may be some more */
     int goodbye;                   /* the reason of a DISCONNECT that was seen coming; -1 = none */
@@ -77,11 +79,13 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained);
 /* Waits likewise. MQTT 5: PAHO_NO_SUBSCRIPTION where there was none, 0 where there was; else 0 or negative. */
 int paho_unsubscribe(struct paho *paho, const char *filter);
-/* Reads a packet, if there is one: true, and *ret is a message, the caller's to free. It is acknowledged already. Call it also each
- * second, for the keep-alive's sake. */
+/* Reads a packet, if there is one: true, and *ret is a message, the caller's to free. It is acknowledged already. Call it also at each
+ * tick, for the keep-alive's sake. */
 bool paho_read(struct paho *paho, struct paho_message *ret);
 /* Every message that is acknowledged was given by paho_read(): who reads no more leaves the rest to the broker. */
 bool paho_all_given(const struct paho *paho);
+/* How long to wait for the socket at the most; -1 = for ever: not connected. */
+int paho_tick_ms(const struct paho *paho);
 /* Reads in a row that may bring nothing although there is more: what TLS holds back doesn't show at the socket. */
 int paho_idle_reads(const struct paho *paho);
 void paho_message_free(struct paho_message *message);

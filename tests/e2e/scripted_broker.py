@@ -10,7 +10,7 @@ The script, each a number of times and then no more (rows are publishes that are
   drop_before_puback N  close the connection at a row instead of acknowledging it (after `drop_after` rows of the connection)
   refuse N              PUBACK with refuse_code (0x87) for a row
   withhold N            no PUBACK for a row, the connection stays
-  disconnect N          send a DISCONNECT with disconnect_code (0x8b) at a row instead of the PUBACK
+  disconnect N          send a DISCONNECT with disconnect_code (0x8b) at a row instead of the PUBACK (after `disconnect_after` rows)
   garbage N             answer a row with bytes that are no MQTT
   refuse_retained N     PUBACK with refuse_code for a retained message
   receive_maximum M     told in every CONNACK
@@ -360,7 +360,7 @@ class ScriptedBroker:
             rows += 1
             if rows > self.script.get("drop_after", 0) and self._spend("drop_before_puback"):
                 raise Gone("dropped, as scripted")
-            if self._spend("disconnect"):
+            if rows > self.script.get("disconnect_after", 0) and self._spend("disconnect"):
                 self._write(sock, packet(DISCONNECT, bytes([self.script.get("disconnect_code", 0x8B), 0])))
                 raise Gone("disconnected, as scripted")
             if self._spend("garbage"):

@@ -152,10 +152,11 @@ def test_disconnect_from_the_broker(drive):
     assert len(connections) == 3
 
 
-def test_the_brokers_goodbye_is_told(drive):
+@pytest.mark.parametrize("script, options", [({}, ()), ({"disconnect_after": 2}, ("--window", 1))], ids=["busy", "idle"])
+def test_the_brokers_goodbye_is_told(drive, script, options):
     """What it says when two lanes have one client_id."""
-    with ScriptedBroker({"disconnect": 1, "disconnect_code": 0x8E}) as broker:
-        driver = drive(broker.port)
+    with ScriptedBroker({"disconnect": 1, "disconnect_code": 0x8E, **script}) as broker:
+        driver = drive(broker.port, *options)
         driver.finish()
         assert re.search(r"(?i)connection lost: session taken over \(0x8e\), the broker disconnected", driver.errors), driver.errors
 

@@ -13,7 +13,7 @@
 static int64_t now_us;
 static int to_give;
 
-int64_t line_clock_us(void)
+int64_t clock_monotonic_us(void)
 {
     return now_us;
 }
