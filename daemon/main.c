@@ -81,7 +81,7 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *data)
     while ((r = lines_read_edge(d->lines, fd, &edge)) > 0)
         passage_edge(&d->passage, &edge, clock_monotonic_us());
     if (r < 0)
-        d->passage.lines_error = r;
+        d->passage.wires.error = r;
     return 0;
 }
 
@@ -304,11 +304,11 @@ static int run_loop(struct daemon *d)
 {
     while (sd_event_get_state(d->loop) != SD_EVENT_FINISHED) {
         tick(d);
-        if (d->passage.lines_error < 0) {
+        if (d->passage.wires.error < 0) {
             (void)fprintf(stderr, "<1>lines: lost (%s); ending, so that a restart can find them again\n",
-                          strerror(-d->passage.lines_error));
+                          strerror(-d->passage.wires.error));
             passage_line_lost(&d->passage, clock_monotonic_us());
-            return d->passage.lines_error;
+            return d->passage.wires.error;
         }
         int r = sd_event_run(d->loop, wait_us(d));
         if (r < 0)

@@ -14,13 +14,9 @@
 
 enum { STALE_SEEN_US = 1000000 };
 enum { TAG_PUBLISHER = 1, TAG_PENDING = 2, TAG_PING = 3, TAG_RELOAD = 4, TAG_COMMAND = 5, TAG_PURGE = 6, TAG_FIRST_QUESTION = 16,
-       PING_EVERY_MS = 1000, LINES_EVERY_MS = 1000, BLIND_AFTER_MS = 500,
+       PING_EVERY_MS = 1000, BLIND_AFTER_MS = 500,
        QUIET_MS = LINK_BEAT_MS + 75 /* an eye that reads nothing speaks no oftener than at the picture behind its beat */ };
 
-static const enum line_out wire_of[LANE_OUTPUT_COUNT] = {
-    [LANE_RELAY] = LINE_RELAY,           [LANE_RELAY_OUT] = LINE_RELAY_OUT,   [LANE_BUZZER] = LINE_BUZZER,
-    [LANE_LAMP_GREEN] = LINE_LAMP_GREEN, [LANE_LAMP_AMBER] = LINE_LAMP_AMBER, [LANE_LAMP_RED] = LINE_LAMP_RED,
-};
 _Static_assert((int)ALARM_FIRST_OF_PASSAGE + (int)PASSAGE_ALARM_COUNT == (int)ALARM_OF_LANE, "a name for each");
 static const char *alarm_name(enum passage_alarm alarm)
 {
@@ -39,15 +35,14 @@ void passage_init(struct passage *p, const struct settings *settings, struct lin
 {
     memset(p, 0, sizeof *p);
     p->settings = settings;
-    p->lines = lines;
-    p->guard = guard;
+    wires_init(&p->wires, lines, guard);
     p->journal = journal;
     p->publisher = publisher;
     p->watchdog = watchdog;
     p->next_tag = TAG_FIRST_QUESTION;
-    for (int i = 0; i < LINE_IN_COUNT && p->lines_error == 0; i++) {
+    for (int i = 0; i < LINE_IN_COUNT && p->wires.error == 0; i++) {
         bool active = false;
-        p->lines_error = lines_get(lines, (enum line_in)i, &active);
+        p->wires.error = lines_get(lines, (enum line_in)i, &active);
         debounce_init(&p->inputs[i], active, now_us);
     }
     const struct lane_at_start start = {.button = p->inputs[LINE_BUTTON].level, .sensor = p->inputs[LINE_ROTATION].level,
@@ -95,76 +90,21 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
     passage_record(p, &event);
 }
 
-/* A chip that went away says nothing by itself: an input is asked for its level, whatever it is. */
-static void look_for_inputs(struct passage *p)
-{
-    for (int i = 0; i < LINE_IN_COUNT; i++) {
-        bool active;
-        const int r = lines_get(p->lines, (enum line_in)i, &active);
-        if (r < 0)
-            p->lines_error = r;
-    }
-}
-
-/* The guard's bound first counted from before the wire moved, so that it held while that was being done. */
-static void count_pulse_from_here(struct passage *p)
-{
-    lane_relay_moves(&p->lane, clock_monotonic_us());
-    p->relay_until_us = lane_relay_until_us(&p->lane);
-    relay_guard_bound(p->guard, LINE_RELAY, p->relay_until_us);
-    relay_guard_bound(p->guard, LINE_RELAY_OUT, p->relay_until_us);
-}
-
-/* What the lane wants on its wires: at each change, and each second again. So a chip that is gone is known before the next person
- * comes, and one that forgot its levels, as an expander at a dip of its supply, has them back. But never a relay that is open: its
- * guard may be closing it this moment. */
 static void drive_outputs(struct passage *p, int64_t now_us)
 {
-    bool wanted[LANE_OUTPUT_COUNT];
-    if (p->stopping)
+    if (!wires_drive(&p->wires, &p->lane, now_us) || p->relay_cause_us == 0)
         return;
-    const bool again = now_us >= p->lines_due_us;
-    if (again) {
-        p->lines_due_us = now_us + (int64_t)LINES_EVERY_MS * 1000;
-        look_for_inputs(p);
-    }
-    const bool opens = lane_is_open(&p->lane, now_us) && !p->relay_is_open;
-    if (opens) {
-        now_us = clock_monotonic_us();
-        lane_relay_moves(&p->lane, now_us);
-    }
-    lane_outputs(&p->lane, now_us, wanted);
-    p->relay_is_open = lane_is_open(&p->lane, now_us);
-    const int64_t until_us = p->relay_is_open ? lane_relay_until_us(&p->lane) : 0;
-    const bool bound_moved = until_us != p->relay_until_us; /* a pulse became a hold-open, say */
-    p->relay_until_us = until_us;
-    for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
-        const bool is_relay = i == LANE_RELAY || i == LANE_RELAY_OUT;
-        if (wanted[i] == p->levels[i] && !(is_relay && bound_moved) && !(again && !(is_relay && until_us != 0)))
-            continue;
-        int r = is_relay ? relay_guard_set(p->guard, wire_of[i], wanted[i], until_us)
-                         : lines_set(p->lines, wire_of[i], wanted[i]);
-        if (r < 0) {
-            p->lines_error = r;
-            continue;
-        }
-        p->levels[i] = wanted[i];
-        if (is_relay && p->relay_cause_us != 0 && p->relay_is_open) {
-            const int64_t us = clock_monotonic_us() - p->relay_cause_us;
-            latency_add(&p->frame_to_relay, us);
-            latency_add(&p->frame_to_relay_lately, us);
-            p->relay_cause_us = 0;
-        }
-    }
-    if (opens && p->relay_is_open)
-        count_pulse_from_here(p);
+    const int64_t us = clock_monotonic_us() - p->relay_cause_us;
+    latency_add(&p->frame_to_relay, us);
+    latency_add(&p->frame_to_relay_lately, us);
+    p->relay_cause_us = 0;
 }
 
 static void show(struct passage *p, const char *kind, enum reason reason, const char *event_id)
 {
     char text[128];
     (void)snprintf(text, sizeof text, "%s %s %s", kind, reason_name(reason), event_id);
-    lines_show(p->lines, text);
+    lines_show(p->wires.lines, text);
 }
 
 /* What the lane made of an input becomes a row of the journal. */
@@ -333,7 +273,7 @@ static void decided(struct passage *p, const struct journal_answer *answer, int6
     /* Overdue though nobody has said so yet: this loop itself was held up, and the person may be gone. */
     if (!question->late && now_us - question->asked_at_us > (int64_t)p->settings->journal_deadline_ms * 1000)
         fail_question(p, question, now_us);
-    if (question->late || p->stopping) { /* recorded after all, but the relay stays: say that nobody went through */
+    if (question->late || p->wires.stopped) { /* recorded after all, but the relay stays: say that nobody went through */
         if (answer->event.kind == EVENT_GRANTED) {
             struct event event = {.kind = EVENT_NOT_USED, .reason = REASON_JOURNAL_FAILED, .status = answer->event.status};
             passage_stamp(p, &event, now_us);
@@ -493,7 +433,7 @@ int64_t passage_next_us(const struct passage *p, int64_t now_us)
         sooner(&next_us, debounce_next_us(&p->inputs[i], p->settings->lane_settings.debounce_ms));
     sooner(&next_us, pending_next_us(&p->pending));
     sooner(&next_us, p->ping_asked ? INT64_MAX : p->ping_due_us);
-    sooner(&next_us, p->lines_due_us);
+    sooner(&next_us, p->wires.due_us);
     for (int i = 0; i < PASSAGE_OPEN_QUESTIONS_MAX; i++)
         if (p->questions[i].used && !p->questions[i].late)
             sooner(&next_us, p->questions[i].asked_at_us + (int64_t)p->settings->journal_deadline_ms * 1000 + 1000);
@@ -521,14 +461,7 @@ void passage_stop(struct passage *p, int64_t now_us)
     lane_stop(&p->lane, now_us);
     while (lane_take_effect(&p->lane, &effect))
         take_effect(p, &effect);
-    p->stopping = true;
-    for (int i = 0; i < LANE_OUTPUT_COUNT; i++) {
-        int r = i == LANE_RELAY || i == LANE_RELAY_OUT ? relay_guard_set(p->guard, wire_of[i], false, 0)
-                                                       : lines_set(p->lines, wire_of[i], false);
-        if (r < 0)
-            p->lines_error = r;
-        p->levels[i] = false;
-    }
+    wires_stop(&p->wires);
 }
 
 void passage_line_lost(struct passage *p, int64_t now_us)

@@ -9,9 +9,9 @@
 #include "daemon/lane/debounce.h"
 #include "daemon/lane/repeat.h"
 #include "daemon/mqtt/publisher.h"
-#include "daemon/relay_guard.h"
 #include "daemon/settings/settings.h"
 #include "daemon/vision/link.h"
+#include "daemon/wires.h"
 
 enum { PASSAGE_OPEN_QUESTIONS_MAX = 2 };
 
@@ -28,25 +28,19 @@ struct passage_question {
 };
 
 struct passage {
-    const struct settings *settings; /* these five are borrowed */
-    struct lines *lines;
-    struct relay_guard *guard;
+    const struct settings *settings; /* these three are borrowed, and the watchdog */
     struct journal *journal;
     struct publisher *publisher;
     struct lane lane;
+    struct wires wires;
     struct repeat repeat;
     struct debounce inputs[LINE_IN_COUNT];
     struct pending pending;
     struct watchdog *watchdog;
     struct latency frame_to_relay, frame_to_relay_lately; /* of the whole run; since upkeep.c's last report */
     struct passage_question questions[PASSAGE_OPEN_QUESTIONS_MAX];
-    bool levels[LANE_OUTPUT_COUNT];
     unsigned effects_lost_told;
-    bool relay_is_open;        /* either of them */
-    int64_t relay_until_us;    /* what the guard was told last */
     bool alarms[PASSAGE_ALARM_COUNT];
-    bool stopping;             /* outputs are inactive and stay so */
-    int lines_error;           /* a line was lost: the lane can't go on */
     uint64_t next_tag;
     int64_t relay_cause_us;    /* captured_at_us of the grant whose relay edge is still to come, 0: none */
     struct journal_room room;  /* the journal's, at its last answer that told; zeros: not yet */
@@ -56,7 +50,7 @@ struct passage {
     bool publisher_asking, ping_asked, reload_answered, command_answered;
     struct journal_answer command_answer;
     int reload_error;
-    int64_t ping_due_us, lines_due_us;
+    int64_t ping_due_us;
     struct journal_request request; /* filled and copied by journal_submit(); too large for a stack frame */
 };
 

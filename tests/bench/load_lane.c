@@ -132,7 +132,7 @@ static int turn(struct load *l)
         return -errno;
     if ((ready[0].revents & (POLLIN | POLLHUP)) != 0)
         listen_to_load(l);
-    return l->passage.lines_error;
+    return l->passage.wires.error;
 }
 
 static void finish(struct load *l)
