@@ -1,5 +1,5 @@
-/* The connection through Paho's synchronous client (daemon/mqtt/paho.h). What Paho waits in, a step, is done by a thread of its own, so
- * that a signal or the end of the time is heeded; between steps the connection is the caller's thread's. */
+/* The connection through Paho's synchronous client (daemon/mqtt/paho.h). What Paho waits in, a step, is done by a thread of its
+ * own, so that a signal or the end of the time is heeded; between steps the connection is the caller's thread's. */
 #include "daemon/ctl/broker_link.h"
 
 #include <errno.h>
@@ -154,7 +154,8 @@ static bool is_done(const struct broker_link *link)
     return read(link->done_fd, &ends, sizeof(ends)) == (ssize_t)sizeof(ends);
 }
 
-/* On TIME_OVER and STOPPED Paho may be left at work, perhaps in a name look-up. A connection that stands is broken so that it ends. */
+/* On TIME_OVER and STOPPED Paho may be left at work, perhaps in a name look-up. A connection that stands is broken so that it
+ * ends. */
 static enum broker_result do_step(struct broker_link *link, int socket_fd, int timeout_ms)
 {
     const int64_t until_ms = until(timeout_ms);

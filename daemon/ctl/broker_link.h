@@ -1,5 +1,5 @@
-/* qrgatectl's own connection to a broker: a short one, with no session and no will, so that a tool never speaks for a lane. All of it
- * for one thread, which waits here. MQTT 5, and 3.1.1 to a broker that refuses it. send, status, watch, report week. */
+/* qrgatectl's own connection to a broker: a short one, with no session and no will, so that a tool never speaks for a lane. All
+ * of it for one thread, which waits here. MQTT 5, and 3.1.1 to a broker that refuses it. send, status, watch, report week. */
 #ifndef CTL_BROKER_LINK_H
 #define CTL_BROKER_LINK_H
 
@@ -30,14 +30,14 @@ struct broker_link;
 
 /* `broker` is borrowed; stop_fd: -1 = none. Connects. On failure *ret is NULL and `text` (BROKER_TEXT_BYTES) says why. */
 enum broker_result broker_open(const struct broker *broker, int stop_fd, int timeout_ms, struct broker_link **ret, char *text);
-/* Retained messages that the broker has come as such. qos 0 where many of them are wanted: of QoS 1 a broker drops what is beyond its
- * queue for us (mosquitto: 1000), and over a connection that stands nothing of QoS 0 gets lost. */
+/* Retained messages that the broker has come as such. qos 0 where many of them are wanted: of QoS 1 a broker drops what is
+ * beyond its queue for us (mosquitto: 1000), and over a connection that stands nothing of QoS 0 gets lost. */
 enum broker_result broker_subscribe(struct broker_link *link, const char *filter, int qos, int timeout_ms);
 /* QoS 1, until it is acknowledged. expiry_s: MQTT 5's message expiry, 0 = none. */
 enum broker_result broker_publish(struct broker_link *link, const char *topic, const void *bytes, size_t length_bytes, bool retain,
                                   int expiry_s, int timeout_ms);
-/* The next message, to be freed; *ret is NULL but for BROKER_OK. timeout_ms 0: what is there; -1: waits for ever. What came before a
- * loss comes first. */
+/* The next message, to be freed; *ret is NULL but for BROKER_OK. timeout_ms 0: what is there; -1: waits for ever. What came
+ * before a loss comes first. */
 enum broker_result broker_receive(struct broker_link *link, int timeout_ms, struct broker_message **ret);
 int64_t broker_dropped(struct broker_link *link); /* messages for which there was no room */
 const char *broker_text(const struct broker_link *link); /* of the last failure; "" = nothing to add */

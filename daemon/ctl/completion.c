@@ -1,5 +1,5 @@
-/* What could stand next on a command line, by the table that --help is made of, so that the two can't differ; and the shells' scripts,
- * which ask for it: config/completion. */
+/* What could stand next on a command line, by the table that --help is made of, so that the two can't differ; and the shells'
+ * scripts, which ask for it: config/completion. */
 #include "daemon/ctl/completion.h"
 
 #include <string.h>

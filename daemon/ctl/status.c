@@ -1,4 +1,5 @@
-/* qrgatectl status: the lanes of a site by what the broker keeps of them, or this machine's lane by its socket beside the journal. */
+/* qrgatectl status: the lanes of a site by what the broker keeps of them, or this machine's lane by its socket beside the
+ * journal. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>

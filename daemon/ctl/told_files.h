@@ -1,4 +1,5 @@
-/* Keys and folders of keys, read by the daemon's own readers, whose mistakes are told in the user's language. For qrgatectl's commands. */
+/* Keys and folders of keys, read by the daemon's own readers, whose mistakes are told in the user's language. For qrgatectl's
+ * commands. */
 #ifndef CTL_TOLD_FILES_H
 #define CTL_TOLD_FILES_H
 

@@ -38,7 +38,8 @@ int64_t judge_skew_us(const struct judge *judge); /* clocks of the site's lanes 
 /* Sets clock_trusted to false when the clock has gone back behind the journal. True: the event is older than the newest
  * row because it waited, by CLOCK_MONOTONIC, which never goes back. */
 bool judge_clock(const struct judge *judge, struct event *event);
-/* Inside a transaction, writing nothing but what register_identify() moves: all of *event but event_id, times and clock_trusted, which it takes. */
+/* Inside a transaction, writing nothing but what register_identify() moves: all of *event but event_id, times and
+ * clock_trusted, which it takes. */
 int judge_decide(struct judge *judge, const struct journal_request *request, struct event *event, struct judged *ret);
 /* Inside the same transaction, after the row. */
 int judge_burn(struct judge *judge, const struct judged *judged);

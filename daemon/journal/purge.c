@@ -158,8 +158,8 @@ static int look_for_young(struct purge *purge, int64_t now_us, int64_t keep_us, 
 
 /* ---- what goes --------------------------------------------------------------------------------------------------- */
 
-/* Acknowledged rows that are old (where no broker ever will, unacknowledged ones too), or any while room is wanted. *ret_done: the walk has come to a row that needn't
- * go. */
+/* Acknowledged rows that are old (where no broker ever will, unacknowledged ones too), or any while room is wanted. *ret_done:
+ * the walk has come to a row that needn't go. */
 static int choose_sent(struct purge *purge, bool for_room, struct purge_round *round, struct chosen *ret,
                        bool *ret_done)
 {

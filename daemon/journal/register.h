@@ -44,8 +44,9 @@ void register_writer_old_key(struct register_writer *writer, const uint8_t *old_
 int register_write(struct register_writer *writer, const struct declared *declared, bool *ret_taken);
 int register_revoke(struct register_writer *writer, const struct revocation *revocation, bool *ret_taken);
 int register_is_revoked(struct register_writer *writer, const uint8_t token_id[CREDENTIAL_TOKEN_ID_BYTES], bool *ret);
-/* The person a credential shows: its subject and aliases looked up; what is known of them under the old key is moved. *ret_conflict: they lead to different people who are
- * known; then ret_person is the subject's. Nobody known: the subject's own hash. */
+/* The person a credential shows: its subject and aliases looked up; what is known of them under the old key is moved.
+ * *ret_conflict: they lead to different people who are known; then ret_person is the subject's. Nobody known: the subject's own
+ * hash. */
 int register_identify(struct register_writer *writer, const struct credential *credential,
                       char ret_person[JOURNAL_ID_BYTES], bool *ret_conflict);
 /* The person that a number's hash leads to; the hash itself when it is nobody else's number. */

@@ -1,5 +1,6 @@
-/* What beside events grows old: steps of rotating tokens long past, presence of people who aren't inside, declarations
- * but for those of revoked people, who would be let in again, and the numbers bound to them. A table at a time, a page at a time, once a day. Internal to journal/; the journal thread, inside its transactions. */
+/* What beside events grows old: steps of rotating tokens long past, presence of people who aren't inside, declarations but for
+ * those of revoked people, who would be let in again, and the numbers bound to them. A table at a time, a page at a time, once
+ * a day. Internal to journal/; the journal thread, inside its transactions. */
 #ifndef JOURNAL_SWEEP_H
 #define JOURNAL_SWEEP_H
 

@@ -1,5 +1,5 @@
-/* How a row of the catalogue is written: for catalogue_*.c and nobody else. A row reads: name, whether it must be there, what bounds
- * it, what it means. */
+/* How a row of the catalogue is written: for catalogue_*.c and nobody else. A row reads: name, whether it must be there, what
+ * bounds it, what it means. */
 #ifndef MQTT_CATALOGUE_ROWS_H
 #define MQTT_CATALOGUE_ROWS_H
 

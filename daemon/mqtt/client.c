@@ -1,5 +1,5 @@
-/* The connection to the broker as the main thread sees it: a small state machine over the line's orders and the ring's news. The line may
- * be kept waiting, by the resolver or by a link that died: so each silence has an end of our own. */
+/* The connection to the broker as the main thread sees it: a small state machine over the line's orders and the ring's news.
+ * The line may be kept waiting, by the resolver or by a link that died: so each silence has an end of our own. */
 #include "daemon/mqtt/client.h"
 
 #include <errno.h>
@@ -13,8 +13,8 @@
 #include "daemon/mqtt/client_parts.h"
 #include "daemon/mqtt/paho.h"
 
-/* LOOK_UP: what the resolver may need before Paho begins to count its time for a connect. Should it need more, the next attempt waits
- * behind it in the line's thread and nothing is lost but the attempt. */
+/* LOOK_UP: what the resolver may need before Paho begins to count its time for a connect. Should it need more, the next attempt
+ * waits behind it in the line's thread and nothing is lost but the attempt. */
 enum { LOOK_UP_US = 10000000, SILENT_CLOSE_US = 5000000 };
 
 #define OFFLINE_TAG UINT64_MAX
@@ -357,8 +357,8 @@ void mqtt_client_close(struct mqtt_client *client)
     inbox_deafen(&client->inbox); /* what still comes is for the next session */
     if (client->link == LINK_CONNECTING)
         wait_while(client, LINK_CONNECTING, deadline_us);
-    /* An orderly goodbye makes the broker drop the will, so "offline" is said in person. No answer is read any more, and none is needed:
-     * the broker takes both in their order, or sees the link die and publishes the will. */
+    /* An orderly goodbye makes the broker drop the will, so "offline" is said in person. No answer is read any more, and none
+     * is needed: the broker takes both in their order, or sees the link die and publishes the will. */
     if (client->link == LINK_CONNECTED)
         (void)mqtt_client_publish(client, TOPIC_AVAILABILITY, offline, sizeof offline - 1, OFFLINE_TAG);
     mqtt_client_reset(client);

@@ -1,7 +1,7 @@
-/* The connection to the broker, MQTT 5 or 3.1.1: when to try, whether it stands, what is unanswered, what is subscribed to. Called by
- * the publisher in the main thread. Paho is behind line.h, in a thread of its own, which only copies what happened into bounded
- * queues and signals mqtt_client_fd(). Nothing here waits for the network or for Paho, except mqtt_client_close(), which waits
- * 2 s at the most. Signals must be blocked before mqtt_client_open(): the threads inherit the mask. */
+/* The connection to the broker, MQTT 5 or 3.1.1: when to try, whether it stands, what is unanswered, what is subscribed to.
+ * Called by the publisher in the main thread. Paho is behind line.h, in a thread of its own, which only copies what happened
+ * into bounded queues and signals mqtt_client_fd(). Nothing here waits for the network or for Paho, except mqtt_client_close(),
+ * which waits 2 s at the most. Signals must be blocked before mqtt_client_open(): the threads inherit the mask. */
 #ifndef MQTT_CLIENT_H
 #define MQTT_CLIENT_H
 

@@ -1,6 +1,7 @@
-/* What others published for this site, on its way from the line's thread to the main thread: a bounded queue, allocated at open. While
- * it is full the line reads nothing, and so the broker waits, by TCP: nothing is dropped here. A message is acknowledged to the broker
- * when it is read, so at most INBOX_MAX and what the line holds, one or, after a subscription, some more, are acknowledged and in memory only. */
+/* What others published for this site, on its way from the line's thread to the main thread: a bounded queue, allocated at
+ * open. While it is full the line reads nothing, and so the broker waits, by TCP: nothing is dropped here. A message is
+ * acknowledged to the broker when it is read, so at most INBOX_MAX and what the line holds, one or, after a subscription, some
+ * more, are acknowledged and in memory only. */
 #ifndef MQTT_INBOX_H
 #define MQTT_INBOX_H
 
@@ -43,8 +44,8 @@ void inbox_drained(struct inbox *inbox);  /* what was acknowledged is in here, o
 
 /* The main thread; none of them waits. */
 bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message);
-/* Once what has been acknowledged is in here nothing more is read: what still comes stays the broker's, for the next session. For good.
- * inbox_settled(): that is so, and all of it was taken. */
+/* Once what has been acknowledged is in here nothing more is read: what still comes stays the broker's, for the next session.
+ * For good. inbox_settled(): that is so, and all of it was taken. */
 void inbox_close(struct inbox *inbox);
 bool inbox_settled(struct inbox *inbox);
 void inbox_deafen(struct inbox *inbox); /* nobody will take anything any more: nothing more is read, from now on */

@@ -23,9 +23,9 @@ typedef const char *json_read_take(void *userdata, const struct catalogue_field 
 struct json_object *json_read(const char *text, size_t length_bytes, size_t most_bytes, int *ret_error, char *why,
                               size_t why_bytes);
 void json_read_free(struct json_object *object); /* accepts NULL */
-/* Each member to the take of its row: takes[i] is of message->group.fields[i]. *ret_seen: bit i = that one was there. 0, or -EBADMSG
- * with `why` = member, value (cut, printable; of a personal one with '*' for digits), what is allowed. Members that have no row or
- * no take are refused where the message is strict, else ignored. */
+/* Each member to the take of its row: takes[i] is of message->group.fields[i]. *ret_seen: bit i = that one was there. 0, or
+ * -EBADMSG with `why` = member, value (cut, printable; of a personal one with '*' for digits), what is allowed. Members that
+ * have no row or no take are refused where the message is strict, else ignored. */
 int json_read_members(struct json_object *object, const struct catalogue_message *message, json_read_take *const takes[],
                       void *userdata, unsigned *ret_seen, char *why, size_t why_bytes);
 /* Whether all that must be there (and has a take) was: 0, or -EBADMSG with `why`. */

@@ -1,5 +1,6 @@
-/* The connection's own thread, and the only one that calls Paho (paho.h): it waits for a name, for a greeting's answer, for a broker that
- * doesn't read, and nobody else does. The main thread (client.c) leaves orders here and learns from the ring what became of them. */
+/* The connection's own thread, and the only one that calls Paho (paho.h): it waits for a name, for a greeting's answer, for a
+ * broker that doesn't read, and nobody else does. The main thread (client.c) leaves orders here and learns from the ring what
+ * became of them. */
 #ifndef MQTT_LINE_H
 #define MQTT_LINE_H
 
@@ -45,8 +46,8 @@ bool line_order(struct line *line, const struct line_order *order);
 void line_wake(struct line *line); /* the inbox has room again, or takes in no more */
 uint64_t line_retained_ignored(const struct line *line); /* messages that came as retained: nothing acts on those */
 uint64_t line_heard(const struct line *line);            /* messages that came at all, this lane's own passages too */
-/* Ends Paho and the thread, within the time. False: it is busy, perhaps in a name look-up. Then everything that was borrowed must stay,
- * for the thread may still use it; the process is about to end. */
+/* Ends Paho and the thread, within the time. False: it is busy, perhaps in a name look-up. Then everything that was borrowed
+ * must stay, for the thread may still use it; the process is about to end. */
 bool line_close(struct line *line, int64_t deadline_us /* CLOCK_MONOTONIC */);
 
 #endif

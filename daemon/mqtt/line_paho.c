@@ -1,5 +1,6 @@
-/* The orders carried out, in the line's thread. Each attempt to connect has a handle of its own, so that what an old one had not yet
- * sent dies with it. What the broker keeps of a session are our subscriptions and what it owes us; what we owe it is in the journal. */
+/* The orders carried out, in the line's thread. Each attempt to connect has a handle of its own, so that what an old one had
+ * not yet sent dies with it. What the broker keeps of a session are our subscriptions and what it owes us; what we owe it is in
+ * the journal. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -24,8 +25,8 @@ void line_tell(const struct line *line, enum ring_kind kind, int index, int code
     ring_put(line->ring, &entry);
 }
 
-/* Paho calls for each PUBACK; its reason is looked at all the same. 3.1.1 has none: an acknowledged message that the broker threw away,
- * for want of rights, can't be told from others. */
+/* Paho calls for each PUBACK; its reason is looked at all the same. 3.1.1 has none: an acknowledged message that the broker
+ * threw away, for want of rights, can't be told from others. */
 void line_acked(void *context, int index, int reason)
 {
     struct line *line = context;
@@ -103,8 +104,8 @@ static void tell_outcome(const struct line *line, const struct paho_outcome *out
     ring_put(line->ring, &entry);
 }
 
-/* A session outlives the connection for the sake of what comes in. Without one, a clean start: a broker that forgot half of something
- * can then do no harm. */
+/* A session outlives the connection for the sake of what comes in. Without one, a clean start: a broker that forgot half of
+ * something can then do no harm. */
 static struct paho_outcome connect_paho(struct line *line, const struct credentials *credentials)
 {
     const struct mqtt_settings *settings = line->settings;
@@ -121,8 +122,8 @@ static struct paho_outcome connect_paho(struct line *line, const struct credenti
     return paho_connect(&line->paho, &greeting);
 }
 
-/* Paho acknowledges what comes while it waits for an answer, and forgets it should the connection die meanwhile. So what the broker kept for
- * us is taken in first, as long as it comes without a pause. */
+/* Paho acknowledges what comes while it waits for an answer, and forgets it should the connection die meanwhile. So what the
+ * broker kept for us is taken in first, as long as it comes without a pause. */
 static void hear_backlog(struct line *line)
 {
     const int64_t until_us = clock_monotonic_us() + BACKLOG_US;
@@ -133,8 +134,8 @@ static void hear_backlog(struct line *line)
     } while (line_listens(line) && clock_monotonic_us() < until_us && poll(&ready, 1, PAUSE_MS) > 0);
 }
 
-/* Whether the broker kept the session Paho doesn't tell of MQTT 5. So there is a subscription to something that nobody ever says: where
- * the broker knows no such, it has forgotten the others too, and what it was to keep for us. */
+/* Whether the broker kept the session Paho doesn't tell of MQTT 5. So there is a subscription to something that nobody ever
+ * says: where the broker knows no such, it has forgotten the others too, and what it was to keep for us. */
 static bool was_session_kept(struct line *line)
 {
     int was, is;
@@ -191,8 +192,8 @@ static void carry_out_publish(struct line *line)
         line_tell(line, RING_NOT_ACKED, order->index, rc, "not handed over");
 }
 
-/* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). In 3.1.1 old retained messages do come,
- * marked as such; one published as retained while we are there comes unmarked. */
+/* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). In 3.1.1 old retained messages
+ * do come, marked as such; one published as retained while we are there comes unmarked. */
 static void carry_out_subscribe(struct line *line)
 {
     const enum inbound_topic topic = (enum inbound_topic)line->current.index;

@@ -24,8 +24,8 @@ enum { DESCRIPTORS_MAX = 1024, TLS_IDLE_READS = 3, SUBSCRIBE_TIMEOUT_MIN_MS = 50
        TICK_MIN_MS = 100, TICK_MAX_MS = 1000, LINGER_US = 500000,
        READ_MEANWHILE_US = 90000 /* who must wait for the broker reads for 100 ms at a time */ };
 
-/* What Paho says by its trace alone: how far a connect came, and how many messages it took in. The trace has no context of ours, so what
- * is written to is the calling thread's, for as long as it is in the call. */
+/* What Paho says by its trace alone: how far a connect came, and how many messages it took in. The trace has no context of
+ * ours, so what is written to is the calling thread's, for as long as it is in the call. */
 struct overheard {
     bool greeted, no_name;
     int messages;
@@ -458,8 +458,8 @@ void paho_message_free(struct paho_message *message)
 
 /* ---- the end ---- */
 
-/* A socket that is closed with something unread in it resets the connection, and the broker may lose what was said last. So the rest is
- * thrown away, unacknowledged, until the broker has hung up. */
+/* A socket that is closed with something unread in it resets the connection, and the broker may lose what was said last. So the
+ * rest is thrown away, unacknowledged, until the broker has hung up. */
 static void linger(int fd)
 {
     const int64_t until_us = clock_monotonic_us() + LINGER_US;

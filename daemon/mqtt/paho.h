@@ -1,7 +1,8 @@
-/* Paho's synchronous client: one connection, all of it in the caller's thread. Without callbacks of its own kind Paho starts no thread
- * here and shares nothing with one. Its asynchronous client does, and in 1.3.12 its threads change lists under different locks: the
- * daemon crashed once in some hundred connections that died in the wrong moment. One connection a process: Paho doesn't tell its
- * socket, so it is known by being the process's new TCP connection. The lane's line.h, qrgatectl's broker_link.h. */
+/* Paho's synchronous client: one connection, all of it in the caller's thread. Without callbacks of its own kind Paho starts no
+ * thread here and shares nothing with one. Its asynchronous client does, and in 1.3.12 its threads change lists under different
+ * locks: the daemon crashed once in some hundred connections that died in the wrong moment. One connection a process: Paho
+ * doesn't tell its socket, so it is known by being the process's new TCP connection. The lane's line.h, qrgatectl's
+ * broker_link.h. */
 #ifndef MQTT_PAHO_H
 #define MQTT_PAHO_H
 
@@ -71,16 +72,16 @@ void paho_init(struct paho *paho, void (*acked)(void *context, int index, int re
 /* Ends what was before, forgets what was unanswered, and waits for the outcome: the resolver's time and timeout_ms at the most. */
 struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *greeting);
 bool paho_connected(const struct paho *paho);
-/* QoS 1. 0, and acked() will follow unless the connection ends; or Paho's negative error. Waits where the broker doesn't read, until the
- * keep-alive is over or the socket is shut down. expiry_s: MQTT 5's message expiry, 0 = none. */
+/* QoS 1. 0, and acked() will follow unless the connection ends; or Paho's negative error. Waits where the broker doesn't read,
+ * until the keep-alive is over or the socket is shut down. expiry_s: MQTT 5's message expiry, 0 = none. */
 int paho_publish(struct paho *paho, int index, const char *topic, const void *bytes, size_t length_bytes, bool retained, int expiry_s);
 /* Waits for the SUBACK; what comes meanwhile paho_read() gives. 0 to 2: the QoS granted; 0x80 and above: refused; negative: Paho's,
  * perhaps the connection is gone. */
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained);
 /* Waits likewise. MQTT 5: PAHO_NO_SUBSCRIPTION where there was none, 0 where there was; else 0 or negative. */
 int paho_unsubscribe(struct paho *paho, const char *filter);
-/* Reads a packet, if there is one: true, and *ret is a message, the caller's to free. It is acknowledged already. Call it also at each
- * tick, for the keep-alive's sake. */
+/* Reads a packet, if there is one: true, and *ret is a message, the caller's to free. It is acknowledged already. Call it also
+ * at each tick, for the keep-alive's sake. */
 bool paho_read(struct paho *paho, struct paho_message *ret);
 /* Every message that is acknowledged was given by paho_read(): who reads no more leaves the rest to the broker. */
 bool paho_all_given(const struct paho *paho);

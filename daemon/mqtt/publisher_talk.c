@@ -35,7 +35,8 @@ static void not_connected(struct publisher *p, const char *what, const char *tex
     (void)snprintf(p->last_failure, sizeof p->last_failure, "%s", text);
 }
 
-/* A broker that never answered: the unit, as shipped, reaches this machine alone, and the kernel doesn't say that it was the unit. */
+/* A broker that never answered: the unit, as shipped, reaches this machine alone, and the kernel doesn't say that it was the
+ * unit. */
 static void tell_of_unit(struct publisher *p, const struct mqtt_event *event)
 {
     if (!p->is_elsewhere || p->counts.broker_connects > 0 || event->code >= 0)

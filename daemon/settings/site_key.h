@@ -1,6 +1,6 @@
-/* The site's secret key, 64 hex digits in a file, and while it is being replaced the one before it on a second line: with it identity numbers become the keyed hashes that are stored. All
- * lanes of a site share it; without it the register can't be matched to anybody, which is its use. Start-up,
- * reload and qrgatectl. */
+/* The site's secret key, 64 hex digits in a file, and while it is being replaced the one before it on a second line: with it
+ * identity numbers become the keyed hashes that are stored. All lanes of a site share it; without it the register can't be
+ * matched to anybody, which is its use. Start-up, reload and qrgatectl. */
 #ifndef SETTINGS_SITE_KEY_H
 #define SETTINGS_SITE_KEY_H
 

@@ -98,8 +98,8 @@ static int64_t now_us(const struct look_room *room)
     return room->settings->clock_us(room->settings->userdata);
 }
 
-/* The search alone may spend the budget, on a slow processor or one that is throttled: a look goes on to its first decode, or through its
- * first tries, all the same, else a code in plain view would never be read. */
+/* The search alone may spend the budget, on a slow processor or one that is throttled: a look goes on to its first decode, or
+ * through its first tries, all the same, else a code in plain view would never be read. */
 static bool may_try(const struct look_room *room)
 {
     return (room->decodes_left == DECODES_MAX && room->tries < TRIES_ANYWAY) || now_us(room) < room->deadline_us;

@@ -1,6 +1,6 @@
 /* A frame -> the payloads of the codes in it, and where none can be read, what is in the way. The lane's whole vision: motion
- * gate, finder search, rectified patch, plan of looks, with the decoders (hw/decoder.h) for each look. Called by eye.c for each frame
- * and by `qrgatectl look` for pictures; one thread. All memory is allocated by reader_new(). */
+ * gate, finder search, rectified patch, plan of looks, with the decoders (hw/decoder.h) for each look. Called by eye.c for each
+ * frame and by `qrgatectl look` for pictures; one thread. All memory is allocated by reader_new(). */
 #ifndef VISION_READER_H
 #define VISION_READER_H
 

@@ -275,8 +275,9 @@ static inline int16_t within(int16_t x, int16_t limit)
 }
 
 /* At which edges no five runs begin that may be a square's: 1. In whole pixels first, which refuses nearly everything: an edge
- * may be off by one. In 28ths of a pixel, a module being a seventh of the whole; tolerance: sixteenths of a module. In numbers of
- * 16 bits and without a branch, so that a processor does eight at a time; a square of over SIDE_MAX_PX is met at a coarser level. */
+ * may be off by one. In 28ths of a pixel, a module being a seventh of the whole; tolerance: sixteenths of a module. In numbers
+ * of 16 bits and without a branch, so that a processor does eight at a time; a square of over SIDE_MAX_PX is met at a coarser
+ * level. */
 static void refuse_runs(const uint16_t *restrict edges, int count, int side_min_px, int tolerance, uint8_t *restrict refused)
 {
     const int16_t least = (int16_t)side_min_px, sixteenths = (int16_t)tolerance;

@@ -1,5 +1,5 @@
-/* What looks like a code, read or not: where it is, and how it looks; and from that the hint for the person who holds it. Pure; filled
- * by look.c, judged by reader.c. */
+/* What looks like a code, read or not: where it is, and how it looks; and from that the hint for the person who holds it. Pure;
+ * filled by look.c, judged by reader.c. */
 #ifndef VISION_SIGHTING_H
 #define VISION_SIGHTING_H
 
