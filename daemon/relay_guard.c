@@ -129,10 +129,24 @@ int relay_guard_set(struct relay_guard *g, enum line_out relay, bool level, int6
 {
     struct guarded *guarded = guarded_of(g, relay);
     (void)pthread_mutex_lock(&g->mutex);
+    const int64_t before_us = now_us();
     int r = lines_set(g->lines, relay, level);
+    if (r == 0 && off_at_us > 0) /* the wire may have moved at the end of a write that took long */
+        off_at_us += now_us() - before_us;
     if (r == 0)
         *guarded = (struct guarded){.open = level != g->closed_level, .off_at_us = off_at_us};
     (void)pthread_cond_signal(&g->changed);
+    (void)pthread_mutex_unlock(&g->mutex);
+    return r;
+}
+
+int relay_guard_refresh(struct relay_guard *g, enum line_out relay)
+{
+    const struct guarded *guarded = guarded_of(g, relay);
+    int r = 0;
+    (void)pthread_mutex_lock(&g->mutex);
+    if (!guarded->open || guarded->off_at_us == 0 || guarded->off_at_us > now_us())
+        r = lines_set(g->lines, relay, guarded->open ? !g->closed_level : g->closed_level);
     (void)pthread_mutex_unlock(&g->mutex);
     return r;
 }

@@ -1,5 +1,5 @@
 /* Ends a pulse that main has not ended: a thread of its own with one deadline, for the case that the main loop hangs while the
- * relay is on (a stuck write, a kernel call that doesn't come back). It can only switch off. Main's thread calls; the guard's
+ * relay is on (a kernel call that doesn't come back; but for the write of a relay itself). It can only switch off. Main's thread calls; the guard's
  * thread acts. A process that is stopped or killed as a whole is the watchdog's and qrgate-safe's case. */
 #ifndef RELAY_GUARD_H
 #define RELAY_GUARD_H
@@ -15,9 +15,12 @@ struct relay_guard;
 
 /* `closed_level`: the wire's level that locks, false but for fail-safe wiring. `lines` is borrowed until close. */
 int relay_guard_open(struct lines *lines, bool closed_level, struct relay_guard **ret_guard);
-/* Sets an output relay's wire. `off_at_us` > 0: it must be closed again by then (CLOCK_MONOTONIC); 0: no bound, as in hold-open.
- * Everything main does to a relay goes this way, so that the two never interleave. 0 or the line's error. */
+/* Sets an output relay's wire. `off_at_us` > 0: it must be closed again by then (CLOCK_MONOTONIC), later by what the write took;
+ * 0: no bound, as in an emergency. Everything main does to a relay goes this way, so that the two never interleave. 0 or the
+ * line's error. */
 int relay_guard_set(struct relay_guard *guard, enum line_out relay, bool level, int64_t off_at_us);
+/* Writes the level again that the wire should have, for a chip that forgot it; one whose bound is over isn't opened again. */
+int relay_guard_refresh(struct relay_guard *guard, enum line_out relay);
 /* A new bound for a relay that is open; a wire that the guard has closed stays closed. */
 void relay_guard_bound(struct relay_guard *guard, enum line_out relay, int64_t off_at_us);
 /* How often it had to act. */

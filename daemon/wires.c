@@ -1,4 +1,4 @@
-/* See the header. An open relay is never written again: its guard may be closing it this moment. */
+/* See the header. */
 #include "daemon/wires.h"
 
 #include <string.h>
@@ -35,9 +35,9 @@ static void look_for_inputs(struct wires *wires)
     }
 }
 
-static void write_level(struct wires *wires, enum lane_output output, bool level, int64_t until_us)
+static void write_level(struct wires *wires, enum lane_output output, bool level)
 {
-    const int r = is_relay(output) ? relay_guard_set(wires->guard, wire_of[output], level, until_us)
+    const int r = is_relay(output) ? relay_guard_set(wires->guard, wire_of[output], level, wires->relay_until_us)
                                    : lines_set(wires->lines, wire_of[output], level);
     if (r < 0)
         wires->error = r;
@@ -45,10 +45,33 @@ static void write_level(struct wires *wires, enum lane_output output, bool level
         wires->levels[output] = level;
 }
 
-/* The guard's bound first counted from before the wire moved, so that it held while that was being done. */
+static void write_again(struct wires *wires, enum lane_output output)
+{
+    const int r = is_relay(output) ? relay_guard_refresh(wires->guard, wire_of[output])
+                                   : lines_set(wires->lines, wire_of[output], wires->levels[output]);
+    if (r < 0)
+        wires->error = r;
+}
+
+static void write_levels(struct wires *wires, const struct lane *lane, int64_t now_us, bool again)
+{
+    bool wanted[LANE_OUTPUT_COUNT];
+    lane_outputs(lane, now_us, wanted);
+    wires->relay_is_open = lane_is_open(lane, now_us);
+    const int64_t until_us = wires->relay_is_open ? lane_relay_until_us(lane) : 0;
+    const bool bound_moved = until_us != wires->relay_until_us; /* a pulse became a hold-open, say */
+    wires->relay_until_us = until_us;
+    for (enum lane_output i = 0; i < LANE_OUTPUT_COUNT; i++)
+        if (wanted[i] != wires->levels[i] || (is_relay(i) && bound_moved))
+            write_level(wires, i, wanted[i]);
+        else if (again)
+            write_again(wires, i);
+}
+
+/* A write that took long may have moved the wire at its end. */
 static void count_pulse_from_here(struct wires *wires, struct lane *lane)
 {
-    lane_relay_moves(lane, clock_monotonic_us());
+    lane_relay_moved(lane, clock_monotonic_us());
     wires->relay_until_us = lane_relay_until_us(lane);
     relay_guard_bound(wires->guard, LINE_RELAY, wires->relay_until_us);
     relay_guard_bound(wires->guard, LINE_RELAY_OUT, wires->relay_until_us);
@@ -56,37 +79,28 @@ static void count_pulse_from_here(struct wires *wires, struct lane *lane)
 
 bool wires_drive(struct wires *wires, struct lane *lane, int64_t now_us)
 {
-    bool wanted[LANE_OUTPUT_COUNT];
-    const bool again = now_us >= wires->due_us, opens = lane_is_open(lane, now_us) && !wires->relay_is_open;
+    const bool again = now_us >= wires->due_us;
+    bool opens = lane_is_open(lane, now_us) && !wires->relay_is_open;
     if (wires->stopped)
         return false;
     if (again) {
         wires->due_us = now_us + LOOK_EVERY_US;
         look_for_inputs(wires);
     }
-    if (opens) {
+    if (opens) { /* now_us may be long ago */
         now_us = clock_monotonic_us();
-        lane_relay_moves(lane, now_us);
+        opens = lane_relay_opens(lane, now_us);
     }
-    lane_outputs(lane, now_us, wanted);
-    wires->relay_is_open = lane_is_open(lane, now_us); /* no more, where the decision was made too long ago */
-    const int64_t until_us = wires->relay_is_open ? lane_relay_until_us(lane) : 0;
-    const bool bound_moved = until_us != wires->relay_until_us; /* a pulse became a hold-open, say */
-    wires->relay_until_us = until_us;
-    for (enum lane_output i = 0; i < LANE_OUTPUT_COUNT; i++) {
-        const bool must = wanted[i] != wires->levels[i] || (is_relay(i) && bound_moved);
-        if (must || (again && !(is_relay(i) && until_us != 0)))
-            write_level(wires, i, wanted[i], until_us);
-    }
-    if (!opens || !wires->relay_is_open)
-        return false;
-    count_pulse_from_here(wires, lane);
-    return true;
+    write_levels(wires, lane, now_us, again);
+    if (opens)
+        count_pulse_from_here(wires, lane);
+    return opens;
 }
 
 void wires_stop(struct wires *wires)
 {
     wires->stopped = true;
+    wires->relay_until_us = 0;
     for (enum lane_output i = 0; i < LANE_OUTPUT_COUNT; i++)
-        write_level(wires, i, false, 0);
+        write_level(wires, i, false);
 }

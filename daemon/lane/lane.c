@@ -315,6 +315,19 @@ int lane_input(struct lane *lane, const struct lane_input *input)
     return r;
 }
 
+bool lane_relay_opens(struct lane *lane, int64_t at_us)
+{
+    if (!lane->relay_on || at_us - lane->relay_opened_us <= lane_us(LANE_RELAY_LATE_MAX_MS)) {
+        lane_relay_moved(lane, at_us);
+        return true;
+    }
+    lane->now_us = at_us > lane->now_us ? at_us : lane->now_us;
+    lane_end_open(lane, LANE_NOT_USED, "opened too late");
+    lane_say(lane, SIGNAL_FAILURE);
+    follow(lane);
+    return false;
+}
+
 int lane_would(const struct lane *lane, const struct lane_input *input)
 {
     struct lane copy = *lane;

@@ -4,7 +4,7 @@
  * The caller, after every event and at lane_next_us():
  *   1. lane_input() for what happened, oldest first; LANE_IN_TIME when nothing did;
  *   2. lane_take_effect() until it is false, recording each effect;
- *   3. lane_outputs() onto the wires, and lane_relay_moves() around the edge that opens.
+ *   3. lane_outputs() onto the wires, with lane_relay_opens() before the edge that opens and lane_relay_moved() after it.
  * Two tables say what the machine does: states and stimuli in lane_table.c (in the README, printed by lane_table_print()), and
  * the passage of one person:
  *   closed -> granted (open, waits for the arm) -> turning (the arm is under way) -> closed.
@@ -37,7 +37,7 @@ enum {
     LANE_WAITING_MAX = LANE_OVERRIDES_WAITING_MAX + 1, /* presses and one verdict */
     LANE_EFFECTS_MAX = 32,                             /* more than one input can cause */
     LANE_HOLD_OPEN_MAX_S = 8 * 3600,
-    LANE_RELAY_LATE_MAX_MS = 1000,                     /* later than that after its decision no pulse begins */
+    LANE_RELAY_LATE_MAX_MS = 1000,                     /* later than that after its decision nothing is opened */
     LANE_HINTS = SIGNAL_MOVING - SIGNAL_UNREADABLE + 1
 };
 
@@ -175,8 +175,7 @@ struct lane {
     struct lane_grant waiting[LANE_WAITING_MAX]; /* overrides first, then the verdict */
     int waiting_count;
     bool relay_on;
-    int64_t relay_opened_us, relay_off_at_us, relay_ready_at_us; /* this pulse's edge and its end; earliest next one */
-    int64_t relay_late_us; /* from decision to edge */
+    int64_t relay_opened_us, relay_off_at_us, relay_ready_at_us; /* this pulse's begin and end; earliest next one */
 
     bool arm_active;
     int64_t arm_since_us;        /* since when its being away from rest counts */
@@ -216,10 +215,12 @@ int lane_would(const struct lane *lane, const struct lane_input *input);
 bool lane_take_effect(struct lane *lane, struct lane_effect *ret_effect);
 /* The levels for the wires at now_us. A deadline that nobody told the lane of yet is kept all the same: the relay is off. */
 void lane_outputs(const struct lane *lane, int64_t now_us, bool ret_levels[LANE_OUTPUT_COUNT]);
-/* The relay's wire moves at `at_us`, now: its pulse, and the wait for the arm, count from there and not from the decision, so that
- * what held the caller up isn't taken from the person. Call it right before opening, and right after, before the next input; by
- * LANE_RELAY_LATE_MAX_MS at the most. Where no pulse runs it does nothing. */
-void lane_relay_moves(struct lane *lane, int64_t at_us);
+/* Right before the relay is opened, at_us being now. False: LANE_RELAY_LATE_MAX_MS have gone by since the decision, who was to go
+ * may be another by now: the grant has ended not_used, the person hears of a failure, and nothing is to be opened. */
+bool lane_relay_opens(struct lane *lane, int64_t at_us);
+/* Right after, before the next input: the pulse and the wait for the arm count from there and not from the decision, so that what
+ * held the caller up isn't taken from the person. Where no pulse runs it does nothing. */
+void lane_relay_moved(struct lane *lane, int64_t at_us);
 /* When LANE_IN_TIME is due at the latest; INT64_MAX: nothing is. After an input at now_us it is later than now_us. */
 int64_t lane_next_us(const struct lane *lane, int64_t now_us);
 /* May another code be asked about, when open_questions are asked and not answered yet? False: tell it LANE_IN_MUST_WAIT, and

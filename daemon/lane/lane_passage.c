@@ -33,22 +33,19 @@ static void relay_open(struct lane *lane)
 {
     lane->relay_on = true;
     lane->relay_opened_us = lane->now_us;
-    lane->relay_late_us = 0;
     lane->relay_off_at_us =
         lane->now_us + lane_us(lane->settings.relay_level ? lane->settings.passage_wait_ms : lane->settings.pulse_ms);
 }
 
-void lane_relay_moves(struct lane *lane, int64_t at_us)
+void lane_relay_moved(struct lane *lane, int64_t at_us)
 {
-    int64_t later_us = at_us - lane->relay_opened_us;
-    const int64_t most_us = lane_us(LANE_RELAY_LATE_MAX_MS) - lane->relay_late_us;
-    if (!lane->relay_on || later_us <= 0)
+    const int64_t later_us = at_us - lane->relay_opened_us, most_us = lane_us(LANE_RELAY_LATE_MAX_MS);
+    const int64_t shift_us = later_us < most_us ? later_us : most_us;
+    if (!lane->relay_on || shift_us <= 0)
         return;
-    later_us = later_us < most_us ? later_us : most_us;
-    lane->relay_opened_us += later_us;
-    lane->relay_late_us += later_us;
-    lane->relay_off_at_us += later_us;
-    lane->wait_until_us += later_us;
+    lane->relay_opened_us += shift_us;
+    lane->relay_off_at_us += shift_us;
+    lane->wait_until_us += shift_us;
 }
 
 /* The gap counts from now, when the wire really moves, not from when it should have. */

@@ -35,22 +35,53 @@ static void a_pulse_and_its_wait_count_from_the_wires_edge(void **state)
     struct drive d;
     const struct {
         int before_ms, after_ms, shift_ms;
-    } lates[] = {{40, 45, 45}, {0, 700, 700}, {900, 1900, LANE_RELAY_LATE_MAX_MS}, {-5, 0, 0}};
+    } lates[] = {{40, 45, 45}, {0, 700, 700}, {900, 2500, 900 + LANE_RELAY_LATE_MAX_MS}, {-5, 0, 0}};
     for (size_t i = 0; i < sizeof lates / sizeof *lates; i++) {
         begin(&d);
         const int64_t granted_us = d.now_us;
         drive_grant(&d, "a");
-        lane_relay_moves(&d.lane, granted_us + MS(lates[i].before_ms));
-        lane_relay_moves(&d.lane, granted_us + MS(lates[i].after_ms));
+        assert_true(lane_relay_opens(&d.lane, granted_us + MS(lates[i].before_ms)));
+        lane_relay_moved(&d.lane, granted_us + MS(lates[i].after_ms));
         assert_int_equal(lane_relay_until_us(&d.lane), granted_us + MS(300 + lates[i].shift_ms));
         drive_wait(&d, MS(4999 + lates[i].shift_ms));
         assert_int_equal(d.open_us, MS(300 + lates[i].shift_ms));
         assert_effects(&d, "");
-        lane_relay_moves(&d.lane, d.now_us); /* its pulse is over: nothing */
+        lane_relay_moved(&d.lane, d.now_us); /* its pulse is over: nothing */
         drive_wait(&d, MS(1));
         assert_effects(&d, "not_used a");
         assert_int_equal(d.opened, 1);
     }
+}
+
+/* With a sensor or without, by pulse or by level: who was never let in is not booked inside. */
+static void what_is_opened_too_late_is_not_opened(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 4; kind++) {
+        struct lane_settings settings = drive_settings();
+        struct drive d;
+        settings.has_sensor = kind % 2 == 0;
+        settings.relay_level = kind / 2 == 1;
+        drive_begin(&d, &settings, &all_quiet);
+        const int64_t granted_us = d.now_us;
+        drive_grant(&d, "a");
+        d.now_us = granted_us + MS(LANE_RELAY_LATE_MAX_MS) + 1;
+        assert_false(lane_relay_opens(&d.lane, d.now_us));
+        drive_take(&d);
+        assert_effects(&d, "not_used a");
+        assert_false(d.open);
+        assert_int_equal(d.lane.said.signal, SIGNAL_FAILURE);
+        assert_false(drive_output(&d, LANE_LAMP_GREEN));
+        drive_wait(&d, MS(1000));
+        drive_grant(&d, "b"); /* and the next one goes */
+        assert_true(d.open && lane_relay_opens(&d.lane, d.now_us));
+        drive_wait(&d, MS(60000));
+        assert_effects(&d, settings.has_sensor ? "not_used b" : "");
+    }
+    struct drive d;
+    begin(&d);
+    assert_int_equal(drive_command(&d, LANE_IN_HOLD_OPEN), 0);
+    assert_true(lane_relay_opens(&d.lane, d.now_us + MS(5000))); /* who holds it open isn't waiting before it */
 }
 
 static void the_arm_turned_is_completed_when_it_rests(void **state)
@@ -534,6 +565,7 @@ int main(void)
     const struct CMUnitTest lane_passage[] = {
         cmocka_unit_test(a_grant_is_one_pulse_and_not_used_after_the_wait),
         cmocka_unit_test(a_pulse_and_its_wait_count_from_the_wires_edge),
+        cmocka_unit_test(what_is_opened_too_late_is_not_opened),
         cmocka_unit_test(the_arm_turned_is_completed_when_it_rests),
         cmocka_unit_test(a_turn_told_late_counts_when_it_was_in_time),
         cmocka_unit_test(a_press_told_late_opens_now_and_keeps_its_time),

@@ -171,6 +171,28 @@ static void a_new_bound_is_for_a_relay_that_is_open(void **state)
     relay_guard_close(guard);
 }
 
+/* A chip that forgot its levels, and one whose relay is overdue or was closed by the guard. */
+static void a_level_is_written_again_but_never_beyond_its_bound(void **state)
+{
+    struct panel *panel = *state;
+    struct relay_guard *guard;
+    assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 0), 0);
+    assert_true(touched(panel, WAIT_MS));
+    panel->level[LINE_RELAY] = false;
+    assert_int_equal(relay_guard_refresh(guard, LINE_RELAY), 0);
+    assert_true(touched(panel, WAIT_MS) && panel->level[LINE_RELAY]);
+    assert_int_equal(relay_guard_refresh(guard, LINE_RELAY_OUT), 0);
+    assert_true(touched(panel, WAIT_MS) && !panel->level[LINE_RELAY_OUT]);
+    relay_guard_bound(guard, LINE_RELAY, now_us() - 1); /* over, and the guard's grace runs or has run */
+    assert_int_equal(relay_guard_refresh(guard, LINE_RELAY), 0);
+    assert_true(touched(panel, WAIT_MS) && !panel->level[LINE_RELAY]);
+    assert_int_equal(relay_guard_refresh(guard, LINE_RELAY), 0);
+    assert_true(touched(panel, WAIT_MS) && !panel->level[LINE_RELAY]);
+    assert_int_equal(relay_guard_acted(guard), 1);
+    relay_guard_close(guard);
+}
+
 /* Fail-safe wiring: the level that locks is the active one. */
 static void closes_to_the_level_that_locks(void **state)
 {
@@ -206,6 +228,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_relay_has_its_own_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(tries_again_when_the_wire_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_bound_is_for_a_relay_that_is_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_level_is_written_again_but_never_beyond_its_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(closes_to_the_level_that_locks, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_of_the_wire_is_told, setup, teardown),
     };
