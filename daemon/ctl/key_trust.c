@@ -52,8 +52,7 @@ struct known_keys {
 
 static int is_public(const struct dirent *entry)
 {
-    const size_t length = strlen(entry->d_name);
-    return length > 4 && entry->d_name[0] != '.' && strcmp(entry->d_name + length - 4, ".pub") == 0;
+    return key_file_is_public_name(entry->d_name);
 }
 
 int pass_join(const char *folder, const char *name, const char *ending, char ret_path[PASS_PATH_BYTES])

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,10 +26,16 @@ struct reading {
     struct key_file *key;
 };
 
+bool key_file_is_public_name(const char *name)
+{
+    const size_t length = strlen(name), ending = strlen(".pub");
+    return name[0] != '.' && length > ending && strcasecmp(name + length - ending, ".pub") == 0;
+}
+
 bool key_file_kid_valid(const char *kid)
 {
     const size_t length = strlen(kid);
-    return length > 0 && length <= CREDENTIAL_KID_MAX_BYTES &&
+    return length > 0 && length <= CREDENTIAL_KID_MAX_BYTES && kid[0] != '.' &&
            strspn(kid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length;
 }
 
@@ -61,7 +68,7 @@ static void take_kid(struct reading *reading, const char *value)
     if (reading->has_kid)
         complain(reading, "a second kid; one is allowed");
     else if (!key_file_kid_valid(value))
-        complain(reading, "kid: allowed are 1 to 16 of A-Z a-z 0-9 . _ -");
+        complain(reading, "kid: allowed are 1 to 16 of A-Z a-z 0-9 . _ -, no dot first");
     else
         (void)strcpy(reading->key->kid, value); /* length checked above */
     reading->has_kid = true;

@@ -27,7 +27,9 @@ int key_file_write(const char *path, bool secret, const struct key_file *key);
  * place at once or not at all. 0, or negative errno. The file must be one that key_file_read() takes. Prints nothing. */
 int key_file_set_until(const char *path, int64_t until_s);
 
-bool key_file_kid_valid(const char *kid);       /* 1 to 16 of A-Z a-z 0-9 . _ - */
+/* NAME.pub, in any case, and not hidden: what counts as a public key's file in a folder of them. */
+bool key_file_is_public_name(const char *name);
+bool key_file_kid_valid(const char *kid);       /* 1 to 16 of A-Z a-z 0-9 . _ -, no dot first: KID.pub would be hidden */
 bool key_file_issuer_valid(const char *issuer); /* UTF-8 on one line, up to 63 bytes; may be "" */
 
 #endif

@@ -33,7 +33,7 @@ static void complain(struct reading *reading, const char *what)
 static const char *take_kid(struct command_operator *operator, char *value)
 {
     if (!key_file_kid_valid(value))
-        return "kid: allowed are 1 to 16 of A-Z a-z 0-9 . _ -";
+        return "kid: allowed are 1 to 16 of A-Z a-z 0-9 . _ -, no dot first";
     (void)strcpy(operator->kid, value); /* length checked above */
     return NULL;
 }
@@ -196,8 +196,7 @@ int operator_file_read(const char *path, struct command_operator *ret, FILE *err
 
 static int is_key(const struct dirent *entry)
 {
-    const size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > 4 && strcmp(entry->d_name + length - 4, ".pub") == 0;
+    return key_file_is_public_name(entry->d_name);
 }
 
 static int add(const char *folder, const char *name, struct command_rules *rules, FILE *errors)

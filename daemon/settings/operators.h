@@ -1,4 +1,4 @@
-/* The folder of operators' public keys: *.pub, text files as of key_file.h (kid, ed25519) with the lines `operator: NAME` and
+/* The folder of operators' public keys: *.pub in any case, text files as of key_file.h (kid, ed25519) with the lines `operator: NAME` and
  * `verbs: open mode …` (a list of request verbs, or all). Read at start-up and at a reload. */
 #ifndef SETTINGS_OPERATORS_H
 #define SETTINGS_OPERATORS_H

@@ -36,7 +36,7 @@ static bool is_certificate_name(const char *name)
 
 static int is_trusted(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.' && (ends_with(entry->d_name, ".pub") || is_certificate_name(entry->d_name));
+    return key_file_is_public_name(entry->d_name) || (entry->d_name[0] != '.' && is_certificate_name(entry->d_name));
 }
 
 /* ---- keys ---- */

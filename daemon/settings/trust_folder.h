@@ -1,5 +1,5 @@
 /* The folder of those whose codes open this gate: public keys of token issuers (*.pub) and certificates of document signers
- * (*.pem *.crt *.cer *.der). Read at start-up and at a reload, and by qrgatectl. */
+ * (*.pem *.crt *.cer *.der), in any case, hidden files left out. Read at start-up and at a reload, and by qrgatectl. */
 #ifndef SETTINGS_TRUST_FOLDER_H
 #define SETTINGS_TRUST_FOLDER_H
 

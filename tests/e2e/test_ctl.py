@@ -852,7 +852,7 @@ def test_keys_are_never_overwritten(site):
     assert not (site.folder / "half.key").exists() and (site.folder / "half.pub").read_text() == "mine"
 
 
-@pytest.mark.parametrize("kid", ["with space", "12345678901234567", "é", "a/b"])
+@pytest.mark.parametrize("kid", ["with space", "12345678901234567", "é", "a/b", ".hidden"])
 def test_bad_kid(site, kid):
     assert "1 to 16 of" in new_key(site, kid=kid, status=2).stderr
 

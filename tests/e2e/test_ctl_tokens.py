@@ -180,6 +180,25 @@ def test_trust_installs_once(office):
     assert (office.trust / "site1.pub").read_text() == text and len(list(office.trust.iterdir())) == 1
 
 
+def test_a_file_in_capitals_is_a_key_too(office):
+    """As a memory card writes it, and as the lane takes it: listed, not installed a second time, retired."""
+    key = office.key()
+    (office.trust / "SITE1.PUB").write_text(key.with_suffix(".pub").read_text())
+    assert re.search(r"^site1 .* SITE1\.PUB$", office.list().stdout, re.M)
+    said = office.run("key", "trust", "--trust", office.trust, key.with_suffix(".pub")).stdout
+    assert "trusted already" in said and [path.name for path in office.trust.iterdir()] == ["SITE1.PUB"]
+    assert "before: " in office.retire("site1").stdout
+    office.retire("site1", "--remove")
+    assert list(office.trust.iterdir()) == []
+
+
+def test_a_kid_that_would_hide_its_file_is_refused(office):
+    file = office.folder / "key.pub"
+    file.write_text(KEY.replace("kid: k\n", "kid: .k\n"))
+    said = office.run("key", "trust", "--trust", office.trust, file, status=1).stderr
+    assert "key.pub:1: kid: allowed are" in said and "no dot first" in said and list(office.trust.iterdir()) == []
+
+
 def test_trust_says_that_lanes_must_be_told(office):
     key = office.key()
     said = office.run("key", "trust", "--trust", office.trust, key.with_suffix(".pub")).stdout

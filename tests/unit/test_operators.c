@@ -64,6 +64,7 @@ static int teardown(void **state)
     char name[32];
     remove_file(f, "a.pub");
     remove_file(f, "b.pub");
+    remove_file(f, "b.PUB");
     remove_file(f, "notes.txt");
     for (int i = 0; i < f->files; i++) {
         (void)snprintf(name, sizeof name, "n%02d.pub", i);
@@ -90,7 +91,7 @@ static void good_files_are_read(void **state)
 {
     struct fixture *f = *state;
     write_file(f, "a.pub", "# Hoa's\n\n" GOOD "issuer: site\n");
-    write_file(f, "b.pub", "verbs:all\r\noperator: ben \r\nkid: ben1\r\ned25519: " KEY "\r\n");
+    write_file(f, "b.PUB", "verbs:all\r\noperator: ben \r\nkid: ben1\r\ned25519: " KEY "\r\n");
     write_file(f, "notes.txt", "nothing of a key\n");
     assert_int_equal(load(f), 0);
     assert_int_equal(f->rules.operators_count, 2);
@@ -116,6 +117,7 @@ static void each_mistake_has_its_file_and_line(void **state)
         {GOOD "hello\n", ":5: a line must be NAME: VALUE"},
         {GOOD "from: 2026-01-01\n", ":5: 'from': allowed are kid, ed25519, operator, verbs and issuer"},
         {"kid: a b\n", ":1: kid: allowed are 1 to 16"},
+        {"kid: .a\n", ":1: kid: allowed are 1 to 16"},
         {"operator:\n", ":1: operator: allowed is a name"},
         {"operator: 123456789012345678901234567890123\n", ":1: operator: allowed is a name"},
         {"verbs: open dance\n", ":1: verbs: allowed are all, or open"},

@@ -663,6 +663,7 @@ static void bad_trust_files_are_named_with_line(void **state)
           "a.pub:3: these 64 digits" },
         { "kid: one two\ned25519: " PUB "\n", "a.pub:1: kid" },
         { "kid: 12345678901234567\ned25519: " PUB "\n", "a.pub:1: kid" },
+        { "kid: .one\ned25519: " PUB "\n", "a.pub:1: kid" },
         { "kid: one\nkid: two\ned25519: " PUB "\n", "a.pub:2: a second kid" },
         { "kid: one\nissuer: \xff\ned25519: " PUB "\n", "a.pub:2: issuer" },
         { "kid: one\nhello\ned25519: " PUB "\n", "a.pub:2: a line must be" },
