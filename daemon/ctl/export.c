@@ -13,6 +13,7 @@
 #include "daemon/decision/time_text.h"
 #include "daemon/journal/register.h"
 #include "daemon/mqtt/inbound.h"
+#include "daemon/settings/folder_sync.h"
 
 enum { LINE_BYTES = 1024, PATH_BYTES = 1024 };
 
@@ -149,20 +150,6 @@ static enum ctl_exit open_out(struct export *export)
     return ctl_complain(export->ctl, CTL_FAILED, "out.not_made", "file", path, "why", strerror(error), NULL);
 }
 
-/* So that the new name survives a power cut. */
-static int sync_folder(const char *path)
-{
-    char folder[PATH_BYTES];
-    const char *slash = strrchr(path, '/');
-    (void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    const int error = fsync(fd) < 0 && errno != EINVAL ? -errno : 0; /* EINVAL: a file system without folders to sync */
-    (void)close(fd);
-    return error;
-}
-
 static enum ctl_exit finish_out(struct export *export)
 {
     const char *path = export->ctl->values[OUT];
@@ -178,7 +165,7 @@ static enum ctl_exit finish_out(struct export *export)
         error = -errno;
     if (error == 0) {
         export->temporary[0] = '\0';
-        error = sync_folder(path);
+        error = folder_sync(path);
     }
     return error < 0 ? ctl_complain(export->ctl, CTL_FAILED, "out.not_written", "file", path,
                                     "why", strerror(-error), NULL) : CTL_OK;

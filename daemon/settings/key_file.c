@@ -12,6 +12,7 @@
 
 #include "daemon/credential/utf8.h"
 #include "daemon/decision/time_text.h"
+#include "daemon/settings/folder_sync.h"
 
 enum { LINE_MAX_BYTES = 512, LINES_MAX = 200, TEXT_MAX_BYTES = LINE_MAX_BYTES * LINES_MAX };
 enum { PATH_BYTES = 1024, DATE_CHARS = 10 };
@@ -228,23 +229,6 @@ struct placing {
     bool replace;
 };
 
-/* A new name is only sure to outlive a power cut when its folder is on the disk too. */
-static int sync_folder(const char *path)
-{
-    char folder[PATH_BYTES];
-    const char *slash = strrchr(path, '/');
-    const int length =
-        snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    if (length < 0 || (size_t)length >= sizeof(folder))
-        return -ENAMETOOLONG;
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    const int error = fsync(fd) < 0 && errno != EINVAL ? -errno : 0; /* EINVAL: this file system needs no such thing */
-    (void)close(fd); /* only read */
-    return error;
-}
-
 static int write_other(const struct placing *placing, const char *text, size_t length)
 {
     int error = 0;
@@ -291,7 +275,7 @@ static int put_in_place(struct placing *placing, const char *text, size_t length
         error = rename_other(placing);
     if (error < 0)
         (void)unlink(placing->other); /* ours, and of no use */
-    return error == 0 ? sync_folder(placing->path) : error;
+    return error == 0 ? folder_sync(placing->path) : error;
 }
 
 static const char *put_time(const char *name, int64_t at_s, char *line, size_t line_bytes)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/decision/time_text.h"
+#include "daemon/settings/folder_sync.h"
 
 enum { HEX_DIGITS = 2 * SITE_KEY_BYTES, FILE_MAX_BYTES = 256, PATH_BYTES = 1024 };
 #define OLD "old "
@@ -154,7 +155,7 @@ int site_keys_replace(const char *path, const struct site_keys *keys, char *why,
 {
     char text[FILE_MAX_BYTES], zeros[FILE_MAX_BYTES] = "";
     struct stat was;
-    int error = 0;
+    int error = 0, left = 0;
     const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &was) < 0)
         error = -errno;
@@ -162,15 +163,21 @@ int site_keys_replace(const char *path, const struct site_keys *keys, char *why,
         const size_t length = write_text(keys, text);
         error = put_in_place(path, &was, text, length);
     }
-    if (error == 0) /* a disk may keep copies all the same, an SD card as a rule: qrgate-rules(7) says so */
-        error = write_all(fd, zeros, (size_t)was.st_size < sizeof(zeros) ? (size_t)was.st_size : sizeof(zeros));
+    if (error == 0) /* before the old bytes go: after a power cut the name may lead to them again */
+        left = folder_sync(path);
+    if (error == 0 && left == 0) /* a disk may keep copies all the same, an SD card as a rule: qrgate-rules(7) says so */
+        left = write_all(fd, zeros, (size_t)was.st_size < sizeof(zeros) ? (size_t)was.st_size : sizeof(zeros));
     if (fd >= 0)
         (void)close(fd); /* written and synced */
     sodium_memzero(text, sizeof(text));
     if (error < 0)
         (void)snprintf(why, why_bytes, "%s: the site key can't be replaced: %s; run this as the file's owner or as root",
                        path, strerror(-error));
-    return error;
+    else if (left < 0)
+        (void)snprintf(why, why_bytes,
+                       "%s: the new site key is in its place, but the old file couldn't be overwritten: %s; this disk may still "
+                       "hold what was in it", path, strerror(-left));
+    return error < 0 ? error : left < 0;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
@@ -199,8 +206,10 @@ int site_key_create(const char *path, char *why, size_t why_bytes)
         error = -errno;
     if (close(fd) < 0 && error == 0)
         error = -errno;
+    if (error == 0)
+        error = folder_sync(path);
     if (error < 0)
-        (void)unlink(path); /* ours, and not whole */
+        (void)unlink(path); /* ours, and not whole or not sure to stay */
 end:
     if (error < 0)
         (void)snprintf(why, why_bytes, "%s: the site key can't be made: %s%s", path, strerror(-error),

@@ -23,8 +23,8 @@ int site_keys_load(const char *path, struct site_keys *ret, char *why, size_t wh
 int site_keys_read(const char *text, size_t length_bytes, struct site_keys *ret);
 /* The current one alone. */
 int site_key_load(const char *path, uint8_t ret_key[SITE_KEY_BYTES], char *why, size_t why_bytes);
-/* In the place of the file that is there, whole or not at all, with its owner and mode; what stood in the old one is
- * overwritten. */
+/* In the place of the file that is there, whole or not at all, with its owner and mode; once that is on the disk, what stood
+ * in the old one is overwritten. 0; 1 with `why`: replaced, but not overwritten; or negative errno with `why`. */
 int site_keys_replace(const char *path, const struct site_keys *keys, char *why, size_t why_bytes);
 /* Makes a new one from the kernel's random numbers, 0600; never overwrites (-EEXIST). */
 int site_key_create(const char *path, char *why, size_t why_bytes);

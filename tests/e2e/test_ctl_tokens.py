@@ -283,6 +283,22 @@ def test_bad_times_in_key_files(office, lines, number, said):
     assert f"k.pub:{number}: " in errors and said in errors
 
 
+# ---- the site key ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.unsanitized
+@pytest.mark.native("strace would see the emulator's own system calls")
+def test_the_old_site_key_goes_when_the_new_one_is_sure(office):
+    """A power cut at any moment leaves one whole key: its name is on the disk before the old one's bytes are overwritten."""
+    log = office.folder / "calls"
+    subprocess.run(["strace", "-qq", "-y", "-e", "trace=/^rename,fsync,pwrite64", "-o", str(log), str(CTL), "--site-key",
+                    str(office.site_key), "key", "rotate"], check=True, capture_output=True, timeout=60)
+    calls = re.findall(r"^(\w+)\((?:AT_FDCWD, |\d+<)?\"?([^,>\"]*)", log.read_text(), re.M)
+    key, new, folder = str(office.site_key), f"{office.site_key}.new", str(office.folder)
+    assert [(name.rstrip("at2"), path) for name, path in calls] == [
+        ("pwrite64", new), ("fsync", new), ("rename", new), ("fsync", folder), ("pwrite64", key), ("fsync", key)], log.read_text()
+    assert len(office.site_key.read_text().splitlines()) == 2
+
+
 # ---- signed tokens ---------------------------------------------------------------------------------------------------
 
 def test_issue_and_show(office):

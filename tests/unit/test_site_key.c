@@ -1,6 +1,7 @@
 /* The change of the site key: the overlap, in which who shows a number is known as before, and its end, after which nobody
  * can say whose the old rows were. And the key's file. */
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "worker_fixture.h"
@@ -274,6 +275,27 @@ static void two_keys_are_read_and_written(void **state)
     assert_int_equal(again.old_until_s, keys.old_until_s);
 }
 
+/* A disk that takes no more than 100 bytes of a file: enough for one key, not to overwrite two. */
+static void a_key_that_is_replaced_but_not_overwritten_is_said(void **state)
+{
+    struct fixture *f = *state;
+    struct site_keys keys;
+    struct rlimit whole, small;
+    char path[96], why[512] = "";
+    write_key(f, HEX "\nold " OTHER " until 2026-01-31T00:00:00Z\n", path);
+    assert_int_equal(site_keys_load(path, &keys, why, sizeof(why)), 0);
+    keys.has_old = false;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+    small = (struct rlimit){ .rlim_cur = 100, .rlim_max = whole.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const int result = site_keys_replace(path, &keys, why, sizeof(why));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+    assert_int_equal(result, 1);
+    assert_non_null(strstr(why, "the new site key is in its place, but the old file couldn't be overwritten: No space left"));
+    assert_int_equal(site_keys_load(path, &keys, why, sizeof(why)), 0);
+    assert_false(keys.has_old);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -285,6 +307,7 @@ int main(void)
         TEST(purged_ranges_and_rotating_codes_go_over),
         TEST(a_key_that_nobody_announced_changes_nothing),
         TEST(two_keys_are_read_and_written),
+        TEST(a_key_that_is_replaced_but_not_overwritten_is_said),
     };
     return cmocka_run_group_tests_name("site_key", tests, NULL, NULL);
 }

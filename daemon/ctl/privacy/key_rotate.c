@@ -39,8 +39,11 @@ static enum ctl_exit begin(struct ctl *ctl, const char *path, struct site_keys *
     randombytes_buf(keys->current, sizeof(keys->current));
     keys->has_old = true;
     keys->old_until_s = ctl->now_s + overlap_s;
-    if (site_keys_replace(path, keys, why, sizeof(why)) < 0)
-        return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
+    const int replaced = site_keys_replace(path, keys, why, sizeof(why));
+    if (replaced != 0) /* 1: the change has begun all the same */
+        (void)ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
+    if (replaced < 0)
+        return CTL_FAILED;
     site_key_id(keys->current, id);
     site_key_id(keys->old, old_id);
     lang_print(stdout, ctl->lang, "rotate.begun", "id", id, "old", old_id, "until", time_text_write(keys->old_until_s, when),
@@ -99,7 +102,7 @@ static enum ctl_exit finish(struct ctl *ctl, const char *path, struct site_keys 
         return result;
     site_key_id(keys->old, old_id);
     keys->has_old = false;
-    if (site_keys_replace(path, keys, why, sizeof(why)) < 0)
+    if (site_keys_replace(path, keys, why, sizeof(why)) != 0) /* 1: not destroyed, then */
         return ctl_complain(ctl, CTL_FAILED, "words.failed", "why", why, NULL);
     lang_print(stdout, ctl->lang, "rotate.finished", "old", old_id, "rows", LANG_N(rows), NULL);
     (void)putchar('\n');
