@@ -73,6 +73,8 @@ enum ctl_exit ctl_complain_fills(const struct ctl *ctl, enum ctl_exit code, cons
  * failure the message is printed and *ret_db NULL. */
 enum ctl_exit ctl_open_database(struct ctl *ctl, bool must_exist, struct sqlite3 **ret_db);
 enum ctl_exit ctl_load_site_key(struct ctl *ctl, uint8_t ret_key[32]);
+/* --config, or one where it is by default. One that can't be read is there: loading it then says so. */
+bool ctl_has_config(const struct ctl *ctl);
 /* The configuration; what is wrong with it is printed. */
 enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret);
 /* With the one before it, while the key is being replaced: for look-ups. */

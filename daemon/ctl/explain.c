@@ -16,7 +16,6 @@
 #include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
 
-#define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 /* Where there is no configuration: the least that one must say, so that all its defaults hold. */
 static const char DEFAULTS[] = "site = \"none\"; lane = \"none\"; lines = { driver = \"sim\"; };";
 
@@ -56,6 +55,7 @@ struct explain {
     struct settings settings;
     int64_t at_s;
     int64_t number, refused;
+    bool no_trust; /* there is no folder of trusted keys, and nobody has been told yet */
     struct explained one;
 };
 
@@ -90,6 +90,16 @@ static void judge(struct explain *explain, const uint8_t *payload, size_t length
     one->verdict = decide(&facts, policy);
     explain->number++;
     explain->refused += one->credential.fault != CREDENTIAL_OK;
+}
+
+/* Nobody's key is known then: that says nothing of the code. */
+static void tell_no_trust(struct explain *explain)
+{
+    const struct credential *c = &explain->one.credential;
+    if (!explain->no_trust || c->fault != CREDENTIAL_FAULT_KEY_UNKNOWN || c->kind == CREDENTIAL_ROTATING_TOKEN)
+        return;
+    lang_print(stderr, explain->ctl->lang, "explain.no_trust", "folder", explain->settings.trust_folder, NULL);
+    explain->no_trust = false;
 }
 
 static bool has_token_id(const struct credential *c)
@@ -365,6 +375,7 @@ static enum ctl_exit explain_all(struct explain *explain, const char *name, FILE
         }
         if (length > 0 && !(length == 1 && payload[0] == '\r')) {
             judge(explain, payload, (size_t)length);
+            tell_no_trust(explain);
             if (as_json && print_json(explain) < 0)
                 return ctl_complain(explain->ctl, CTL_FAILED, "words.no_memory", NULL);
             if (!as_json)
@@ -386,7 +397,7 @@ static enum ctl_exit explain_all(struct explain *explain, const char *name, FILE
 static enum ctl_exit load(struct explain *explain)
 {
     struct ctl *ctl = explain->ctl;
-    const char *config = ctl->config ? ctl->config : DEFAULT_CONFIG;
+    const char *config = ctl->config ? ctl->config : CTL_DEFAULT_CONFIG;
     struct credential_trust *trust = &explain->settings.journal.trust;
     struct site_keys keys;
 
@@ -394,12 +405,12 @@ static enum ctl_exit load(struct explain *explain)
     if (ctl->values[AT] && !parse_time(ctl->values[AT], &explain->at_s))
         return ctl_complain(ctl, CTL_USAGE, "option.at", "value", ctl->values[AT], "allowed", say(ctl->lang,
                             "allowed.time"), NULL);
-    const bool has_config = ctl->config || access(config, R_OK) == 0;
-    if (has_config ? settings_load(config, &explain->settings, stderr) != 0
-                   : settings_read("defaults", DEFAULTS, sizeof(DEFAULTS) - 1, &explain->settings, stderr) != 0)
+    if (ctl_has_config(ctl) ? settings_load(config, &explain->settings, stderr) != 0
+                            : settings_read("defaults", DEFAULTS, sizeof(DEFAULTS) - 1, &explain->settings, stderr) != 0)
         return ctl_complain(ctl, CTL_FAILED, "explain.config_bad", "file", config, NULL);
     const char *folder = ctl->values[TRUST] ? ctl->values[TRUST] : explain->settings.trust_folder;
-    if ((ctl->values[TRUST] || access(folder, R_OK) == 0) && told_trust_load(ctl, folder, trust) < 0)
+    explain->no_trust = !ctl->values[TRUST] && access(folder, F_OK) < 0 && errno == ENOENT;
+    if (!explain->no_trust && told_trust_load(ctl, folder, trust) < 0)
         return ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
     /* by path, for without a configuration ctl_load_site_key() would ask for one */
     const char *key_file = ctl->site_key ? ctl->site_key : explain->settings.site_key_file;

@@ -62,6 +62,11 @@ static enum ctl_exit fail_usage(const struct ctl *ctl, const char *key, const ch
 
 /* ---- what several commands need ---------------------------------------------------------------------------------- */
 
+bool ctl_has_config(const struct ctl *ctl)
+{
+    return ctl->config || access(DEFAULT_CONFIG, F_OK) == 0 || errno != ENOENT;
+}
+
 enum ctl_exit ctl_load_settings(const struct ctl *ctl, struct settings *ret)
 {
     const char *path = ctl->config ? ctl->config : DEFAULT_CONFIG;

@@ -19,7 +19,6 @@
 #include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
 
-#define DEFAULT_CONFIG "/etc/qrgate/qrgate.conf"
 
 /* ---- what passes share ------------------------------------------------------------------------------------------- */
 
@@ -225,11 +224,6 @@ static const struct ctl_option SHOW_OPTIONS[] = {
     { NULL, NULL, false, NULL },
 };
 
-static bool has_config(const struct ctl *ctl)
-{
-    return ctl->config || access(DEFAULT_CONFIG, R_OK) == 0;
-}
-
 /* What signatures are held against. Nothing named and no configuration: nothing is trusted, which is said later. */
 static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credential_trust *ret)
 {
@@ -237,7 +231,7 @@ static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credentia
     struct site_keys keys;
     enum ctl_exit result = CTL_OK;
     memset(ret, 0, sizeof(*ret));
-    if (rotating && (ctl->site_key || has_config(ctl))) {
+    if (rotating && (ctl->site_key || ctl_has_config(ctl))) {
         result = ctl_load_site_keys(ctl, &keys);
         if (result == CTL_OK) {
             rotating_key_from_site_key(keys.current, ret->rotation_key);
@@ -246,7 +240,7 @@ static enum ctl_exit load_trust(struct ctl *ctl, bool rotating, struct credentia
             ret->has_old_rotation_key = keys.has_old;
         }
         sodium_memzero(&keys, sizeof(keys));
-    } else if (!rotating && (ctl->values[SHOW_TRUST] || has_config(ctl))) {
+    } else if (!rotating && (ctl->values[SHOW_TRUST] || ctl_has_config(ctl))) {
         result = pass_trust_folder(ctl, ctl->values[SHOW_TRUST], folder);
         if (result == CTL_OK && told_trust_load(ctl, folder, ret) < 0)
             result = ctl_complain(ctl, CTL_FAILED, "key.trusted_bad", "folder", folder, NULL);
@@ -388,7 +382,7 @@ static enum ctl_exit run_show(struct ctl *ctl)
     if (!rotating)
         show_key(ctl->lang, code, &trust);
     show_fields(ctl, &c);
-    result = show_signature(ctl->lang, &c, rotating ? trust.has_rotation_key : ctl->values[SHOW_TRUST] || has_config(ctl));
+    result = show_signature(ctl->lang, &c, rotating ? trust.has_rotation_key : ctl->values[SHOW_TRUST] || ctl_has_config(ctl));
 end:
     sodium_memzero(trust.rotation_key, sizeof(trust.rotation_key));
     sodium_memzero(trust.old_rotation_key, sizeof(trust.old_rotation_key));

@@ -319,6 +319,44 @@ policy = {{ green = "hold"; none = "deny"; number_mismatch = "deny"; }};''')
     assert b"can't be used (see above)" in desk.explain(CARD, "--config", config, status=1, **plain).stderr
 
 
+@pytest.mark.native("an emulator's loader looks into the /etc of its own")
+def test_only_a_configuration_that_is_not_there_is_done_without(desk):
+    """One that can't be read is a mistake to be told: by the defaults and with no key, every genuine pass would be a stranger's."""
+    etc, pass_code = desk.folder / "etc", vector("token.tsv", "tag 18, kid protected")
+    (etc / "qrgate").mkdir(parents=True)
+    shutil.copy("/etc/ld.so.cache", etc)
+
+    def run(*words, **more):
+        """Without root's right to read everything, and with that folder for /etc."""
+        return subprocess.run(["unshare", "--mount", "sh", "-ec", 'mount --bind "$0" /etc; exec "$@"', etc, "setpriv",
+                               "--bounding-set=-all", "--inh-caps=-all", *words], capture_output=True, timeout=60, **more)
+
+    if (tried := run("true")).returncode != 0:
+        pytest.skip(f"no /etc of its own for the test: {tried.stderr.decode().strip()}")
+    explain = CTL, "code", "explain", "--at", SOON
+    show = CTL, "--site-key", desk.key, "token", "show", "-"
+    form = CTL, "--site-key", desk.key, "--database", desk.folder / "journal.db", "declare"
+    done = run(*explain, input=CARD.encode())
+    assert (done.returncode, done.stderr) == (0, b"")  # nobody's key is asked for
+    done = run(*explain, input=pass_code + b"\n" + pass_code)
+    assert done.returncode == 3 and done.stdout.count(b"refused (key_unknown)") == 2
+    assert done.stderr == b"/etc/qrgate/trust isn't there, so no issuer's key is known here: name the folder of trusted keys with --trust\n"
+    assert b"NOT CHECKED" in run(*show, input=pass_code).stdout
+    shutil.copytree(desk.trust, etc / "qrgate" / "trust")
+    done = run(*explain, input=pass_code)
+    assert done.returncode == 0 and b"readable" in done.stdout and done.stderr == b""
+    (etc / "qrgate").chmod(0)
+    master, slave = pty.openpty()
+    os.write(master, b"\4")  # asked, it would be answered with the end of the input
+    for words, stdin in ((explain, {"input": pass_code}), (show, {"input": pass_code}), (form, {"stdin": slave})):
+        done = run(*words, **stdin)
+        assert done.returncode == 1 and done.stdout == b"", done
+        assert b"/etc/qrgate/qrgate.conf" in done.stderr and b"can't be used (see above)" in done.stderr, done.stderr
+    os.close(master)
+    os.close(slave)
+    (etc / "qrgate").chmod(0o755)
+
+
 def test_a_site_key_that_is_broken_is_said(desk):
     desk.key.write_text("zz\n")
     assert b"site.key" in desk.explain(CARD, status=1).stderr

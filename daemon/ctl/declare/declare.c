@@ -162,7 +162,7 @@ static enum ctl_exit read_policy(struct policy_of_site *site)
     struct ctl *ctl = site->ctl;
     const char *path = ctl->config ? ctl->config : CTL_DEFAULT_CONFIG;
     struct settings settings;
-    if (!ctl->config && access(path, R_OK) < 0)
+    if (!ctl_has_config(ctl))
         return CTL_OK;
     if (settings_load(path, &settings, stderr) != 0)
         return ctl_complain(ctl, CTL_FAILED, "declare.config_bad", "file", path, NULL);
