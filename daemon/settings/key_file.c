@@ -14,7 +14,7 @@
 #include "daemon/decision/time_text.h"
 #include "daemon/settings/folder_sync.h"
 
-enum { LINE_MAX_BYTES = 512, LINES_MAX = 200, TEXT_MAX_BYTES = LINE_MAX_BYTES * LINES_MAX };
+enum { LINE_MAX_BYTES = 512, LINES_MAX = 200 /* as the complaint says */, TEXT_MAX_BYTES = LINE_MAX_BYTES * LINES_MAX };
 enum { PATH_BYTES = 1024, DATE_CHARS = 10 };
 
 struct reading {
@@ -189,8 +189,11 @@ int key_file_read(const char *path, bool secret, struct key_file *ret, FILE *err
         error = -EPERM;
         goto end;
     }
-    while (reading.line < LINES_MAX && fgets(line, sizeof(line), file)) {
-        reading.line++;
+    while (fgets(line, sizeof(line), file)) {
+        if (++reading.line > LINES_MAX) {
+            complain(&reading, "too many lines; up to 200 are allowed");
+            break;
+        }
         if (!strchr(line, '\n') && !feof(file)) {
             complain(&reading, "the line is too long");
             break;
@@ -309,11 +312,12 @@ static int copy_with_until(FILE *from, int64_t until_s, char *text, size_t text_
 {
     char line[LINE_MAX_BYTES], until[64];
     size_t used = 0;
+    int lines = 1; /* the new one */
     while (fgets(line, sizeof(line), from)) {
         const size_t length = strlen(line);
         if (strncmp(line + strspn(line, " \t"), "until:", 6) == 0)
             continue;
-        if (used + length + sizeof(until) + 1 > text_bytes)
+        if (++lines > LINES_MAX || used + length + sizeof(until) + 1 > text_bytes)
             return -EFBIG;
         memcpy(text + used, line, length);
         used += length;

@@ -24,7 +24,8 @@ int key_file_read(const char *path, bool secret, struct key_file *ret, FILE *err
 /* Makes the file (never overwrites: -EEXIST), 0600 when secret, else 0644, and waits for the disk. Prints nothing. */
 int key_file_write(const char *path, bool secret, const struct key_file *key);
 /* Gives the file another `until` and leaves its other lines as they are: a new file, on the disk, takes the old one's
- * place at once or not at all. 0, or negative errno. The file must be one that key_file_read() takes. Prints nothing. */
+ * place at once or not at all. 0, or negative errno. The file must be one that key_file_read() takes. -EFBIG: it has
+ * no room for one more line. Prints nothing. */
 int key_file_set_until(const char *path, int64_t until_s);
 
 /* NAME.pub, in any case, and not hidden: what counts as a public key's file in a folder of them. */

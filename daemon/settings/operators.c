@@ -12,7 +12,7 @@
 #include "daemon/credential/utf8.h"
 #include "daemon/settings/key_file.h"
 
-enum { LINE_MAX_BYTES = 512, LINES_MAX = 200, PATH_BYTES = 1024 };
+enum { LINE_MAX_BYTES = 512, LINES_MAX = 200 /* as the complaint says */, PATH_BYTES = 1024 };
 
 struct reading {
     const char *path;
@@ -145,11 +145,14 @@ static void take_line(struct reading *reading, char *line)
 static void take_lines(struct reading *reading, FILE *file)
 {
     char line[LINE_MAX_BYTES];
-    while (reading->line < LINES_MAX && fgets(line, sizeof line, file) != NULL) {
-        reading->line++;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (++reading->line > LINES_MAX) {
+            complain(reading, "too many lines; up to 200 are allowed");
+            break;
+        }
         if (strchr(line, '\n') == NULL && !feof(file)) {
             complain(reading, "the line is too long");
-            return;
+            break;
         }
         take_line(reading, line);
     }

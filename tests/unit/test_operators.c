@@ -141,6 +141,14 @@ static void each_mistake_has_its_file_and_line(void **state)
     write_file(f, "a.pub", line);
     assert_int_equal(load(f), -EINVAL);
     assert_non_null(strstr(f->said, "a.pub:1: the line is too long"));
+    (void)strcpy(line, GOOD);
+    for (int i = 5; i <= 200; i++)
+        (void)strcat(line, "#\n");
+    write_file(f, "a.pub", line);
+    assert_int_equal(load(f), 0);
+    write_file(f, "a.pub", strcat(line, "verbs: all\n"));
+    assert_int_equal(load(f), -EINVAL);
+    assert_non_null(strstr(f->said, "a.pub:201: too many lines; up to 200 are allowed\n"));
 }
 
 static void the_folder_as_a_whole(void **state)

@@ -686,6 +686,32 @@ static void bad_trust_files_are_named_with_line(void **state)
     assert_non_null(strstr(said, "b.pub: kid 'one' is in another file"));
 }
 
+/* What stands behind the last line that is read would be believed by who wrote it alone. */
+static void a_line_too_many_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct credential_trust trust;
+    char path[128], said[2048], text[1024] = "kid: one\ned25519: " PUB "\nissuer: i\nuntil: 2046-12-31\n";
+    assert_int_equal(mkdir(in_folder(f, "trust", path), 0755), 0);
+    for (int line = 5; line <= 200; line++)
+        (void)strcat(text, "#\n");
+    write_file(f, "trust/a.pub", text, 0644);
+    assert_int_equal(load(f, &trust, said, sizeof(said)), 0);
+    assert_int_equal(key_file_set_until(in_folder(f, "trust/a.pub", path), 1800000000), 0); /* in the old one's place */
+    assert_int_equal(load(f, &trust, said, sizeof(said)), 0);
+    assert_int_equal(trust.keys[0].until_s, 1800000000);
+
+    write_file(f, "trust/a.pub", strcat(text, "until: 2026-01-31\n"), 0644);
+    assert_int_equal(load(f, &trust, said, sizeof(said)), -EINVAL);
+    assert_non_null(strstr(said, "a.pub:201: too many lines; up to 200 are allowed\n"));
+    memcpy(strstr(text, "until:"), "#ntil:", 6);
+    *strrchr(text, 'u') = '\0'; /* 200 lines again, none of them an end */
+    write_file(f, "trust/a.pub", text, 0644);
+    assert_int_equal(load(f, &trust, said, sizeof(said)), 0);
+    assert_int_equal(key_file_set_until(path, 1800000000), -EFBIG);
+    assert_int_equal(load(f, &trust, said, sizeof(said)), 0); /* it is as it was */
+}
+
 static void too_many_keys_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -745,6 +771,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_site_keys_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(trust_folder_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_trust_files_are_named_with_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_line_too_many_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_keys_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(key_files_round_trip, setup, teardown),
     };
