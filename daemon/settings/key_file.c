@@ -60,7 +60,8 @@ static void complain_name(struct reading *reading, const char *name)
                                             : "allowed are kid, issuer, from, until and ed25519-secret";
     else if (strcmp(name, "ed25519-secret") == 0)
         hint = "this is a SECRET key: take it out of here; the public file made with it belongs here";
-    (void)fprintf(reading->errors, "%s:%d: '%.40s': %s\n", reading->path, reading->line, name, hint);
+    (void)fprintf(reading->errors, "%s:%d: '%.40s': %s\n", reading->path, reading->line,
+                  utf8_plain((const uint8_t *)name, strlen(name)) ? name : "?", hint);
     reading->mistakes++;
 }
 

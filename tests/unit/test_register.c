@@ -669,6 +669,8 @@ static void bad_trust_files_are_named_with_line(void **state)
         { "kid: one\nhello\ned25519: " PUB "\n", "a.pub:2: a line must be" },
         { "kid: one\ned25519-secret: " PUB "\n", "a.pub:2: 'ed25519-secret': this is a SECRET key" },
         { "kid: one\ncolour: blue\ned25519: " PUB "\n", "a.pub:2: 'colour': allowed are" },
+        { "kid: one\n\x1b[31mcolour: blue\ned25519: " PUB "\n", "a.pub:2: '?': allowed are" }, /* nothing for a terminal */
+        { "kid: one\nc\xff: blue\ned25519: " PUB "\n", "a.pub:2: '?': allowed are" },
     };
     struct fixture *f = *state;
     struct credential_trust trust;
