@@ -114,6 +114,8 @@ static int gather(struct judge *judge, const struct credential *credential, char
         error = register_is_revoked(judge->people, credential->token_id, &facts->revoked);
     if (error == 0 && credential->fault == CREDENTIAL_OK && credential->kind == CREDENTIAL_ROTATING_TOKEN)
         error = find_step_used(judge, credential, &facts->step_used);
+    if (judge->people->presence_moved)
+        presence_recount(judge->presence);
     if (error == 0)
         error = presence_read(judge->presence, person, direction, &facts->presence);
     return error;

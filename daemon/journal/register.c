@@ -244,6 +244,7 @@ int register_bind(struct register_writer *writer, const char *hash, bool known, 
         { REGISTER_FORGET_PRESENCE, false, false },
     };
     int error = 0;
+    writer->presence_moved = true;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == 0; i++)
         if (known || !steps[i].of_known)
             error = register_run(writer->statements[steps[i].statement], hash, steps[i].both ? person : NULL);

@@ -30,6 +30,7 @@ struct register_writer {
     uint8_t site_key[32];
     bool has_old_key; /* site_key_change.h */
     uint8_t old_site_key[32];
+    bool presence_moved; /* two rows of one person may have become one: who remembers how many are inside counts anew */
 };
 int register_writer_open(struct sqlite3 *db, const uint8_t site_key[32], struct register_writer *ret);
 void register_writer_close(struct register_writer *writer); /* accepts a zeroed one */

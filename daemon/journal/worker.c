@@ -287,12 +287,8 @@ static int interrupt_open_passages(struct worker *worker)
 
 static int declare(struct worker *worker, const struct declared *declared, bool *ret_taken)
 {
-    int error = store_begin(&worker->store);
-    if (error < 0)
-        return error;
-    error = worker_end(worker, register_write(&worker->people, declared, ret_taken), true);
-    presence_recount(&worker->presence); /* two rows of one person may have become one */
-    return error;
+    const int error = store_begin(&worker->store);
+    return error < 0 ? error : worker_end(worker, register_write(&worker->people, declared, ret_taken), true);
 }
 
 static int revoke_token(struct worker *worker, const struct revocation *revocation, bool *ret_taken)

@@ -15,6 +15,9 @@ int worker_end(struct worker *worker, int error, bool keep)
         presence_committed(&worker->presence);
     else
         presence_rolled_back(&worker->presence);
+    if (worker->people.presence_moved) /* and perhaps moved back */
+        presence_recount(&worker->presence);
+    worker->people.presence_moved = false;
     return error;
 }
 

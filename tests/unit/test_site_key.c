@@ -176,6 +176,41 @@ static void other_lanes_may_be_later(void **state)
     assert_false(presence.inside);
 }
 
+/* Inside under the old hash; gone, by another lane that says the new one; and back here, which makes the two one. */
+static void who_moves_is_counted_once(void **state)
+{
+    struct fixture *f = *state;
+    static const char inside[] = "SELECT count(*) FROM presence WHERE inside = 1";
+    struct presence presence;
+    keys(f, OLD_BYTE, false);
+    declare_green(f, ANH);
+    declare_green(f, BINH);
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    f->settings.policy.occupancy_limit = 1;
+    f->settings.policy.occupancy_full = VERDICT_DENY;
+    keys(f, NEW_BYTE, true);
+    pass_time(f, 60);
+    assert_true(follow_lane(f, "ff", ANH, DIRECTION_OUT, f->at_us)); /* nobody here can know yet whom that means */
+    assert_int_equal(show(f, BINH_CARD), REASON_OCCUPANCY_FULL);
+
+    const struct event of_binh = f->answer.event;
+    pass_time(f, 60);
+    struct journal_request *request = fresh(f, JOURNAL_DECIDE);
+    request->payload_bytes = (uint32_t)strlen(ANH_CARD);
+    memcpy(request->payload, ANH_CARD, strlen(ANH_CARD));
+    memcpy(request->event.event_id, of_binh.event_id, sizeof(of_binh.event_id));
+    assert_int_equal(ask(f), -EEXIST); /* what was moved is back where it was */
+    presence_of(f, ANH, &presence);
+    assert_int_equal(presence.inside_count, 1);
+    assert_int_equal(number_in(f, inside), 1);
+
+    assert_int_equal(show(f, ANH_CARD), REASON_STATUS_GREEN);
+    presence_of(f, ANH, &presence);
+    assert_true(presence.inside);
+    assert_int_equal(presence.inside_count, 1);
+    assert_int_equal(number_in(f, inside), 1);
+}
+
 static void purged_ranges_and_rotating_codes_go_over(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +339,7 @@ int main(void)
         TEST(the_second_number_moves_the_person_too),
         TEST(the_end_leaves_old_rows_to_nobody),
         TEST(other_lanes_may_be_later),
+        TEST(who_moves_is_counted_once),
         TEST(purged_ranges_and_rotating_codes_go_over),
         TEST(a_key_that_nobody_announced_changes_nothing),
         TEST(two_keys_are_read_and_written),
