@@ -1,4 +1,5 @@
-/* Base45 of RFC 9285: two bytes in three characters, a last single byte in two. Used by token.c. Pure; any thread. */
+/* Base45 of RFC 9285: two bytes in three characters, a last single byte in two. Used by token.c, rotating.c
+ * and dcc.c, and by qrgatectl. Pure; any thread. */
 #include "daemon/credential/base45.h"
 
 #include <errno.h>

@@ -89,9 +89,10 @@ struct credential {
      * its `iat`, counts as issued_at_s. A citizen card's own dates don't enter. */
     int64_t issued_at_s, expires_at_s;
     int64_t key_from_s, key_until_s;   /* validity of the certificate that signed; 0 = no bound. Judged by decision/ */
-    /* First half of SHA-256 over COSE's Sig_structure (protected header and claims), zeros when not a token. Not over
-     * the message: its unprotected header, tags and lengths may be rewritten by anyone without breaking the signature,
-     * and a revoked token would come back under a new id. A rotating token's is the same at every step. */
+    /* First half of SHA-256 over COSE's Sig_structure (protected header and claims) of a token or a health certificate;
+     * zeros for other codes. Not over the message: its unprotected header, tags and lengths may be rewritten by anyone
+     * without breaking the signature, and a revoked token would come back under a new id. A rotating token's is of its
+     * holder, the same at every step. */
     uint8_t token_id[CREDENTIAL_TOKEN_ID_BYTES];
     int64_t rotation_step;             /* ROTATING_TOKEN: Unix time / 30 by the holder's clock. Judged by decision/ */
     struct health_certificate health;  /* HEALTH_CERTIFICATE */

@@ -1,5 +1,5 @@
-/* What the commands for keys, site tokens and rotating tokens share; beside key.c, key_trust.c, token.c and rotating.c
- * nobody needs it. */
+/* What the commands for keys, site tokens, rotating tokens and printed cards share: key.c, key_operator.c, key_trust.c, token.c,
+ * rotating.c and print/cards.c. */
 #ifndef CTL_PASS_H
 #define CTL_PASS_H
 

@@ -27,7 +27,7 @@ void presence_close(struct presence_table *table); /* accepts a zeroed one */
 /* The transaction's end. */
 void presence_committed(struct presence_table *table);
 void presence_rolled_back(struct presence_table *table);
-/* Something else than this room may have changed rows. */
+/* Rows may have become others by something else than the functions below. */
 void presence_recount(struct presence_table *table);
 
 /* What decide() wants to know. `person` "" = nobody known: the count alone. */
