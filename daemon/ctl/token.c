@@ -19,7 +19,6 @@
 #include "daemon/settings/site_key.h"
 #include "daemon/settings/trust_folder.h"
 
-
 /* ---- what passes share ------------------------------------------------------------------------------------------- */
 
 /* A word of the issuer's own must not look like a number of the register that it isn't. */
