@@ -258,9 +258,9 @@ int64_t database_number(sqlite3 *db, const char *sql, int *error)
     return number;
 }
 
-/* Makes an empty file with a narrow mode: SQLite would make it readable for everybody. Made by root, it is given to the
- * folder's owner, so that qrgatectl run before the daemon's first start doesn't lock the daemon out. */
-static int create_file(const char *path, char *why, size_t why_bytes)
+/* With a narrow mode: SQLite would make it readable for everybody. Made by root, it is given to the folder's owner, so that
+ * qrgatectl run before the daemon's first start doesn't lock the daemon out. */
+int database_create(const char *path, char *why, size_t why_bytes)
 {
     char folder[JOURNAL_PATH_BYTES];
     struct stat status;
@@ -389,7 +389,7 @@ int database_open(const char *path, sqlite3 **ret_db, char *why, size_t why_byte
 {
     sqlite3 *db = NULL;
     *ret_db = NULL;
-    int error = create_file(path, why, why_bytes);
+    int error = database_create(path, why, why_bytes);
     if (error < 0)
         return error;
     int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);

@@ -21,6 +21,8 @@ int64_t database_number(struct sqlite3 *db, const char *sql, int *ret_error);
 /* Moves all that the write-ahead log holds into the file and cuts it to nothing, so that no copy of what was erased stays
  * in it. -EBUSY: another program is reading; `wait`: only after DATABASE_BUSY_MS. Outside of a transaction. */
 int database_wipe_log(struct sqlite3 *db, bool wait);
+/* Makes the file where there is none, empty. Errors as database_open(). */
+int database_create(const char *path, char *why, size_t why_bytes);
 /* Reading alone, of one moment: beside a daemon that writes, and from a medium that can't be written. The schema must be
  * of this version. The reader's transaction has begun. Errors as database_open(). */
 int database_open_reading(const char *path, struct sqlite3 **ret_db, char *why, size_t why_bytes);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/journal/database.h"
 #include "daemon/journal/worker.h"
 
 struct slot {
@@ -129,14 +130,18 @@ int journal_open(const struct journal_settings *settings, struct journal **ret_j
     journal->settings = *settings;
     journal->lock_fd = journal->event_fd = -1;
 
-    /* The database first: its reasons name the cause better than the lock file's. */
+    /* The file first: its reasons name the cause better than the lock's, and the lock's file gets its owner. Of a full disk
+     * the worker has a reserve. The lock before whatever writes: another lane's passages are none of ours to end. */
+    error = database_create(settings->path, why, why_bytes);
+    if (error < 0 && error != -ENOSPC)
+        goto fail;
+    error = lock_file(journal, why, why_bytes);
+    if (error < 0)
+        goto fail;
     error = worker_open(&journal->worker, &journal->settings, why, why_bytes);
     if (error < 0)
         goto fail;
     journal->opened_last_seq = journal->worker.store.last_seq;
-    error = lock_file(journal, why, why_bytes);
-    if (error < 0)
-        goto fail;
     journal->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (journal->event_fd < 0) {
         error = -errno;

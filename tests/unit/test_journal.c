@@ -877,11 +877,71 @@ static void missing_folder_is_named(void **state)
             (const char *const[]){ f->settings.path, "there is no folder", "/no/such;", "journal.path", NULL });
 }
 
-static void second_daemon_is_refused(void **state)
+static int64_t number_in(const char *path, const char *sql)
+{
+    int error;
+    sqlite3 *db = open_other(path);
+    const int64_t number = database_number(db, sql, &error);
+    assert_int_equal(error, 0);
+    (void)sqlite3_close(db);
+    return number;
+}
+
+/* Another lane's daemon, with another lane's name and key, while somebody is on the way through this one. */
+static void second_daemon_is_refused_and_writes_nothing(void **state)
 {
     struct fixture *f = *state;
+    struct journal_request request;
+    struct journal_answer answer;
+    f->settings.has_sensor = true;
+    (void)strcpy(f->settings.lane, "lane1");
+    reopen(f);
+    declare(f, SUBJECT, STATUS_GREEN, NOW_S - 60);
+    decide_payload(f, 1, CCCD, &answer);
+    assert_int_equal(answer.event.kind, EVENT_GRANTED);
+
+    const struct journal_settings first = f->settings;
+    (void)strcpy(f->settings.lane, "lane2");
+    memset(f->settings.site_key, 0x77, sizeof(f->settings.site_key));
     refused(f, -EBUSY, (const char *const[]){ f->settings.path, "another qrgated", "journal.path", NULL });
-    assert_int_equal(record(f->journal, 1), 1); /* the first isn't disturbed */
+    f->settings = first;
+    assert_int_equal(number_in(f->settings.path, "SELECT count(*) FROM event"), 1);
+    assert_int_equal(number_in(f->settings.path, "SELECT count(*) FROM about WHERE value = 'lane1'"), 1);
+    assert_int_equal(number_in(f->settings.path, "SELECT count(*) FROM site_key"), 1);
+    record_request(2, &request);
+    request.event.kind = EVENT_COMPLETED; /* the passage under way still has its own end */
+    request.event.reason = REASON_NONE;
+    memcpy(request.event.bound_event_id, answer.event.event_id, sizeof(request.event.bound_event_id));
+    ask(f->journal, &request, &answer);
+    assert_int_equal(answer.error, 0);
+    assert_int_equal(rows_that_hold(f->settings.path), 2);
+}
+
+/* As at a first start by root: the lock is the folder's owner's as the journal is, also when the start then fails. */
+static void lock_belongs_to_the_folders_owner(void **state)
+{
+    struct fixture *f = *state;
+    char lock[JOURNAL_PATH_BYTES + 8];
+    struct stat status;
+    const uid_t owner = geteuid() == 0 ? 65534 : geteuid();
+    journal_close(f->journal);
+    f->journal = NULL;
+    assert_int_equal(chown(f->folder, owner, (gid_t)-1), 0);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        (void)snprintf(f->settings.path, sizeof(f->settings.path), "%s/%d.db", f->folder, damaged);
+        if (damaged) {
+            sqlite3 *db = open_other(f->settings.path);
+            run_sql(db, "CREATE TABLE recipes (name TEXT)");
+            (void)sqlite3_close(db);
+            assert_int_equal(chown(f->settings.path, owner, (gid_t)-1), 0);
+            refused(f, -EPROTO, (const char *const[]){ "another program", NULL });
+        } else {
+            reopen(f);
+        }
+        (void)snprintf(lock, sizeof(lock), "%s.lock", f->settings.path);
+        assert_int_equal(stat(lock, &status), 0);
+        assert_int_equal(status.st_uid, owner);
+    }
 }
 
 static void file_is_not_for_everybody(void **state)
@@ -1022,7 +1082,8 @@ int main(int argc, char **argv)
         TEST(newer_version_is_refused),
         TEST(foreign_files_are_refused_and_left_alone),
         TEST(missing_folder_is_named),
-        TEST(second_daemon_is_refused),
+        TEST(second_daemon_is_refused_and_writes_nothing),
+        TEST(lock_belongs_to_the_folders_owner),
         TEST(file_is_not_for_everybody),
         TEST(unwritable_is_explained),
         TEST(what_was_answered_survives_kill),
