@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
@@ -17,6 +18,7 @@
 #include "daemon/operator.h"
 #include "daemon/mqtt/catalogue.h"
 #include "daemon/mqtt/certificates.h"
+#include "daemon/outputs.h"
 #include "daemon/passage.h"
 #include "daemon/settings/settings.h"
 #include "daemon/upkeep.h"
@@ -236,9 +238,20 @@ static uint64_t wait_us(struct daemon *d)
     return next_us > now_us ? (uint64_t)(next_us - now_us) : 0;
 }
 
+/* Before the lines are opened, so that there is no moment in which nobody knows what to switch off. A gate works without. */
+static void keep_outputs(const struct settings *settings)
+{
+    const int r = settings->lines_driver == SETTINGS_LINES_GPIOD
+                      ? outputs_keep(getenv("RUNTIME_DIRECTORY"), settings->lines.out) : 0;
+    if (r < 0)
+        (void)fprintf(stderr, "<4>lines: can't be kept in %s (%s): after an end qrgate-safe knows the configuration alone\n",
+                      getenv("RUNTIME_DIRECTORY"), strerror(-r));
+}
+
 static int open_devices(struct daemon *d)
 {
     char why[256] = "";
+    keep_outputs(d->settings);
     int r = d->settings->lines_driver == SETTINGS_LINES_SIM
                 ? lines_sim_open(&d->settings->lines, STDOUT_FILENO, &d->lines, why, sizeof why)
                 : lines_gpiod_open(&d->settings->lines, &d->lines, why, sizeof why);

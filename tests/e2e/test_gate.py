@@ -1,4 +1,5 @@
 """The whole way, with the real binary and a real broker: who is let in, who isn't, who is told."""
+import os
 import re
 import signal
 import subprocess
@@ -190,6 +191,37 @@ def test_a_missing_gpio_chip_is_a_clear_end(make_lane, build):
     assert "no-such-chip:17" in lane.log()
     safe = subprocess.run([build / "qrgate-safe", "--config", lane.config], stderr=subprocess.PIPE, text=True)
     assert safe.returncode == 1 and "no-such-chip" in safe.stderr  # systemd shows that nobody drove the relay inactive
+
+
+def test_the_stop_helper_drives_what_the_gate_drove_whatever_the_configuration_says_by_then(make_lane, build, tmp_path):
+    def safe():
+        out = subprocess.run([build / "qrgate-safe", "--config", lane.config], stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, **unit})
+        return out.returncode, out.stderr
+
+    lane, folder = make_lane(), tmp_path / "runtime"
+    unit = {"RUNTIME_DIRECTORY": f"{folder}:{tmp_path}/another"}
+    folder.mkdir()
+    panel = lane.config.read_text()
+    lane.config.write_text(panel.replace('driver = "sim";', 'driver = "gpiod"; relay = { line = "no-chip:17"; active_low = true; };'))
+    lane.start(wait=False, environment=unit)
+    assert lane.process.wait(20) == 1
+    assert [file.name for file in folder.iterdir()] == ["outputs"]
+    assert (folder / "outputs").read_text() == "relay active_low no-chip:17\n"
+    # The same line once, in the daemon's words; what the file names besides as well.
+    lane.config.write_text(panel.replace('driver = "sim";', 'driver = "gpiod"; relay = { line = "no-chip:17"; }; '
+                                                            'buzzer = { line = "no-chip:18"; };'))
+    code, said = safe()
+    assert code == 1 and said.count("no-chip:17") == 1 and said.count("no-chip:18") == 1
+    lane.config.write_text("no = configuration")
+    code, said = safe()
+    assert code == 1 and "no-chip:17" in said and "qrgate.conf:1" in said
+    (folder / "outputs").write_text("")  # a gate with nothing to drive: all that is known is done
+    assert safe()[0] == 0
+    (folder / "outputs").write_text("relay active_low GPIO17")
+    assert safe()[0] == 1 and "can't be read" in safe()[1]
+    (folder / "outputs").unlink()
+    assert safe()[0] == 1  # nobody knows
 
 
 def test_a_stuck_journal_never_opens_but_the_button_does(make_lane, subscriber):

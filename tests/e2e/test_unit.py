@@ -57,3 +57,10 @@ def test_every_system_call_made_is_allowed_by_the_unit(make_lane, subscriber, tm
     assert {"clock_adjtime", "seccomp", "fdatasync"} <= called and len(called) > 30
     only_as_root = {"fchown"} if os.geteuid() == 0 else set()  # SQLite and the journal's lock give files to their folder's owner
     assert called - allowed_by_the_unit() - only_as_root == set()
+
+
+def test_what_the_stop_helper_needs_is_in_the_unit():
+    """The folder in which the daemon keeps its outputs: systemd makes it, names it to both, removes it after the helper."""
+    unit = (gate.ROOT / "systemd/qrgated@.service").read_text()
+    assert re.search(r"^RuntimeDirectory=qrgate/%i$", unit, re.M) and "RuntimeDirectoryPreserve" not in unit
+    assert re.search(r"^ExecStopPost=@prefix@/libexec/qrgate-safe --config /etc/qrgate/%i.conf$", unit, re.M)

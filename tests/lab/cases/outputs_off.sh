@@ -1,8 +1,9 @@
 # shellcheck shell=dash
 # init: systemd
 # Outputs that can't be left on: the installed unit under a real systemd, on a chip that keeps an output's level when
-# its owner dies, as a Raspberry Pi does. In the middle of a pulse the gate is killed, crashes, runs out of memory, is
-# stopped, restarted and reloaded, its main loop hangs and its disk hangs. When is the relay off, and who did it?
+# its owner dies, as a Raspberry Pi does. In the middle of a pulse the gate is killed (also when its configuration was broken,
+# or names another relay by then), crashes, runs out of memory, is stopped, restarted and reloaded, its main loop hangs and its
+# disk hangs. When is the relay off, and who did it?
 . tests/lab/steps.sh
 . tests/lab/edges.sh
 . tests/lab/unit.sh
@@ -25,6 +26,7 @@ gate_ends() {
     mark "$event"
     "$@"
     wait_until_relay_is 0
+    configure_the_gate $pulse_ms # where it was broken
     given_a_running_gate
     nothing_moved "when the gate started after: $event"
     end=$(death_of "$dead") off=$(last_edge 0)
@@ -52,6 +54,10 @@ pulse_ends() {
 }
 
 kill_main() { kill "-$1" "$main"; }
+kill_with_another_configuration() { # $1: what the file says then
+    echo "$1" > /etc/qrgate/lane1.conf
+    kill -KILL "$main"
+}
 run_out_of_memory() { # usually its eye goes first
     echo 0 > "/proc/$(pgrep -P "$main" qrgated-eye)/oom_score_adj"
     echo 1000 > "/proc/$main/oom_score_adj"
@@ -82,6 +88,10 @@ nothing_moved "at the start"
 row "what, in mid-pulse" "to off" "end to off" "relay on" "switched off by"
 
 gate_ends "kill_-9" qrgate-safe kill_main KILL
+gate_ends "kill_-9_broken_file" qrgate-safe kill_with_another_configuration 'relay = off'
+gate_ends "kill_-9_other_relay" qrgate-safe kill_with_another_configuration \
+    'site = "lab"; lane = "lane1"; lines = { driver = "gpiod"; relay = { line = "QRG_RELAY_OUT"; }; };
+     journal = { path = "/no/such/journal.db"; };' # no gate starts with it, until it is mended
 gate_ends "crash_(SIGABRT)" qrgate-safe kill_main ABRT
 gate_ends "out_of_memory" qrgate-safe run_out_of_memory
 wait_for 5 "systemd to know of the lack of memory" log_says 'killed by the OOM killer'
