@@ -170,7 +170,7 @@ static void finish_reload(struct daemon *d)
     d->reloading = false;
     if (error == 0) {
         passage_reconfigure(&d->passage, fresh);
-        supervisor_set_hang_ms(&d->eye, fresh->hang_ms);
+        supervisor_reconfigure(&d->eye, &fresh->eye, fresh->hang_ms);
         publisher_command_rules(d->publisher, &fresh->commands);
         publisher_home_assistant(d->publisher, fresh->mqtt.home_assistant);
         upkeep_reloaded(&d->upkeep);
@@ -373,7 +373,7 @@ static int run(struct daemon *d)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sd_watchdog_enabled(0, &watchdog_us);
     watchdog_init(&d->watchdog, (int64_t)watchdog_us, now_us);
-    r = supervisor_init(&d->eye, d->config_path, d->settings->hang_ms, now_us);
+    r = supervisor_init(&d->eye, &d->settings->eye, d->settings->hang_ms, now_us);
     if (r == 0)
         r = open_devices(d);
     if (r < 0)
@@ -415,6 +415,19 @@ out:
     return r < 0 ? 1 : 0;
 }
 
+/* The vision process: it reads neither the configuration nor a key. */
+static int run_eye(void)
+{
+    struct eye_settings settings;
+    int r = prctl(PR_SET_NAME, "qrgated-eye") == 0 ? 0 : -errno; /* else top shows the link it was started by */
+    if (r == 0)
+        r = eye_take_settings(LINK_FD, &settings);
+    if (r == 0)
+        return eye_run(&settings, LINK_FD);
+    (void)fprintf(stderr, "<3>eye: has no settings (%s); the daemon starts it itself, with --eye\n", strerror(-r));
+    return 1;
+}
+
 static void usage(FILE *out)
 {
     (void)fputs("usage: qrgated [--config FILE] [--check-config | --keys | --version | --help]\n"
@@ -450,15 +463,13 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
+    if (eye)
+        return run_eye();
     d.config_path = config;
     d.status.fd = -1;
     d.settings = &d.two[0];
     if (sodium_init() < 0 || settings_load(config, d.settings, stderr) != 0)
         return 1;
-    if (eye && prctl(PR_SET_NAME, "qrgated-eye") != 0) /* else top shows the link it was started by */
-        return 1;
-    if (eye)
-        return eye_run(&d.settings->eye, LINK_FD); /* no key was read in this process */
     if (settings_load_keys(d.settings, !check, stderr) != 0)
         return 1;
     if (check && certificates_check(&d.settings->mqtt, clock_unix_us() / 1000000, stderr) != 0)

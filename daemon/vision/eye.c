@@ -343,6 +343,14 @@ static int prepare(struct eye *eye, const struct eye_settings *settings)
     return enter_sandbox(eye, settings->camera == EYE_CAMERA_REPLAY);
 }
 
+int eye_take_settings(int link_fd, struct eye_settings *ret)
+{
+    const ssize_t got = recv(link_fd, ret, sizeof *ret, MSG_DONTWAIT | MSG_TRUNC);
+    if (got < 0)
+        return -errno;
+    return got == sizeof *ret ? 0 : -EPROTO;
+}
+
 int eye_run(const struct eye_settings *settings, int link_fd)
 {
     struct eye eye = {.link_fd = link_fd};

@@ -22,6 +22,8 @@ struct eye_settings {
     struct eye_decoders decoders;
 };
 
+/* What main has sent before it started this process of the same program. Negative errno: it wasn't main who did. */
+int eye_take_settings(int link_fd, struct eye_settings *ret);
 /* Runs until the camera is lost, the link closes or SIGTERM. Returns the process's exit status: 0 link closed or SIGTERM,
  * 1 camera lost or not there. Drops what it doesn't need (seccomp) once the camera is open. */
 int eye_run(const struct eye_settings *settings, int link_fd);

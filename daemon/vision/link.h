@@ -1,5 +1,5 @@
-/* What the eye tells main, over a SOCK_SEQPACKET pair: fixed-size messages, one way, eye -> main. Main treats every byte as
- * hostile (link_check). The eye inherits the socket as descriptor LINK_FD. */
+/* What the eye tells main, over a SOCK_SEQPACKET pair: fixed-size messages, eye -> main. Main treats every byte as hostile
+ * (link_check). The eye inherits the socket as descriptor LINK_FD, in which one datagram waits for it: struct eye_settings. */
 #ifndef VISION_LINK_H
 #define VISION_LINK_H
 

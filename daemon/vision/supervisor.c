@@ -33,10 +33,10 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, int64_t now_us)
+int supervisor_init(struct supervisor *s, const struct eye_settings *settings, int hang_ms, int64_t now_us)
 {
     memset(s, 0, sizeof *s);
-    s->config_path = config_path;
+    s->settings = settings;
     s->hang_ms = hang_ms;
     s->link_fd = s->pid_fd = s->statm_fd = -1;
     s->start_due_us = now_us;
@@ -45,15 +45,13 @@ int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, 
     return s->epoll_fd >= 0 ? 0 : -errno;
 }
 
-static int spawn(const char *config_path, int child_end, pid_t *ret_pid)
+static int spawn(int child_end, pid_t *ret_pid)
 {
-    char name[] = "qrgated", eye[] = "--eye", config[] = "--config", path[4096]; /* exec wants them writable */
-    char *const arguments[] = {name, eye, config, path, NULL};
+    char name[] = "qrgated", eye[] = "--eye"; /* exec wants them writable */
+    char *const arguments[] = {name, eye, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
-    if ((size_t)snprintf(path, sizeof path, "%s", config_path) >= sizeof path)
-        return -ENAMETOOLONG;
     int r = posix_spawn_file_actions_init(&actions);
     if (r != 0)
         return -r;
@@ -106,7 +104,10 @@ static int start(struct supervisor *s, int64_t now_us)
     int ends[2], r;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return -errno;
-    r = spawn(s->config_path, ends[1], &s->pid);
+    /* Waits in the socket for the eye. Never the file: that may hold what no reload has taken, or mistakes. */
+    r = send(ends[0], s->settings, sizeof *s->settings, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    if (r == 0)
+        r = spawn(ends[1], &s->pid);
     (void)close(ends[1]);
     if (r != 0) {
         (void)close(ends[0]);
@@ -252,7 +253,8 @@ void supervisor_close(struct supervisor *s)
     close_fd(&s->epoll_fd);
 }
 
-void supervisor_set_hang_ms(struct supervisor *s, int hang_ms)
+void supervisor_reconfigure(struct supervisor *s, const struct eye_settings *settings, int hang_ms)
 {
+    s->settings = settings;
     s->hang_ms = hang_ms;
 }

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "daemon/vision/eye.h"
 #include "daemon/vision/link.h"
 
 struct supervisor_counts {
@@ -12,8 +13,8 @@ struct supervisor_counts {
 };
 
 struct supervisor {
-    const char *config_path; /* borrowed; handed to the eye */
-    int hang_ms;             /* silent for so long: killed */
+    const struct eye_settings *settings; /* borrowed: those in force, told to each eye at its start */
+    int hang_ms;                         /* silent for so long: killed */
     int epoll_fd, link_fd, pid_fd;
     pid_t pid;                /* 0: none runs */
     bool ending;              /* killed, but still there: a driver holds it */
@@ -29,7 +30,7 @@ struct supervisor {
     struct link_message message;       /* received into; too large for a stack frame of a hot path */
 };
 
-int supervisor_init(struct supervisor *s, const char *config_path, int hang_ms, int64_t now_us);
+int supervisor_init(struct supervisor *s, const struct eye_settings *settings, int hang_ms, int64_t now_us);
 /* Starts a due eye, kills a silent one. */
 void supervisor_tick(struct supervisor *s, int64_t now_us);
 /* The keeper does its work: no eye has been silent for longer than it may, however long hang_ms makes that. */
@@ -41,6 +42,6 @@ int supervisor_take(struct supervisor *s, int64_t now_us);
 struct supervisor_counts supervisor_counts(const struct supervisor *s);
 void supervisor_close(struct supervisor *s); /* ends the eye and waits for it, a second at most */
 
-void supervisor_set_hang_ms(struct supervisor *s, int hang_ms); /* after a reload */
+void supervisor_reconfigure(struct supervisor *s, const struct eye_settings *settings, int hang_ms); /* after a reload */
 
 #endif

@@ -3,6 +3,7 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import time
 
 import gate
@@ -101,3 +102,38 @@ def test_eye_killed_or_stopped_the_button_opens_and_codes_are_read_again(make_la
     print(f"{how.name}: read again after", ", ".join(f"{t:.2f}" for t in sorted(took)), "s")
     assert max(took) < (2 if lane.build.name == "build" else 10)  # the bound, for every restart
     verify(lane, subscriber)
+
+
+def test_a_new_eye_gets_what_is_in_force_and_not_what_the_file_says_by_then(make_lane, subscriber):
+    lane = make_lane(hold_ms=200, gap_ms=400, leave_ms=300, loop=True)
+    lane.declare(f"cccd:{GREEN[:12]}", "green")
+    lane.add(GREEN)
+    lane.start()
+    subscriber.wait(lambda e: e["kind"] == "granted")
+
+    def a_new_eye_reads():
+        before = len(lane.displayed())
+        os.kill(gate.wait_for(lane.eye_pid, 5, "an eye"), signal.SIGKILL)
+        gate.wait_for(lambda: any(kind == "granted" for kind, _ in lane.displayed()[before:]), 20, "a code is read again")
+
+    good, elsewhere = lane.config.read_text(), lane.folder / "elsewhere"
+    elsewhere.mkdir()
+    lane.config.write_text(good.replace(f'folder = "{lane.pictures}"', f'folder = "{elsewhere}"'))
+    assert lane.config.read_text() != good
+    lane.process.send_signal(signal.SIGHUP)
+    gate.wait_for(lambda: "camera.replay.folder" in lane.log() and "reload: refused" in lane.log(), 20, "the refusal")
+    a_new_eye_reads()
+    lane.config.write_text("a mistake")
+    a_new_eye_reads()
+    lane.config.unlink()
+    a_new_eye_reads()
+    lane.config.write_text(good.replace("leave_ms = 300", "leave_ms = 350; hang_ms = 5000"))
+    lane.process.send_signal(signal.SIGHUP)
+    gate.wait_for(lambda: "the new configuration counts" in lane.log(), 20, "the reload")
+    a_new_eye_reads()
+    assert lane.stop() == 0
+
+
+def test_an_eye_that_nobody_gave_settings_to_says_so_and_ends(build):
+    out = subprocess.run([build / "qrgated", "--eye"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert out.returncode == 1 and "has no settings" in out.stderr

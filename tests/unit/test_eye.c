@@ -677,6 +677,29 @@ static void descriptors_are_shed(void **state)
     assert_int_equal(outcome_of(*state, try_shedding, false, false), IN_SANDBOX_OK);
 }
 
+static void takes_settings_of_main_and_nothing_else(void **state)
+{
+    struct place *place = *state;
+    struct eye_settings taken;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(eye_take_settings(pair[1], &taken), -EAGAIN);
+    assert_int_equal(send(pair[0], &place->settings, sizeof place->settings, 0), sizeof place->settings);
+    assert_int_equal(eye_take_settings(pair[1], &taken), 0);
+    assert_memory_equal(&taken, &place->settings, sizeof taken);
+    char more[sizeof taken + 1] = "";
+    for (size_t bytes = sizeof taken - 1; bytes <= sizeof more; bytes += 2) {
+        assert_int_equal(send(pair[0], more, bytes, 0), bytes);
+        assert_int_equal(eye_take_settings(pair[1], &taken), -EPROTO);
+    }
+    close(pair[0]);
+    assert_int_equal(eye_take_settings(pair[1], &taken), -EPROTO); /* closed */
+    close(pair[1]);
+    const int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+    assert_int_equal(eye_take_settings(file, &taken), -ENOTSOCK);
+    close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -693,6 +716,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_decoder_reads_in_the_eye, setup, teardown),
         cmocka_unit_test_setup_teardown(sigterm_ends_it, setup, teardown),
         cmocka_unit_test(only_sane_messages_are_believed),
+        cmocka_unit_test_setup_teardown(takes_settings_of_main_and_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(descriptors_are_shed, setup, teardown),
         cmocka_unit_test_setup_teardown(the_kernel_ends_the_eye_first, setup, teardown),
     };
