@@ -59,9 +59,9 @@ static void log_camera(struct daemon *d)
 static int on_eye(sd_event_source *source, int fd, uint32_t events, void *data)
 {
     struct daemon *d = data;
-    int64_t now_us = clock_monotonic_us();
+    int64_t now_us;
     (void)source, (void)fd, (void)events;
-    while (supervisor_take(&d->eye, now_us) > 0) {
+    while (supervisor_take(&d->eye, now_us = clock_monotonic_us()) > 0) {
         watchdog_progress(&d->watchdog, WATCHDOG_EYE, now_us);
         passage_watched(&d->passage, &d->eye.message, now_us);
         if (d->eye.message.kind == LINK_SEEN)

@@ -215,7 +215,7 @@ int64_t supervisor_next_us(const struct supervisor *s)
 }
 
 /* A dead child's last words are still in the socket: it is drained before the death is acted on. */
-int supervisor_take(struct supervisor *s, int64_t now_us)
+static int take(struct supervisor *s, int64_t now_us)
 {
     if (s->ending)
         (void)reap(s, 0);
@@ -242,6 +242,17 @@ int supervisor_take(struct supervisor *s, int64_t now_us)
         return 0;
     end(s); /* end of file or error: the eye is gone or going */
     schedule(s, now_us);
+    return 0;
+}
+
+/* An eye that sends without a pause must not keep the button, the fire and the watchdog waiting. */
+int supervisor_take(struct supervisor *s, int64_t now_us)
+{
+    if (s->taken < SUPERVISOR_TURN && take(s, now_us) > 0) {
+        s->taken++;
+        return 1;
+    }
+    s->taken = 0;
     return 0;
 }
 

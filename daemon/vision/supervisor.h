@@ -8,6 +8,8 @@
 #include "daemon/vision/eye.h"
 #include "daemon/vision/link.h"
 
+enum { SUPERVISOR_TURN = 16 };
+
 struct supervisor_counts {
     uint64_t frames, broken_frames, scans, reads;
 };
@@ -22,6 +24,7 @@ struct supervisor {
     int64_t started_at_us, heard_at_us, start_due_us;
     int backoff_ms;
     bool heard, had_camera; /* since this eye's start */
+    int taken;              /* messages, since supervisor_take() last gave 0 */
     bool camera_open;
     uint64_t starts, bad_messages;
     struct supervisor_counts before, lately; /* of the eyes that ended; of this one */
@@ -36,7 +39,8 @@ void supervisor_tick(struct supervisor *s, int64_t now_us);
 /* The keeper does its work: no eye has been silent for longer than it may, however long hang_ms makes that. */
 bool supervisor_in_time(const struct supervisor *s, int64_t now_us);
 int64_t supervisor_next_us(const struct supervisor *s);
-/* Call until it gives 0: 1 means s->message is news of kind LINK_SEEN or LINK_CAMERA or LINK_BEAT. */
+/* Call until it gives 0: 1 means s->message is news, of any kind of link.h. That is soon, whatever an eye sends: after
+ * SUPERVISOR_TURN messages, and what still waits keeps epoll_fd readable. */
 int supervisor_take(struct supervisor *s, int64_t now_us);
 /* Of all eyes so far. What an eye says is believed up to UINT32_MAX each: a made-up number must not drown the others. */
 struct supervisor_counts supervisor_counts(const struct supervisor *s);
