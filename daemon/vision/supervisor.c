@@ -118,7 +118,7 @@ static int start(struct supervisor *s, int64_t now_us)
     s->pid_fd = (int)syscall(SYS_pidfd_open, s->pid, 0);
     s->statm_fd = open_statm(s->pid); /* now: soon it is nobody's to look at */
     s->started_at_us = s->heard_at_us = now_us;
-    s->heard = s->had_camera = false;
+    s->heard = s->had_camera = s->nonsense = false;
     s->starts++;
     r = s->pid_fd < 0 ? -errno : watch(s, s->pid_fd);
     return r == 0 ? watch(s, s->link_fd) : r;
@@ -182,6 +182,13 @@ bool supervisor_in_time(const struct supervisor *s, int64_t now_us)
     return s->pid == 0 || s->ending || now_us - s->heard_at_us <= (int64_t)allowed_ms_of(s) * 1000;
 }
 
+/* Main itself was held up: what the eye said meanwhile still waits. Nonsense may wait there for ever. */
+static bool is_unheard(const struct supervisor *s)
+{
+    struct pollfd link = {.fd = s->link_fd, .events = POLLIN};
+    return !s->nonsense && poll(&link, 1, 0) > 0;
+}
+
 void supervisor_tick(struct supervisor *s, int64_t now_us)
 {
     if (s->ending && !reap(s, 0)) {
@@ -190,7 +197,7 @@ void supervisor_tick(struct supervisor *s, int64_t now_us)
     }
     if (s->pid > 0) {
         const int allowed_ms = allowed_ms_of(s);
-        if (!supervisor_in_time(s, now_us)) {
+        if (!supervisor_in_time(s, now_us) && !is_unheard(s)) {
             (void)fprintf(stderr, "<4>eye: silent for %d ms, replaced\n", allowed_ms);
             end(s);
             schedule(s, now_us);
@@ -223,7 +230,8 @@ static int take(struct supervisor *s, int64_t now_us)
         return 0;
     ssize_t n = recv(s->link_fd, &s->message, sizeof s->message, MSG_DONTWAIT | MSG_TRUNC);
     if (n > 0) {
-        if (!link_check(&s->message, (size_t)n)) {
+        s->nonsense = !link_check(&s->message, (size_t)n);
+        if (s->nonsense) {
             s->bad_messages++;
             return 0; /* heard_at_us stands still: an eye that talks nonsense is replaced as a silent one */
         }

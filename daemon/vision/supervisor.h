@@ -24,6 +24,7 @@ struct supervisor {
     int64_t started_at_us, heard_at_us, start_due_us;
     int backoff_ms;
     bool heard, had_camera; /* since this eye's start */
+    bool nonsense;          /* the last it sent can't be believed */
     int taken;              /* messages, since supervisor_take() last gave 0 */
     bool camera_open;
     uint64_t starts, bad_messages;
@@ -34,7 +35,7 @@ struct supervisor {
 };
 
 int supervisor_init(struct supervisor *s, const struct eye_settings *settings, int hang_ms, int64_t now_us);
-/* Starts a due eye, kills a silent one. */
+/* Starts a due eye, kills a silent one. What it has said and nobody has taken yet is no silence. */
 void supervisor_tick(struct supervisor *s, int64_t now_us);
 /* The keeper does its work: no eye has been silent for longer than it may, however long hang_ms makes that. */
 bool supervisor_in_time(const struct supervisor *s, int64_t now_us);

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 enum { HANG_MS = 900, PATIENCE_MS = 10000 };
-static const int64_t START_US = 1000000;
+static const int64_t START_US = 1000000, HANG_US = HANG_MS * 1000;
 
 /* ---- eyes -------------------------------------------------------------------------------------------------------- */
 
@@ -45,6 +45,9 @@ static int be_an_eye(void)
     message.kind = LINK_BEAT;
     if (strcmp(settings.replay.folder, "flood") == 0)
         while (say(&message, sizeof message))
+            ;
+    if (strcmp(settings.replay.folder, "nonsense") == 0)
+        while (say(&message, 1))
             ;
     (void)poll(&end, 1, -1);
     return 0;
@@ -128,11 +131,62 @@ static void an_eye_that_sends_without_a_pause_is_left_after_some_messages(void *
     assert_int_equal(k->s.starts, 1);
 }
 
+static void a_silent_eye_is_replaced(void **state)
+{
+    struct keeper *k = *state;
+    start_eye(k, "silent but for one word");
+    wait_for_news(k);
+    assert_int_equal(take_all(k, START_US), 1);
+    supervisor_tick(&k->s, START_US + HANG_US);
+    assert_true(k->s.link_fd >= 0);
+    supervisor_tick(&k->s, START_US + HANG_US + 1);
+    assert_true(k->s.link_fd < 0);
+    supervisor_tick(&k->s, k->s.start_due_us);
+    assert_int_equal(k->s.starts, 2);
+}
+
+/* A large trust folder is read anew, say: the eye wasn't silent, nobody listened. */
+static void an_eye_that_nobody_listened_to_is_kept(void **state)
+{
+    struct keeper *k = *state;
+    start_eye(k, "flood");
+    wait_for_news(k);
+    assert_true(take_all(k, START_US) > 0);
+    const pid_t pid = k->s.pid;
+    wait_for_news(k);
+    const int64_t late_us = START_US + 10 * HANG_US;
+    supervisor_tick(&k->s, late_us);
+    assert_int_equal(k->s.pid, pid);
+    assert_true(k->s.link_fd >= 0);
+    assert_true(supervisor_next_us(&k->s) <= late_us); /* main looks at the link at once */
+    assert_true(take_all(k, late_us) > 0);
+    supervisor_tick(&k->s, late_us + HANG_US);
+    assert_int_equal(k->s.starts, 1);
+}
+
+static void an_eye_that_talks_nonsense_is_replaced_as_a_silent_one(void **state)
+{
+    struct keeper *k = *state;
+    start_eye(k, "nonsense");
+    while (k->s.bad_messages == 0) {
+        wait_for_news(k);
+        (void)take_all(k, START_US);
+    }
+    wait_for_news(k); /* there is always more of it */
+    supervisor_tick(&k->s, START_US + HANG_US);
+    assert_true(k->s.link_fd >= 0);
+    supervisor_tick(&k->s, START_US + HANG_US + 1);
+    assert_true(k->s.link_fd < 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_eye_is_told_the_settings_in_force, setup, teardown),
         cmocka_unit_test_setup_teardown(an_eye_that_sends_without_a_pause_is_left_after_some_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_silent_eye_is_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_eye_that_nobody_listened_to_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_eye_that_talks_nonsense_is_replaced_as_a_silent_one, setup, teardown),
     };
     if (argc == 2 && strcmp(argv[1], "--eye") == 0)
         return be_an_eye();
