@@ -335,14 +335,19 @@ static void finish_recording(struct daemon *d)
 {
     int64_t until_us = clock_monotonic_us() + (int64_t)STOP_WAIT_MS * 1000;
     bool settled = publisher_settle(d->publisher); /* what the broker was told is here reaches the register */
+    const bool asked = d->operator.stage != OPERATOR_IDLE;
+    bool stopped = operator_stop(&d->operator, clock_monotonic_us());
     passage_note(&d->passage, EVENT_STOP, "stopped", clock_monotonic_us());
-    while ((!passage_all_recorded(&d->passage) || !settled) && clock_monotonic_us() < until_us) {
+    while ((!passage_all_recorded(&d->passage) || !settled || !stopped) && clock_monotonic_us() < until_us) {
         struct pollfd journal = {.fd = journal_fd(d->journal), .events = POLLIN};
         passage_advance(&d->passage, clock_monotonic_us());
         if (poll(&journal, 1, 50) > 0)
             passage_answers(&d->passage, clock_monotonic_us());
         settled = publisher_settle(d->publisher);
+        stopped = operator_stop(&d->operator, clock_monotonic_us());
     }
+    if (asked)
+        publisher_dispatch(d->publisher, clock_monotonic_us()); /* the response */
     passage_tell_unrecorded(&d->passage);
 }
 

@@ -309,3 +309,25 @@ void operator_reload_ended(struct operator *o, int64_t now_us, bool taken, const
         is_not_done(o, o->outcome.event_id, "the configuration is refused", now_us);
     finish(o, now_us, taken ? COMMAND_OK : COMMAND_FAILED, "%s", messages);
 }
+
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
+
+static void is_stopped(struct operator *o, int64_t now_us)
+{
+    is_not_done(o, o->outcome.event_id, "the gate stopped", now_us);
+    finish(o, now_us, COMMAND_FAILED, "the gate stops, so it isn't done; ask again when it is back");
+}
+
+bool operator_stop(struct operator *o, int64_t now_us)
+{
+    const struct journal_answer *answer = passage_command_answer(o->passage);
+    if (answer != NULL && answer->error == 0 && o->stage == OPERATOR_RECORDING) {
+        o->outcome.seq = answer->event.seq;
+        is_stopped(o, now_us);
+    } else if (answer != NULL) {
+        take_answer(o, answer, now_us);
+    } else if (o->stage == OPERATOR_REPORTING || o->stage == OPERATOR_TO_RELOAD || o->stage == OPERATOR_RELOADING) {
+        is_stopped(o, now_us);
+    }
+    return o->stage == OPERATOR_IDLE;
+}

@@ -35,4 +35,8 @@ int64_t operator_next_us(const struct operator *o); /* INT64_MAX: nothing waits 
 bool operator_wants_reload(struct operator *o);
 void operator_reload_ended(struct operator *o, int64_t now_us, bool taken, const char *messages);
 
+/* In place of operator_advance() when the gate stops: nothing is carried out any more, and what is on disk and won't be has a row
+ * that says so. False: the journal's answer is still to come; call again with it. */
+bool operator_stop(struct operator *o, int64_t now_us);
+
 #endif

@@ -457,6 +457,43 @@ def test_what_grew_old_at_the_journal_is_not_carried_out(make_desk, subscriber):
     assert desk.pulses() == 0
 
 
+def test_what_a_stop_undoes_has_a_row_that_says_so_and_a_response(make_desk, subscriber):
+    """Told to stop while the journal has a command's row: it gets on the disk, and isn't carried out. Where the journal thread
+    was at work on something else, or gave up, there is no row: tried again."""
+    desk = make_desk()
+
+    def tries():
+        """Of the journal's thread to get the lock: it sleeps between two of them."""
+        tasks = pathlib.Path(f"/proc/{desk.lane.process.pid}/task").iterdir()
+        thread = next(task for task in tasks if (task / "comm").read_text() == "journal\n")
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", (thread / "status").read_text(), re.M)[1])
+
+    def attempt():
+        body = desk.body("open", why="x")
+        with contextlib.closing(sqlite3.connect(desk.lane.journal, isolation_level=None)) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            before = tries()
+            desk.publish("open", json.dumps(body).encode())
+            gate.wait_for(lambda: tries() > before + 20, 20, "the journal at work")
+            desk.lane.process.terminate()
+            gate.wait_for(lambda: desk.lane.eye_pid() is None, 20, "the stop")
+            lock.execute("COMMIT")
+        assert desk.lane.process.wait(20) == 0 and desk.pulses() == 0
+        return body["transaction"]
+
+    for number in range(10):
+        transaction = attempt()
+        rows = [row for row in desk.rows() if row["kind"] == "override"]
+        if rows:
+            break
+        desk.lane.start()
+        ready(desk.lane, subscriber, number + 2)
+    undone = next(row for row in desk.rows() if row["kind"] == "not_used")
+    assert (undone["bound_event_id"], undone["detail"]) == (rows[0]["event_id"], "the gate stopped")
+    response = desk.response(transaction)
+    assert (response["status"], response["error"]) == ("failed", "failed") and response["event_id"] == rows[0]["event_id"]
+
+
 def test_off_is_the_default_and_nothing_is_listened_to(make_desk, subscriber):
     desk = make_desk("off")
     body = desk.body("open", why="x")

@@ -350,6 +350,101 @@ static void a_register_that_is_late(void **state)
     }
 }
 
+static void stop_with(int error)
+{
+    w.answer = (struct journal_answer){.error = error};
+    if (error == 0) {
+        w.answer.event = w.asked.event;
+        w.answer.event.seq = 7;
+    }
+    w.has_answer = true;
+    assert_true(operator_stop(&w.operator, w.now_us));
+    assert_true(operator_stop(&w.operator, w.now_us)); /* says nothing twice */
+    assert_int_equal(w.responses, 1);
+}
+
+static void stopped_while_recording(enum command_verb verb)
+{
+    request(verb);
+    assert_false(operator_stop(&w.operator, w.now_us));
+    assert_int_equal(w.responses, 0);
+    stop_with(0);
+    assert_false(anything_done());
+    assert_int_equal(w.outcome.error, COMMAND_FAILED);
+    assert_int_equal(w.outcome.seq, 7);
+    assert_not_done(verb, w.asked.event.event_id);
+}
+
+static void stopped_with_a_late_row(enum command_verb verb)
+{
+    request(verb);
+    w.now_us += DEADLINE_MS * 1000 + 1;
+    operator_advance(&w.operator, w.now_us);
+    assert_false(operator_stop(&w.operator, w.now_us));
+    stop_with(0);
+    assert_false(anything_done());
+    assert_not_done(verb, w.asked.event.event_id);
+}
+
+static void stopped_without_a_row(enum command_verb verb)
+{
+    assert_true(operator_stop(&w.operator, w.now_us));
+    request(verb);
+    stop_with(-EIO);
+    assert_int_equal(w.outcome.error, COMMAND_FAILED);
+    assert_int_equal(w.rows_count, 0);
+}
+
+static void what_a_stop_undoes_has_a_row_that_says_so(void **state)
+{
+    (void)state;
+    each(stopped_while_recording);
+    each(stopped_with_a_late_row);
+    each(stopped_without_a_row);
+}
+
+static void stopped_at_the_register(int error)
+{
+    char event_id[JOURNAL_ID_BYTES];
+    (void)begin_test(NULL);
+    request(COMMAND_DECLARE);
+    memcpy(event_id, w.asked.event.event_id, sizeof event_id);
+    answer(0);
+    assert_false(operator_stop(&w.operator, w.now_us));
+    stop_with(error);
+    assert_int_equal(w.outcome.error, error == 0 ? COMMAND_OK : COMMAND_FAILED);
+    if (error != 0)
+        assert_not_done(COMMAND_DECLARE, event_id);
+    else
+        assert_int_equal(w.rows_count, 0);
+}
+
+static void stopped_after_its_row(enum command_verb verb, bool begun)
+{
+    (void)begin_test(NULL);
+    request(verb);
+    answer(0);
+    if (begun)
+        assert_true(operator_wants_reload(&w.operator));
+    assert_true(operator_stop(&w.operator, w.now_us));
+    assert_int_equal(w.responses, 1);
+    assert_int_equal(w.outcome.error, COMMAND_FAILED);
+    assert_not_done(verb, w.asked.event.event_id);
+    operator_reload_ended(&w.operator, w.now_us, true, ""); /* too late to be anybody's */
+    assert_int_equal(w.responses, 1);
+    assert_false(operator_wants_reload(&w.operator));
+}
+
+static void what_a_stop_cuts_has_a_row_that_says_so(void **state)
+{
+    (void)state;
+    stopped_at_the_register(0);
+    stopped_at_the_register(-EIO);
+    stopped_after_its_row(COMMAND_RELOAD, false);
+    stopped_after_its_row(COMMAND_RELOAD, true);
+    stopped_after_its_row(COMMAND_REPORT, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +455,8 @@ int main(void)
         cmocka_unit_test_setup(a_lane_that_changed_meanwhile_refuses_and_a_row_says_so, begin_test),
         cmocka_unit_test_setup(what_the_register_or_the_configuration_refuses_has_a_row_that_says_so, begin_test),
         cmocka_unit_test_setup(a_register_that_is_late, begin_test),
+        cmocka_unit_test_setup(what_a_stop_undoes_has_a_row_that_says_so, begin_test),
+        cmocka_unit_test_setup(what_a_stop_cuts_has_a_row_that_says_so, begin_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
