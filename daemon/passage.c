@@ -90,9 +90,12 @@ void passage_note(struct passage *p, enum event_kind kind, const char *detail, i
     passage_record(p, &event);
 }
 
+/* Only its own edge is measured: a grant while the lane is held open has none, nor one that ends before; a press may go first. */
 static void drive_outputs(struct passage *p, int64_t now_us)
 {
-    if (!wires_drive(&p->wires, &p->lane, now_us) || p->relay_cause_us == 0)
+    const bool opens = wires_drive(&p->wires, &p->lane, now_us);
+    if (!opens || p->relay_cause_us == 0 || p->lane.phase != LANE_GRANTED ||
+        strcmp(p->lane.open.event_id, p->relay_cause_id) != 0)
         return;
     const int64_t us = clock_monotonic_us() - p->relay_cause_us;
     latency_add(&p->frame_to_relay, us);
@@ -284,8 +287,10 @@ static void decided(struct passage *p, const struct journal_answer *answer, int6
     }
     const struct lane_input input = {.kind = LANE_IN_VERDICT, .at_us = now_us, .verdict = answer->verdict,
                                      .event_id = answer->event.event_id, .direction = answer->event.direction};
-    if (answer->verdict.action == VERDICT_OPEN && p->lane.phase == LANE_CLOSED)
+    if (answer->verdict.action == VERDICT_OPEN && p->lane.phase == LANE_CLOSED) {
         p->relay_cause_us = question->captured_at_us; /* who waits for another's turn would be measured by that turn */
+        memcpy(p->relay_cause_id, answer->event.event_id, sizeof p->relay_cause_id);
+    }
     (void)passage_tell(p, &input); /* the relay first, the telling after */
     show(p, event_kind_name(answer->event.kind), answer->event.reason, answer->event.event_id);
 }

@@ -42,7 +42,8 @@ struct passage {
     unsigned effects_lost_told;
     bool alarms[PASSAGE_ALARM_COUNT];
     uint64_t next_tag;
-    int64_t relay_cause_us;    /* captured_at_us of the grant whose relay edge is still to come, 0: none */
+    int64_t relay_cause_us;    /* captured_at_us of the last grant that may still have a relay edge of its own, 0: none */
+    char relay_cause_id[JOURNAL_ID_BYTES]; /* and its event_id */
     struct journal_room room;  /* the journal's, at its last answer that told; zeros: not yet */
     int64_t last_seq;
     struct journal_head head;  /* as of the last ping; seq 0: not known yet, or no row */

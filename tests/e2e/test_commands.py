@@ -221,6 +221,29 @@ def test_held_open_for_a_time_ends_by_itself(make_desk, subscriber):
     assert not desk.lane.relay_on()
 
 
+def test_the_time_from_frame_to_relay_is_of_a_grants_own_edge(make_desk, subscriber):
+    """A grant while the lane is held open moves no relay; the press that does, long after, is not its edge."""
+    desk = make_desk()
+    cards = {number: f"0220990{number:05d}||Người Thử|30121999|Nam|Xã Hai|01082024" for number in (1, 2)}
+
+    def granted(number):
+        desk.lane.declare(f"cccd:{cards[number][:12]}", "green")
+        desk.lane.add(cards[number])
+        gate.wait_for(lambda: len([kind for kind, _ in desk.lane.displayed() if kind == "granted"]) == number, 20, "a grant")
+
+    desk.ask("mode", mode="hold_open", for_s=600, why="x")
+    gate.wait_for(desk.lane.relay_on, 10, "held open")
+    granted(1)
+    desk.ask("mode", mode="normal", why="x")
+    gate.wait_for(lambda: not desk.lane.relay_on(), 10, "closed")
+    desk.lane.press()
+    gate.wait_for(lambda: desk.pulses() == 2 and not desk.lane.relay_on(), 10, "the press")
+    granted(2)
+    gate.wait_for(lambda: desk.pulses() == 3, 10, "the second grant's edge")
+    assert desk.lane.stop() == 0
+    assert "frame to relay: 1 grants" in desk.lane.log()
+
+
 def test_what_the_lane_refuses_is_on_no_row(make_desk):
     desk = make_desk()
     assert desk.ask("mode", mode="lock_down", why="x")["status"] == "ok"
