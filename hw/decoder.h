@@ -1,4 +1,5 @@
-/* luma -> payloads of the QR codes in it. Used by the eye process only: a decoder is a stranger's C fed by strangers. */
+/* luma -> payloads of the QR codes in it. A decoder is a stranger's C fed by strangers: of the daemon's processes only the eye
+ * uses one; qrgatectl look, which has no gate to lose, does too. */
 #ifndef HW_DECODER_H
 #define HW_DECODER_H
 

@@ -1,5 +1,5 @@
-/* QR decoder on libzbar. Used by the eye process only, from its one thread: the library reads pictures that
- * strangers hold up, so nothing of value may live in the same process. */
+/* QR decoder on libzbar. Used by the eye and by qrgatectl look, from their one thread: the library reads pictures that
+ * strangers hold up, so nothing of the gate's may live in the same process. */
 #include "hw/decoder.h"
 
 #include <errno.h>

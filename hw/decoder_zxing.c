@@ -1,5 +1,5 @@
-/* QR decoder on zxing-cpp's C API, built in where that is installed. Used by the eye process only, from its one thread, as one
- * more look beside libzbar: what was said there of libraries that read strangers' pictures holds here too. */
+/* QR decoder on zxing-cpp's C API, built in where that is installed. Used by the eye and by qrgatectl look, from their one
+ * thread, as one more look beside libzbar: what was said there of libraries that read strangers' pictures holds here too. */
 #include "hw/decoder.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* The lane's wires: relay, buzzer and lamps out; button and sensors in. Owned by the main thread of qrgated alone.
+/* The lane's wires: relay, buzzer and lamps out; button and sensors in. Owned by the main thread of qrgated; the relays are
+ * written by relay_guard.c's thread as well, never by both at once.
  * Outputs are requested inactive and left inactive by lines_close(). Errors as in camera.h: negative errno and `why`. */
 #ifndef HW_LINES_H
 #define HW_LINES_H

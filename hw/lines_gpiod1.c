@@ -1,4 +1,4 @@
-/* Lines by libgpiod 1.6 (Debian 12). Opened by main.c through lines_gpiod_open(), used by the main thread alone.
+/* Lines by libgpiod 1.6 (Debian 12). Opened by main.c through lines_gpiod_open(), used as lines.h says.
  * Every line is a request of its own: each input has its own event descriptor. */
 #include "hw/lines_wiring.h"
 

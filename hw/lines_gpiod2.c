@@ -1,5 +1,5 @@
-/* Lines by libgpiod 2.x (Debian 13, Raspberry Pi OS). Opened by main.c through lines_gpiod_open(), used by the main
- * thread alone. Every line is a request of its own, as in lines_gpiod1.c: each input has its own event descriptor. */
+/* Lines by libgpiod 2.x (Debian 13, Raspberry Pi OS). Opened by main.c through lines_gpiod_open(), used as lines.h
+ * says. Every line is a request of its own, as in lines_gpiod1.c: each input has its own event descriptor. */
 #include "hw/lines_wiring.h"
 
 #if QRG_GPIOD_MAJOR >= 2

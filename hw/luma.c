@@ -1,5 +1,5 @@
-/* Raw camera formats -> luma. Called by the camera drivers and the picture loader, in the eye process, from its one
- * thread. Knows nothing of devices; the JPEG decoder is libjpeg, kept for the life of the camera. */
+/* Raw camera formats -> luma. Called by the camera drivers and the picture loader, in the eye process and in qrgatectl
+ * look, from their one thread. Knows nothing of devices; the JPEG decoder is libjpeg, kept for the life of the camera. */
 #include "hw/luma.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* A picture file -> luma. Called by the replay camera when a picture is first shown, and by tests; one thread. */
+/* A picture file -> luma. Called by the replay camera when a picture is first shown, by qrgatectl look and by tests; one
+ * thread. */
 #include "hw/picture.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* A picture file (PNG, JPEG, PGM "P5") -> luma. Used by the replay camera, in the eye process, and by tests; one
- * thread. */
+/* A picture file (PNG, JPEG, PGM "P5") -> luma. Used by the replay camera, in the eye process, by qrgatectl look
+ * and by tests; one thread. */
 #ifndef HW_PICTURE_H
 #define HW_PICTURE_H
 

@@ -1,5 +1,5 @@
 /* The systemd watchdog is fed only while the eye's keeper, the journal and the main loop all make progress: a thread that
- * pings by itself would hide a hang. Pure but for watchdog_notify(). */
+ * pings by itself would hide a hang. Pure: main feeds it. */
 #ifndef HEALTH_WATCHDOG_H
 #define HEALTH_WATCHDOG_H
 

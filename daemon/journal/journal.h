@@ -15,7 +15,8 @@ enum event_kind {
     EVENT_DENIED,
     EVENT_OVERRIDE, /* the guard's button opened */
     EVENT_COMPLETED, EVENT_NOT_USED, /* the passage of a grant or override: its `bound_event_id` */
-    EVENT_INTERRUPTED, /* … it was cut: by a restart, a crash, an emergency. Each has one of the three, never two */
+    EVENT_INTERRUPTED, /* … it was cut: by a restart, a crash, an emergency. Each has at most one of the three, and one
+                        * for sure where there is a sensor; else a passage that took its course has none */
     EVENT_ALARM_BEGIN, EVENT_ALARM_END,
     EVENT_START, EVENT_STOP,
     EVENT_COMMAND, /* an operator's, by MQTT: verb, operator_name, detail: why. (An operator's `open` is an EVENT_OVERRIDE) */

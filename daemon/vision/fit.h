@@ -1,5 +1,5 @@
 /* Three finder patterns -> where each module of the code is: size by the timing patterns, perspective by the edges of all fixed
- * patterns, bulges by the alignment patterns. Pure; called by reader.c for the best triples. */
+ * patterns, bulges by the alignment patterns. Pure; called by look.c for the best triples. */
 #ifndef VISION_FIT_H
 #define VISION_FIT_H
 

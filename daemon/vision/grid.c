@@ -1,4 +1,4 @@
-/* Samples a code's modules and decides about them. Pure; called by reader.c. */
+/* Samples a code's modules and decides about them. Pure; called by look.c. */
 #include "daemon/vision/grid.h"
 
 #include <limits.h>

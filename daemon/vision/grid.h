@@ -1,5 +1,5 @@
 /* The modules of a fitted code: their gray levels, which are dark, how well the fixed ones are as they must be, and a clean drawing
- * of it all for a decoder. Pure; called by reader.c with a fit of fit.c. */
+ * of it all for a decoder. Pure; called by look.c with a fit of fit.c. */
 #ifndef VISION_GRID_H
 #define VISION_GRID_H
 

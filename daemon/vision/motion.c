@@ -1,4 +1,4 @@
-/* The motion gate: coarse means of a picture and their comparison. Pure; called by eye.c for every frame. */
+/* The motion gate: coarse means of a picture and their comparison. Pure; called by reader.c for every frame. */
 #include "daemon/vision/motion.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Has the picture changed? Block means on a coarse grid, compared with those of the picture that was decoded last,
- * so that a still view costs no decoding. Pure; called by eye.c for every frame. */
+ * so that a still view costs no decoding. Pure; called by reader.c for every frame. */
 #ifndef VISION_MOTION_H
 #define VISION_MOTION_H
 

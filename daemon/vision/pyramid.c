@@ -1,4 +1,4 @@
-/* Halves a picture a few times. Pure; called by reader.c for every picture that is looked at. */
+/* Halves a picture a few times. Pure; called by look.c for every picture that is looked at. */
 #include "daemon/vision/pyramid.h"
 
 size_t pyramid_bytes(int width_max_px, int height_max_px)

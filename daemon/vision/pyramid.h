@@ -1,5 +1,5 @@
 /* A picture and its halvings, by means of 2 x 2 pixels: large codes are searched where they are small, and noise thins out.
- * Pure; used by reader.c and everything that looks at pixels. Positions are in pixels of the picture itself, of which pixel 0
+ * Pure; made by look.c, used by everything that looks at pixels. Positions are in pixels of the picture itself, of which pixel 0
  * reaches from 0 to 1: a level's own position is that divided by two for each level. */
 #ifndef VISION_PYRAMID_H
 #define VISION_PYRAMID_H

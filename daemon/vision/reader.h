@@ -32,7 +32,7 @@ struct reader_settings {
     struct decoder *decoders[READER_DECODERS_MAX]; /* borrowed; [0] is the usual one, NULL ends */
     int64_t (*clock_us)(void *userdata); /* CLOCK_THREAD_CPUTIME_ID or a test's */
     void *userdata;
-    int budget_us; /* per frame, soft: after it, and a first decode, no new piece of work begins; 0 = the usual */
+    int budget_us; /* per frame, soft: then nothing new begins but, until a first decode, a few tries; 0 = the usual */
 };
 
 struct reader_code {

@@ -28,8 +28,9 @@
 enum { DATA_MAX_BYTES = 256 * 1024 * 1024 }; /* pictures of 4096 x 4096 and a decoder's work on them fit */
 enum { FDS_WITHOUT_CLOSE_RANGE = 1024 };
 enum { IOCTL_TYPE_MASK = 0xFF00, IOCTL_TYPE_VIDEO = 'V' << 8 };
-/* What may stand in the flags of an open for reading; every other bit creates, truncates or writes. */
-enum { OPEN_HARMLESS = O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_DIRECTORY };
+/* What may stand in the flags of an open for reading; every other bit creates, truncates or writes. (O_LARGEFILE: a 32-bit
+ * system's C library adds it. Elsewhere it is 0.) */
+enum { OPEN_HARMLESS = O_LARGEFILE | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_DIRECTORY };
 
 /* Of an int the kernel sees a whole register, whose upper half may hold anything. */
 static const scmp_datum_t INT_ARGUMENT = 0xFFFFFFFF;

@@ -1,4 +1,4 @@
-/* The search for finder patterns: rows are searched by their edges, columns and rows confirm. Pure; called by reader.c. */
+/* The search for finder patterns: rows are searched by their edges, columns and rows confirm. Pure; called by look.c. */
 #include "daemon/vision/search.h"
 
 #include <limits.h>

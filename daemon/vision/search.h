@@ -1,5 +1,5 @@
 /* Looks for finder patterns: along any line through its centre such a square is dark, light, dark, light, dark at 1:1:3:1:1.
- * Pure; called by reader.c for each level of the pyramid. The work is bounded whatever the picture shows. */
+ * Pure; called by look.c for each level of the pyramid. The work is bounded whatever the picture shows. */
 #ifndef VISION_SEARCH_H
 #define VISION_SEARCH_H
 

@@ -1,4 +1,4 @@
-/* Local means by blocks. Pure; called by reader.c. */
+/* Local means by blocks. Pure; called by look.c. */
 #include "daemon/vision/threshold.h"
 
 enum { BLOCK = THRESHOLD_BLOCK_PX, REACH = THRESHOLD_REACH_BLOCKS, SIDE = 2 * REACH + 1 };

@@ -1,5 +1,5 @@
 /* What is dark and what is light, place by place: the mean of about 20 x 20 pixels around each block of 4 x 4. Pure; made by
- * reader.c for each level of the pyramid, used by search.c and triple.c. */
+ * look.c for each level of the pyramid, used by search.c and triple.c. */
 #ifndef VISION_THRESHOLD_H
 #define VISION_THRESHOLD_H
 

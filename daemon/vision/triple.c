@@ -1,4 +1,4 @@
-/* Ranks triples of finder patterns. Pure; called by reader.c. */
+/* Ranks triples of finder patterns. Pure; called by look.c. */
 #include "daemon/vision/triple.h"
 
 #include <math.h>

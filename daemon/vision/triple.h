@@ -1,5 +1,5 @@
 /* Which three finder patterns may be the corners of one code: by geometry, then by the timing patterns between them. Pure;
- * called by reader.c between search.c and fit.c. */
+ * called by look.c between search.c and fit.c. */
 #ifndef VISION_TRIPLE_H
 #define VISION_TRIPLE_H
 
