@@ -1,10 +1,11 @@
-/* Fuzzes what reads our own files, which another hand may have written: the site key's file, and the pages that the journal
- * tidies on their way to the disk. The first byte says which. */
+/* Fuzzes what reads our own files, which another hand may have written: the site key's file, the outputs that qrgate-safe
+ * drives, and the pages that the journal tidies on their way to the disk. The first byte says which. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/journal/tidy.h"
+#include "daemon/outputs.h"
 #include "daemon/settings/site_key.h"
 
 enum { PAGE_BYTES = 4096 };
@@ -28,6 +29,18 @@ static void fuzz_key(const uint8_t *data, size_t size)
     require(memcmp(keys.current, again.current, sizeof keys.current) == 0, "the same key");
 }
 
+/* What is taken is what would be written: the same lines, in whatever order. */
+static void fuzz_outputs(const uint8_t *data, size_t size)
+{
+    struct line_settings out[LINE_OUT_COUNT], again[LINE_OUT_COUNT];
+    char text[OUTPUTS_TEXT_BYTES];
+    if (outputs_parse((const char *)data, size, out) != 0)
+        return;
+    const int length = outputs_print(out, text);
+    require(length == (int)size, "not a byte more or less");
+    require(outputs_parse(text, (size_t)length, again) == 0 && memcmp(out, again, sizeof out) == 0, "the same outputs");
+}
+
 /* A page's own bytes stay, whatever it claims to be; only a run of it may have become zeros. */
 static void fuzz_page(const uint8_t *data, size_t size)
 {
@@ -46,8 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    if (data[0] % 2 == 0)
+    if (data[0] % 4 == 0)
         fuzz_key(data + 1, size - 1);
+    else if (data[0] % 4 == 2)
+        fuzz_outputs(data + 1, size - 1);
     else
         fuzz_page(data + 1, size - 1);
     return 0;
