@@ -26,14 +26,24 @@ static bool brings_messages(enum line_op op)
     return op == LINE_SUBSCRIBE || op == LINE_UNSUBSCRIBE;
 }
 
-/* False: none waits, or there is no place for what it would bring. */
+static struct line_order *order_at(struct line *line, int at)
+{
+    return &line->orders[(line->first + at) % LINE_ORDERS_MAX];
+}
+
+/* False: none waits but such as there is no place for what they would bring: those are overtaken. */
 static bool next_order(struct line *line)
 {
     bool found;
+    int at = 0;
     (void)pthread_mutex_lock(&line->lock);
-    found = line->count > 0 && !line->ending && (line->held_count == 0 || !brings_messages(line->orders[line->first].op));
+    while (at < line->count && line_is_overfull(line) && brings_messages(order_at(line, at)->op))
+        at++;
+    found = at < line->count && !line->ending;
     if (found) {
-        copy_order(&line->current, &line->orders[line->first]);
+        copy_order(&line->current, order_at(line, at));
+        for (; at > 0; at--)
+            copy_order(order_at(line, at), order_at(line, at - 1));
         line->first = (line->first + 1) % LINE_ORDERS_MAX;
         line->count--;
         line->long_current = line->current.long_text != NULL;
@@ -84,6 +94,7 @@ static void *run(void *userdata)
         }
         line_read(line);
         (void)line_is_lost(line);
+        line_end_if_overfull(line);
         wait_for_something(line);
     }
     paho_end(&line->paho);
@@ -199,7 +210,7 @@ bool line_order(struct line *line, const struct line_order *order)
     room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX) &&
            (order->long_text == NULL || (!line->long_taken && order->length_bytes <= sizeof line->long_text));
     if (room) {
-        place = &line->orders[(line->first + line->count++) % LINE_ORDERS_MAX];
+        place = order_at(line, line->count++);
         copy_order(place, order);
         if (order->long_text != NULL) {
             memcpy(line->long_text, order->long_text, order->length_bytes);

@@ -165,6 +165,7 @@ static void carry_out_connect(struct line *line)
     outcome = connect_paho(line, &credentials);
     credentials_wipe(&credentials); /* Paho has a copy of its own, as long as the handle lives */
     line->stands = outcome.stage == PAHO_CONNECTED;
+    line->came_us = clock_monotonic_us();
     if (line->stands)
         set_break_fd(line, line->paho.socket_fd);
     if (line->stands && line->current.is_5 && line->settings->session_expiry_s > 0 && !outcome.session_present)
@@ -174,12 +175,19 @@ static void carry_out_connect(struct line *line)
 
 /* ---- on a connection ---- */
 
-static void carry_out_disconnect(struct line *line)
+static void disconnect(struct line *line, const char *text)
 {
     line->stands = false;
     paho_disconnect(&line->paho);
     set_break_fd(line, -1);
-    line_tell(line, RING_LOST, 0, 0, "closed");
+    line_tell(line, RING_LOST, 0, 0, text);
+}
+
+void line_end_if_overfull(struct line *line)
+{
+    if (line->stands && line_is_overfull(line) &&
+        clock_monotonic_us() - line->came_us >= (int64_t)line->settings->keepalive_s * 1000000 / 2)
+        disconnect(line, "given up for now: the journal takes nothing in, and no more fits here; the broker keeps the rest");
 }
 
 static void carry_out_publish(struct line *line)
@@ -218,7 +226,7 @@ void line_carry_out(struct line *line)
     switch (line->current.op) {
     case LINE_CONNECT:
     case LINE_INSPECT: break;
-    case LINE_DISCONNECT: carry_out_disconnect(line); break;
+    case LINE_DISCONNECT: disconnect(line, "closed"); break;
     case LINE_PUBLISH: carry_out_publish(line); break;
     case LINE_SUBSCRIBE: carry_out_subscribe(line); break;
     case LINE_UNSUBSCRIBE: (void)paho_unsubscribe(&line->paho, line->topics->filter[line->current.index]); break;

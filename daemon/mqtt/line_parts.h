@@ -8,8 +8,9 @@
 #include "daemon/mqtt/line.h"
 #include "daemon/mqtt/paho.h"
 
-/* What Paho acknowledges while a subscription is answered: some round trips' worth. */
-enum { LINE_HELD_MAX = 256 };
+/* What there is no room for in the inbox. READ: so many are taken in when nothing takes from the inbox, for the sake of what comes
+ * behind them. MAX: and what Paho acknowledges while a subscription is answered, some round trips' worth. */
+enum { LINE_HELD_READ_MAX = 128, LINE_HELD_MAX = LINE_HELD_READ_MAX + 256 };
 
 _Static_assert((int)LINE_PUBLISHES_MAX == (int)PAHO_PUBLISHES_MAX, "a token for each");
 
@@ -29,8 +30,9 @@ struct line {
     struct {
         struct paho_message message;
         int64_t received_at_us; /* not when there was room at last: a request grows old while it is held */
-    } held[LINE_HELD_MAX]; /* the inbox had no room for them: nothing more is read */
+    } held[LINE_HELD_MAX]; /* the inbox had no room for them */
     int held_first, held_count;
+    int64_t came_us; /* the last message; at first the connection itself */
     struct line_order current;
     uint64_t attempt; /* the connection that counts */
     bool stands;      /* it was told as made, and not yet as lost */
@@ -54,9 +56,13 @@ void line_carry_out(struct line *line);
 void line_acked(void *context, int index, int reason);
 /* Tells that the connection has gone, once. True: there is none. */
 bool line_is_lost(struct line *line);
+/* So much is held that nothing more is read, answers neither. What is to be said is said on one connection after the other,
+ * none of which lasts so long that the broker would miss our pings. */
+void line_end_if_overfull(struct line *line);
 
 /* line_read.c: what comes. */
-bool line_listens(const struct line *line); /* there is a connection, and room for what it brings */
+bool line_listens(const struct line *line); /* there is a connection, and room for what it brings, or it is time for one more */
+bool line_is_overfull(const struct line *line); /* nothing more is taken in, whatever comes behind it */
 void line_read(struct line *line);
 void line_gather(struct line *line); /* what Paho has acknowledged, whether there is room for it or not: it would end with the connection */
 void line_let_go(struct line *line); /* into the inbox, as far as that has room */

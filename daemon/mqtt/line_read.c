@@ -34,7 +34,7 @@ static void hold(struct line *line, const struct paho_message *message)
 {
     const int place = (line->held_first + line->held_count++) % LINE_HELD_MAX;
     line->held[place].message = *message;
-    line->held[place].received_at_us = clock_monotonic_us();
+    line->held[place].received_at_us = line->came_us = clock_monotonic_us();
 }
 
 static void release(struct line *line)
@@ -57,7 +57,6 @@ void line_forget_held(struct line *line)
         release(line);
 }
 
-/* No more than that: while something is held no PUBACK is read, and main may need those before it takes anything. */
 void line_gather(struct line *line)
 {
     struct paho_message message;
@@ -65,9 +64,22 @@ void line_gather(struct line *line)
         hold(line, &message);
 }
 
+bool line_is_overfull(const struct line *line)
+{
+    return line->held_count >= LINE_HELD_READ_MAX;
+}
+
+/* A journal that fails fills the inbox, perhaps for hours, and what is said most is said then: the answers to our publishes and to
+ * pings come behind the messages. So one message is taken in at each tick although there is no room. */
+static bool is_time_for_one(const struct line *line)
+{
+    return line->held_count == 0 ||
+           (!line_is_overfull(line) && clock_monotonic_us() - line->came_us >= (int64_t)line->paho.tick_ms * 1000);
+}
+
 bool line_listens(const struct line *line)
 {
-    return paho_connected(&line->paho) && line->held_count == 0 &&
+    return paho_connected(&line->paho) && is_time_for_one(line) &&
            (inbox_is_open(line->inbox) || (inbox_is_closing(line->inbox) && !paho_all_given(&line->paho)));
 }
 

@@ -1,4 +1,5 @@
-/* What the line does with what comes while the inbox is full, with a Paho that gives what a test says and a clock of the test's. */
+/* What the line does with what comes while the inbox is full, and with orders meanwhile: with a Paho that gives what a test says and
+ * a clock of the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/mqtt/line.c"
 #include "daemon/mqtt/line_read.c"
 
 static int64_t now_us;
@@ -49,50 +51,175 @@ void paho_message_free(struct paho_message *message)
     *message = (struct paho_message){0};
 }
 
+void paho_init(struct paho *paho, void (*acked)(void *context, int index, int reason), void *context)
+{
+    *paho = (struct paho){.socket_fd = -1, .acked = acked, .context = context};
+}
+
+int paho_tick_ms(const struct paho *paho)
+{
+    return paho->tick_ms;
+}
+
+void paho_end(struct paho *paho)
+{
+    (void)paho;
+}
+
+/* line_paho.c's, which isn't here */
+void line_acked(void *context, int index, int reason)
+{
+    (void)context, (void)index, (void)reason;
+}
+
+void line_carry_out(struct line *line)
+{
+    (void)line;
+}
+
+bool line_is_lost(struct line *line)
+{
+    (void)line;
+    return false;
+}
+
+void line_end_if_overfull(struct line *line)
+{
+    (void)line;
+}
+
+struct world {
+    struct topics topics;
+    struct inbox inbox;
+    struct ring ring;
+    struct line line;
+    struct inbox_message message;
+};
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    if (w == NULL || inbox_init(&w->inbox) != 0 || ring_init(&w->ring) != 0 ||
+        topics_init(&w->topics, "qrgate", "site", "lane") != 0 || pthread_mutex_init(&w->line.lock, NULL) != 0)
+        return -1;
+    w->line.topics = &w->topics;
+    w->line.inbox = &w->inbox;
+    w->line.ring = &w->ring;
+    w->line.wake_fd = w->line.break_fd = w->line.paho.socket_fd = -1;
+    w->line.paho.tick_ms = 1000;
+    now_us = 1000;
+    to_give = 0;
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    inbox_end(&w->inbox);
+    ring_end(&w->ring);
+    (void)pthread_mutex_destroy(&w->line.lock);
+    free(w);
+    return 0;
+}
+
 static void what_is_held_keeps_the_time_it_came_and_all_that_is_acknowledged_is_held(void **state)
 {
-    struct line *line = calloc(1, sizeof *line);
-    struct inbox *inbox = calloc(1, sizeof *inbox);
-    struct inbox_message *message = calloc(1, sizeof *message);
-    struct ring *ring = calloc(1, sizeof *ring);
-    struct topics topics;
-    (void)state;
-    assert_true(line != NULL && inbox != NULL && message != NULL && ring != NULL);
-    assert_int_equal(inbox_init(inbox), 0);
-    assert_int_equal(ring_init(ring), 0);
-    assert_int_equal(topics_init(&topics, "qrgate", "site", "lane"), 0);
-    line->topics = &topics;
-    line->inbox = inbox;
-    line->ring = ring;
-    now_us = 1000;
+    struct world *w = *state;
+    struct line *line = &w->line;
     to_give = line->paho.ungiven = INBOX_MAX + 3; /* while a subscription was answered */
     line_gather(line);
     assert_int_equal(line->paho.ungiven, 0);
     assert_int_equal(line->held_count, INBOX_MAX + 3);
     line_let_go(line);
-    assert_int_equal(inbox_count(inbox), INBOX_MAX);
+    assert_int_equal(inbox_count(&w->inbox), INBOX_MAX);
     assert_int_equal(line->held_count, 3);
-    assert_false(line_listens(line)); /* nothing more is read */
+    assert_false(line_listens(line)); /* nothing more is read for now */
     now_us = 30000000;
     for (int i = 0; i < INBOX_MAX + 3; i++) {
-        assert_true(inbox_take(inbox, message));
-        assert_int_equal(message->came.received_at_us, 1000); /* it has grown old meanwhile */
+        assert_true(inbox_take(&w->inbox, &w->message));
+        assert_int_equal(w->message.came.received_at_us, 1000); /* it has grown old meanwhile */
         line_let_go(line);
     }
     assert_int_equal(line->held_count, 0);
     assert_true(line_listens(line));
-    inbox_end(inbox);
-    ring_end(ring);
-    free(ring);
-    free(message);
-    free(inbox);
-    free(line);
+}
+
+/* The answers to what we publish, and to pings, come behind the messages. */
+static void a_message_a_tick_is_read_while_nobody_takes_any_up_to_a_bound(void **state)
+{
+    struct world *w = *state;
+    struct line *line = &w->line;
+    to_give = 100000;
+    line_read(line);
+    assert_int_equal(line->held_count, 1);
+    line_read(line);
+    assert_int_equal(line->held_count, 1);
+    for (int held = 2; held <= LINE_HELD_READ_MAX; held++) {
+        now_us += 999999;
+        line_read(line);
+        assert_int_equal(line->held_count, held - 1);
+        now_us += 1;
+        line_read(line);
+        assert_int_equal(line->held_count, held);
+    }
+    assert_true(line_is_overfull(line));
+    now_us += 3600000000;
+    line_read(line);
+    assert_int_equal(line->held_count, LINE_HELD_READ_MAX);
+    for (int i = 0; i < INBOX_MAX + LINE_HELD_READ_MAX; i++) { /* none is lost */
+        assert_true(inbox_take(&w->inbox, &w->message));
+        line_let_go(line);
+    }
+    assert_false(line_is_overfull(line));
+    assert_int_equal(inbox_count(&w->inbox), 0);
+}
+
+static void ask(struct line *line, enum line_op op, int index)
+{
+    struct line_order order = {.op = op, .index = index, .length_bytes = op == LINE_PUBLISH ? 1 : 0, .text = {(char)('0' + index)}};
+    assert_true(line_order(line, &order));
+}
+
+static void comes_next(struct line *line, enum line_op op, int index)
+{
+    assert_true(next_order(line));
+    assert_int_equal(line->current.op, op);
+    assert_int_equal(line->current.index, index);
+    if (op == LINE_PUBLISH)
+        assert_int_equal(line->current.text[0], '0' + index);
+}
+
+static void what_brings_messages_waits_for_room_and_nothing_waits_behind_it(void **state)
+{
+    struct world *w = *state;
+    struct line *line = &w->line;
+    ask(line, LINE_SUBSCRIBE, 0);
+    ask(line, LINE_UNSUBSCRIBE, 1);
+    ask(line, LINE_PUBLISH, 2);
+    ask(line, LINE_SUBSCRIBE, 1);
+    ask(line, LINE_PUBLISH, 3);
+    line->held_count = LINE_HELD_READ_MAX;
+    comes_next(line, LINE_PUBLISH, 2);
+    comes_next(line, LINE_PUBLISH, 3);
+    assert_false(next_order(line));
+    ask(line, LINE_DISCONNECT, 0);
+    comes_next(line, LINE_DISCONNECT, 0);
+    ask(line, LINE_PUBLISH, 4);
+    line->held_count = 0;
+    comes_next(line, LINE_SUBSCRIBE, 0);
+    comes_next(line, LINE_UNSUBSCRIBE, 1);
+    comes_next(line, LINE_SUBSCRIBE, 1);
+    comes_next(line, LINE_PUBLISH, 4);
+    assert_false(next_order(line));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_held_keeps_the_time_it_came_and_all_that_is_acknowledged_is_held),
+        cmocka_unit_test_setup_teardown(what_is_held_keeps_the_time_it_came_and_all_that_is_acknowledged_is_held, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_a_tick_is_read_while_nobody_takes_any_up_to_a_bound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_brings_messages_waits_for_room_and_nothing_waits_behind_it, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
