@@ -19,6 +19,7 @@ struct inbox_arrival {
     bool retained;
     int64_t expiry_s;       /* MQTT 5 message expiry as received; -1 = none */
     int64_t received_at_us; /* CLOCK_MONOTONIC */
+    int64_t sent_after_us;  /* likewise: then nothing waited at the broker, so it was published later; 0 = nobody knows */
 };
 
 struct inbox_message {

@@ -76,7 +76,7 @@ static void wait_for_something(const struct line *line)
     struct pollfd ready[] = {{.fd = line->wake_fd, .events = POLLIN},
                              {.fd = line_listens(line) ? line->paho.socket_fd : -1, .events = POLLIN}};
     uint64_t wakes;
-    if (poll(ready, 2, paho_tick_ms(&line->paho)) > 0 && ready[0].revents != 0 && read(line->wake_fd, &wakes, sizeof wakes) < 0)
+    if (poll(ready, 2, line_wait_ms(line)) > 0 && ready[0].revents != 0 && read(line->wake_fd, &wakes, sizeof wakes) < 0)
         return; /* reset already: all is looked at anyway */
 }
 

@@ -15,7 +15,8 @@
 /* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
  * message it didn't send for its size as unacknowledged until the next connection. One message at a time: in a flood there is the
  * time of a round trip for what we send. 3.1.1 can ask for neither. */
-enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, PAUSE_MS = 100, BACKLOG_US = 5000000 };
+enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, PAUSE_MS = 100, BACKLOG_US = 5000000,
+       QUIET_MIN_US = 300000 /* a packet that got lost is sent again within that and a round trip */, QUIET_MAX_US = 2000000 };
 
 void line_tell(const struct line *line, enum ring_kind kind, int index, int code, const char *text)
 {
@@ -166,6 +167,7 @@ static void carry_out_connect(struct line *line)
     credentials_wipe(&credentials); /* Paho has a copy of its own, as long as the handle lives */
     line->stands = outcome.stage == PAHO_CONNECTED;
     line->came_us = clock_monotonic_us();
+    line->quiet_us = line->quiet_after_us = 0;
     if (line->stands)
         set_break_fd(line, line->paho.socket_fd);
     if (line->stands && line->current.is_5 && line->settings->session_expiry_s > 0 && !outcome.session_present)
@@ -200,12 +202,22 @@ static void carry_out_publish(struct line *line)
         line_tell(line, RING_NOT_ACKED, order->index, rc, "not handed over");
 }
 
+/* How long a round trip may take on this connection. */
+static void note_distance(struct line *line, int64_t answered_after_us)
+{
+    const int64_t quiet_us = QUIET_MIN_US + 2 * answered_after_us;
+    if (quiet_us > line->quiet_after_us)
+        line->quiet_after_us = quiet_us < QUIET_MAX_US ? quiet_us : QUIET_MAX_US;
+}
+
 /* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). In 3.1.1 old retained messages
  * do come, marked as such; one published as retained while we are there comes unmarked. */
 static void carry_out_subscribe(struct line *line)
 {
     const enum inbound_topic topic = (enum inbound_topic)line->current.index;
+    const int64_t since_us = clock_monotonic_us();
     int rc = paho_subscribe(&line->paho, line->topics->filter[topic], catalogue_inbound(topic)->qos, true);
+    note_distance(line, clock_monotonic_us() - since_us);
     if (paho_connected(&line->paho))
         line_tell(line, RING_SUBSCRIBED, topic, rc, NULL);
 }

@@ -14,6 +14,12 @@ enum { LINE_HELD_READ_MAX = 128, LINE_HELD_MAX = LINE_HELD_READ_MAX + 256 };
 
 _Static_assert((int)LINE_PUBLISHES_MAX == (int)PAHO_PUBLISHES_MAX, "a token for each");
 
+struct held {
+    struct paho_message message;
+    int64_t received_at_us; /* not when there was room at last: a request grows old while it is held */
+    int64_t sent_after_us;
+};
+
 struct line {
     const struct mqtt_settings *settings;
     const struct topics *topics;
@@ -27,12 +33,11 @@ struct line {
 
     /* the line's thread */
     struct paho paho;
-    struct {
-        struct paho_message message;
-        int64_t received_at_us; /* not when there was room at last: a request grows old while it is held */
-    } held[LINE_HELD_MAX]; /* the inbox had no room for them */
+    struct held held[LINE_HELD_MAX]; /* the inbox had no room for them */
     int held_first, held_count;
-    int64_t came_us; /* the last message; at first the connection itself */
+    int64_t came_us;  /* the last message; at first the connection itself */
+    int64_t quiet_us; /* last seen that nothing waits at the broker; 0 = not yet on this connection */
+    int64_t quiet_after_us; /* silence that shows it: the next message would have come; 0 = how far the broker is isn't known yet */
     struct line_order current;
     uint64_t attempt; /* the connection that counts */
     bool stands;      /* it was told as made, and not yet as lost */
@@ -64,6 +69,7 @@ void line_end_if_overfull(struct line *line);
 bool line_listens(const struct line *line); /* there is a connection, and room for what it brings, or it is time for one more */
 bool line_is_overfull(const struct line *line); /* nothing more is taken in, whatever comes behind it */
 void line_read(struct line *line);
+int line_wait_ms(const struct line *line); /* for the socket, at the most; -1 = for ever: not connected */
 void line_gather(struct line *line); /* what Paho has acknowledged, whether there is room for it or not: it would end with the connection */
 void line_let_go(struct line *line); /* into the inbox, as far as that has room */
 void line_forget_held(struct line *line);

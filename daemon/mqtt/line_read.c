@@ -12,10 +12,12 @@ static bool is_stale(const struct inbox_arrival *came)
 }
 
 /* False: there is no room. */
-static bool hand_over(struct line *line, const struct paho_message *message, int64_t received_at_us)
+static bool hand_over(struct line *line, const struct held *held)
 {
+    const struct paho_message *message = &held->message;
     const MQTTClient_message *from = message->message;
-    struct inbox_arrival came = {.retained = from->retained != 0, .expiry_s = -1, .received_at_us = received_at_us};
+    struct inbox_arrival came = {.retained = from->retained != 0, .expiry_s = -1, .received_at_us = held->received_at_us,
+                                 .sent_after_us = held->sent_after_us};
     if (MQTTProperties_hasProperty((MQTTProperties *)(uintptr_t)&from->properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL))
         came.expiry_s = (uint32_t)MQTTProperties_getNumericValue((MQTTProperties *)(uintptr_t)&from->properties,
                                                                  MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL);
@@ -35,6 +37,7 @@ static void hold(struct line *line, const struct paho_message *message)
     const int place = (line->held_first + line->held_count++) % LINE_HELD_MAX;
     line->held[place].message = *message;
     line->held[place].received_at_us = line->came_us = clock_monotonic_us();
+    line->held[place].sent_after_us = line->quiet_us;
 }
 
 static void release(struct line *line)
@@ -46,8 +49,7 @@ static void release(struct line *line)
 
 void line_let_go(struct line *line)
 {
-    while (line->held_count > 0 &&
-           hand_over(line, &line->held[line->held_first].message, line->held[line->held_first].received_at_us))
+    while (line->held_count > 0 && hand_over(line, &line->held[line->held_first]))
         release(line);
 }
 
@@ -98,14 +100,33 @@ static bool has_orders(struct line *line)
     return has;
 }
 
+/* The broker sends one message at a time and the next one when that is acknowledged: where none comes for so long, none waits
+ * there. What comes later was published later, whatever of its expiry is left: so its age has a bound. */
+static void note_quiet(struct line *line, int64_t looked_us)
+{
+    if (line->quiet_after_us > 0 && looked_us - line->came_us >= line->quiet_after_us)
+        line->quiet_us = looked_us;
+}
+
+int line_wait_ms(const struct line *line)
+{
+    const int tick_ms = paho_tick_ms(&line->paho);
+    const int64_t left_us = line->came_us + line->quiet_after_us - clock_monotonic_us();
+    const bool is_unsure = line->quiet_us < line->came_us && left_us > 0;
+    return is_unsure && left_us / 1000 < tick_ms ? (int)(left_us / 1000) + 1 : tick_ms;
+}
+
 /* Until nothing more is there, or there is something to be sent. */
 void line_read(struct line *line)
 {
+    int64_t looked_us = 0;
     int idle = 0;
     while (line_listens(line) && idle < paho_idle_reads(&line->paho)) {
         struct paho_message message;
         bool found;
         line->news = 0;
+        if (idle == 0)
+            looked_us = clock_monotonic_us();
         found = paho_read(&line->paho, &message);
         if (found)
             hold(line, &message);
@@ -116,6 +137,8 @@ void line_read(struct line *line)
         if (!found && !line->paho.is_tls && paho_connected(&line->paho) && !is_readable(line))
             break;
     }
-    if (line->held_count == 0 && paho_all_given(&line->paho))
+    if (line->held_count == 0 && paho_all_given(&line->paho)) {
+        note_quiet(line, looked_us);
         inbox_drained(line->inbox);
+    }
 }

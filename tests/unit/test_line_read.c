@@ -175,6 +175,53 @@ static void a_message_a_tick_is_read_while_nobody_takes_any_up_to_a_bound(void *
     assert_int_equal(inbox_count(&w->inbox), 0);
 }
 
+/* Of a request that is dated by its expiry alone it must be known how old it may be. */
+static int64_t sent_after_us(struct world *w)
+{
+    assert_true(inbox_take(&w->inbox, &w->message));
+    return w->message.came.sent_after_us;
+}
+
+static void what_comes_after_a_silence_is_young_and_what_comes_behind_others_may_be_old(void **state)
+{
+    struct world *w = *state;
+    struct line *line = &w->line;
+    line->came_us = now_us;
+    now_us += 5000000;
+    line_read(line); /* how long a silence must be isn't known yet */
+    to_give = 1;
+    line_read(line);
+    assert_int_equal(sent_after_us(w), 0);
+    line->quiet_after_us = 300000;
+    assert_int_equal(line_wait_ms(line), 301); /* looked at again then */
+    for (int i = 0; i < 100; i++) { /* a backlog */
+        now_us += 299999;
+        line_read(line);
+        to_give = 1;
+        line_read(line);
+        assert_int_equal(sent_after_us(w), 0);
+    }
+    now_us += 300000;
+    line_read(line);
+    assert_int_equal(line_wait_ms(line), 1000);
+    const int64_t quiet_us = now_us;
+    now_us += 900000;
+    to_give = 1;
+    line_read(line);
+    assert_int_equal(sent_after_us(w), quiet_us);
+    now_us += 200000;
+    to_give = INBOX_MAX + 1; /* the inbox is full, for long */
+    line_read(line);
+    now_us += 60000000;
+    for (int i = 0; i < INBOX_MAX; i++)
+        assert_int_equal(sent_after_us(w), quiet_us);
+    line_let_go(line);
+    to_give = 1; /* so it waited at the broker */
+    line_read(line);
+    assert_int_equal(sent_after_us(w), quiet_us);
+    assert_int_equal(sent_after_us(w), quiet_us);
+}
+
 static void ask(struct line *line, enum line_op op, int index)
 {
     struct line_order order = {.op = op, .index = index, .length_bytes = op == LINE_PUBLISH ? 1 : 0, .text = {(char)('0' + index)}};
@@ -219,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_held_keeps_the_time_it_came_and_all_that_is_acknowledged_is_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_a_tick_is_read_while_nobody_takes_any_up_to_a_bound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_comes_after_a_silence_is_young_and_what_comes_behind_others_may_be_old, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_brings_messages_waits_for_room_and_nothing_waits_behind_it, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
