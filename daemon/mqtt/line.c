@@ -20,12 +20,6 @@ static void copy_order(struct line_order *to, const struct line_order *from)
     memcpy(to, from, offsetof(struct line_order, text) + (from->long_text == NULL ? from->length_bytes : 0));
 }
 
-/* What Paho waits in, acknowledging whatever comes meanwhile. */
-static bool brings_messages(enum line_op op)
-{
-    return op == LINE_SUBSCRIBE || op == LINE_UNSUBSCRIBE;
-}
-
 static struct line_order *order_at(struct line *line, int at)
 {
     return &line->orders[(line->first + at) % LINE_ORDERS_MAX];
@@ -37,7 +31,7 @@ static bool next_order(struct line *line)
     bool found;
     int at = 0;
     (void)pthread_mutex_lock(&line->lock);
-    while (at < line->count && line_is_overfull(line) && brings_messages(order_at(line, at)->op))
+    while (at < line->count && line_is_overfull(line) && line_brings_messages(order_at(line, at)->op))
         at++;
     found = at < line->count && !line->ending;
     if (found) {

@@ -141,10 +141,12 @@ static bool was_session_kept(struct line *line)
 {
     int was, is;
     hear_backlog(line);
-    if (line->held_count > 0)
+    if (line->held_count > 0 || !inbox_is_open(line->inbox))
         return true; /* what comes next would have no place: not asked */
     was = paho_unsubscribe(&line->paho, line->topics->session);
     line_gather(line);
+    if (!inbox_is_open(line->inbox))
+        return true;
     is = paho_subscribe(&line->paho, line->topics->session, 0, true);
     return was != PAHO_NO_SUBSCRIPTION || is != 0; /* refused, or the connection is gone: it isn't known */
 }
@@ -222,6 +224,11 @@ static void carry_out_subscribe(struct line *line)
         line_tell(line, RING_SUBSCRIBED, topic, rc, NULL);
 }
 
+bool line_brings_messages(enum line_op op)
+{
+    return op == LINE_SUBSCRIBE || op == LINE_UNSUBSCRIBE;
+}
+
 void line_carry_out(struct line *line)
 {
     char why[MQTT_RING_TEXT_BYTES];
@@ -235,6 +242,8 @@ void line_carry_out(struct line *line)
     }
     if (line->current.attempt != line->attempt || line_is_lost(line))
         return;
+    if (line_brings_messages(line->current.op) && !inbox_is_open(line->inbox))
+        return; /* nobody would take them: they stay the broker's */
     switch (line->current.op) {
     case LINE_CONNECT:
     case LINE_INSPECT: break;

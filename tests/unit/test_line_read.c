@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "daemon/mqtt/line.c"
+#include "daemon/mqtt/line_paho.c"
 #include "daemon/mqtt/line_read.c"
 
 static int64_t now_us;
@@ -43,7 +44,7 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
     static char topic[] = "qrgate/site/lane/request/open";
     *ret = (struct paho_message){.topic = topic, .topic_bytes = sizeof topic - 1, .message = &message};
     paho->ungiven -= paho->ungiven > 0;
-    return to_give-- > 0;
+    return to_give > 0 && to_give-- > 0;
 }
 
 void paho_message_free(struct paho_message *message)
@@ -66,29 +67,52 @@ void paho_end(struct paho *paho)
     (void)paho;
 }
 
-/* line_paho.c's, which isn't here */
-void line_acked(void *context, int index, int reason)
+static int asked;       /* what Paho was asked that brings messages */
+static int brings;      /* so many come with the next of those … */
+static struct inbox *closes; /* … and meanwhile this is closed */
+
+static int ask_paho(struct paho *paho)
 {
-    (void)context, (void)index, (void)reason;
+    asked++;
+    to_give += brings;
+    paho->ungiven += brings;
+    brings = 0;
+    if (closes != NULL)
+        inbox_close(closes);
+    return 0;
 }
 
-void line_carry_out(struct line *line)
+int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained)
 {
-    (void)line;
+    (void)filter, (void)qos, (void)no_retained;
+    return ask_paho(paho);
 }
 
-bool line_is_lost(struct line *line)
+int paho_unsubscribe(struct paho *paho, const char *filter)
 {
-    (void)line;
-    return false;
+    (void)filter;
+    return ask_paho(paho);
 }
 
-void line_end_if_overfull(struct line *line)
+struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *greeting)
 {
-    (void)line;
+    (void)paho, (void)greeting;
+    return (struct paho_outcome){.stage = PAHO_CONNECTED, .receive_max = 20};
+}
+
+int paho_publish(struct paho *paho, int index, const char *topic, const void *bytes, size_t length_bytes, bool retained, int expiry_s)
+{
+    (void)paho, (void)index, (void)topic, (void)bytes, (void)length_bytes, (void)retained, (void)expiry_s;
+    return 0;
+}
+
+void paho_disconnect(struct paho *paho)
+{
+    (void)paho;
 }
 
 struct world {
+    struct mqtt_settings settings;
     struct topics topics;
     struct inbox inbox;
     struct ring ring;
@@ -102,13 +126,16 @@ static int set_up(void **state)
     if (w == NULL || inbox_init(&w->inbox) != 0 || ring_init(&w->ring) != 0 ||
         topics_init(&w->topics, "qrgate", "site", "lane") != 0 || pthread_mutex_init(&w->line.lock, NULL) != 0)
         return -1;
+    w->settings.session_expiry_s = 3600;
+    w->line.settings = &w->settings;
     w->line.topics = &w->topics;
     w->line.inbox = &w->inbox;
     w->line.ring = &w->ring;
     w->line.wake_fd = w->line.break_fd = w->line.paho.socket_fd = -1;
     w->line.paho.tick_ms = 1000;
     now_us = 1000;
-    to_give = 0;
+    to_give = asked = brings = 0;
+    closes = NULL;
     *state = w;
     return 0;
 }
@@ -261,12 +288,54 @@ static void what_brings_messages_waits_for_room_and_nothing_waits_behind_it(void
     assert_false(next_order(line));
 }
 
+static void carry_out(struct line *line, enum line_op op)
+{
+    line->current = (struct line_order){.op = op, .is_5 = true};
+    line_carry_out(line);
+    line_gather(line); /* as run() does */
+    line_let_go(line);
+    line_read(line);
+}
+
+/* What a main thread that has settled doesn't see any more mustn't be acknowledged. */
+static void nothing_is_acknowledged_any_more_once_all_is_settled(void **state)
+{
+    struct world *w = *state;
+    inbox_close(&w->inbox);
+    brings = 1;
+    carry_out(&w->line, LINE_CONNECT);
+    assert_true(inbox_settled(&w->inbox));
+    carry_out(&w->line, LINE_SUBSCRIBE);
+    carry_out(&w->line, LINE_UNSUBSCRIBE);
+    inbox_deafen(&w->inbox);
+    carry_out(&w->line, LINE_SUBSCRIBE);
+    assert_int_equal(asked, 0);
+    assert_true(inbox_settled(&w->inbox));
+}
+
+static void what_is_acknowledged_while_the_door_closes_is_still_received(void **state)
+{
+    struct world *w = *state;
+    closes = &w->inbox;
+    brings = 2;
+    carry_out(&w->line, LINE_CONNECT);
+    assert_int_equal(asked, 1); /* and no more */
+    carry_out(&w->line, LINE_SUBSCRIBE);
+    assert_int_equal(asked, 1);
+    assert_int_equal(inbox_count(&w->inbox), 2);
+    assert_false(inbox_settled(&w->inbox));
+    assert_true(inbox_take(&w->inbox, &w->message) && inbox_take(&w->inbox, &w->message));
+    assert_true(inbox_settled(&w->inbox));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_held_keeps_the_time_it_came_and_all_that_is_acknowledged_is_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_a_tick_is_read_while_nobody_takes_any_up_to_a_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_comes_after_a_silence_is_young_and_what_comes_behind_others_may_be_old, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_acknowledged_any_more_once_all_is_settled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_acknowledged_while_the_door_closes_is_still_received, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_brings_messages_waits_for_room_and_nothing_waits_behind_it, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
