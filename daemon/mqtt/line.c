@@ -25,15 +25,37 @@ static struct line_order *order_at(struct line *line, int at)
     return &line->orders[(line->first + at) % LINE_ORDERS_MAX];
 }
 
-/* False: none waits but such as there is no place for what they would bring: those are overtaken. */
+/* In Paho they would wait too, and it would acknowledge whatever comes meanwhile. */
+static bool must_wait(const struct line *line, enum line_op op)
+{
+    return op == LINE_PUBLISH ? !line->leaving && !paho_has_room(&line->paho) : line_brings_messages(op) && line_is_overfull(line);
+}
+
+/* With the lock. Those that must wait are overtaken. -1: there are no others. */
+static int next_at(struct line *line)
+{
+    for (int at = 0; at < line->count && !line->ending; at++)
+        if (!must_wait(line, order_at(line, at)->op))
+            return at;
+    return -1;
+}
+
+bool line_has_orders(struct line *line)
+{
+    bool has;
+    (void)pthread_mutex_lock(&line->lock);
+    has = line->ending || next_at(line) >= 0;
+    (void)pthread_mutex_unlock(&line->lock);
+    return has;
+}
+
 static bool next_order(struct line *line)
 {
     bool found;
-    int at = 0;
+    int at;
     (void)pthread_mutex_lock(&line->lock);
-    while (at < line->count && line_is_overfull(line) && line_brings_messages(order_at(line, at)->op))
-        at++;
-    found = at < line->count && !line->ending;
+    at = next_at(line);
+    found = at >= 0;
     if (found) {
         copy_order(&line->current, order_at(line, at));
         for (; at > 0; at--)
@@ -198,7 +220,9 @@ bool line_order(struct line *line, const struct line_order *order)
     if (order->op == LINE_CONNECT) {
         line->count = 0;
         line->long_taken = line->long_current;
+        line->leaving = false;
     }
+    line->leaving = line->leaving || order->op == LINE_DISCONNECT;
     if (order->op == LINE_CONNECT || order->op == LINE_DISCONNECT)
         break_if_stuck(line, order->op == LINE_CONNECT ? 0 : STUCK_US);
     room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX) &&

@@ -47,6 +47,7 @@ struct line {
     pthread_cond_t changed;
     int first, count;
     bool ending, ended;
+    bool leaving; /* a DISCONNECT was ordered: "offline" is said before it, whatever is unanswered */
     int64_t busy_since_us; /* the thread carries out an order; 0 = it doesn't */
     int break_fd;          /* a duplicate of the connection's socket, for shutdown(); -1 = none */
     bool long_taken, long_current; /* long_text is in use; by the order that is being carried out */
@@ -54,6 +55,7 @@ struct line {
     struct line_order orders[LINE_ORDERS_MAX];
 };
 
+bool line_has_orders(struct line *line); /* such as don't wait for what is read */
 void line_tell(const struct line *line, enum ring_kind kind, int index, int code, const char *text);
 
 /* line_paho.c: the orders carried out. */

@@ -91,15 +91,6 @@ static bool is_readable(const struct line *line)
     return poll(&ready, 1, 0) > 0;
 }
 
-static bool has_orders(struct line *line)
-{
-    bool has;
-    (void)pthread_mutex_lock(&line->lock);
-    has = line->count > 0 || line->ending;
-    (void)pthread_mutex_unlock(&line->lock);
-    return has;
-}
-
 /* The broker sends one message at a time and the next one when that is acknowledged: where none comes for so long, none waits
  * there. What comes later was published later, whatever of its expiry is left: so its age has a bound. */
 static void note_quiet(struct line *line, int64_t looked_us)
@@ -132,7 +123,7 @@ void line_read(struct line *line)
             hold(line, &message);
         line_let_go(line);
         idle = found || line->news > 0 ? 0 : idle + 1;
-        if (idle == 0 && paho_all_given(&line->paho) && has_orders(line))
+        if (idle == 0 && paho_all_given(&line->paho) && line_has_orders(line))
             return;
         if (!found && !line->paho.is_tls && paho_connected(&line->paho) && !is_readable(line))
             break;

@@ -21,8 +21,7 @@
 
 enum { DESCRIPTORS_MAX = 1024, TLS_IDLE_READS = 3, SUBSCRIBE_TIMEOUT_MIN_MS = 5000, GOODBYE = 0xe0,
        LAST_WORDS_BYTES = 4096,
-       TICK_MIN_MS = 100, TICK_MAX_MS = 1000, LINGER_US = 500000,
-       READ_MEANWHILE_US = 90000 /* who must wait for the broker reads for 100 ms at a time */ };
+       TICK_MIN_MS = 100, TICK_MAX_MS = 1000, LINGER_US = 500000 };
 
 /* What Paho says by its trace alone: how far a connect came, and how many messages it took in. The trace has no context of
  * ours, so what is written to is the calling thread's, for as long as it is in the call. */
@@ -279,6 +278,7 @@ struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *
     overhear(NULL);
     MQTTProperties_free(&properties);
     outcome.stage = stage(outcome.code, &overheard);
+    paho->receive_max = outcome.receive_max;
     if (outcome.stage == PAHO_CONNECTED)
         paho->socket_fd = find_socket(was_tcp);
     if (outcome.stage == PAHO_CONNECTED && paho->socket_fd < 0) { /* gone already, or too many descriptors are open */
@@ -300,13 +300,14 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
 {
     MQTTClient_message message = MQTTClient_message_initializer;
     MQTTClient_deliveryToken token = 0;
+    struct overheard overheard = {0};
     int rc = MQTTCLIENT_SUCCESS;
     message.payload = (void *)(uintptr_t)bytes; /* Paho copies it */
     message.payloadlen = (int)length_bytes;
     message.qos = 1;
     message.retained = retained;
     paho->early_token = 0;
-    const int64_t since_us = clock_monotonic_us();
+    overhear(&overheard); /* who must wait for the broker reads meanwhile */
     if (paho->is_5) {
         MQTTResponse response;
         rc = add_number(&message.properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL, expiry_s);
@@ -319,7 +320,8 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     } else {
         rc = MQTTClient_publishMessage(paho->client, topic, &message, &token);
     }
-    paho->is_unsure = paho->is_unsure || clock_monotonic_us() - since_us >= READ_MEANWHILE_US;
+    overhear(NULL);
+    paho->ungiven += overheard.messages;
     let_go_if_lost(paho);
     if (!paho_connected(paho))
         return MQTTCLIENT_DISCONNECTED;
@@ -330,6 +332,11 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     if (paho->early_token == token)
         answered(paho, token, paho->early_reason);
     return 0;
+}
+
+bool paho_has_room(const struct paho *paho)
+{
+    return !paho_connected(paho) || paho->unanswered < paho->receive_max;
 }
 
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained)
@@ -399,7 +406,7 @@ static enum next look_at_next(struct paho *paho)
 static bool needs_paho(struct paho *paho, enum next next)
 {
     const int64_t now_us = clock_monotonic_us();
-    if (next == NEXT_NOTHING && paho->ungiven <= 0 && !paho->is_unsure && now_us < paho->keepalive_due_us)
+    if (next == NEXT_NOTHING && paho->ungiven <= 0 && now_us < paho->keepalive_due_us)
         return false;
     paho->keepalive_due_us = now_us + (int64_t)paho->tick_ms * 1000;
     return true;
@@ -414,9 +421,11 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
     if (!paho_connected(paho))
         return false;
     const enum next next = look_at_next(paho);
-    if (next == NEXT_GOODBYE)
+    if (next == NEXT_GOODBYE && paho_all_given(paho)) { /* else its reason is known, and what Paho still has comes first */
         paho_disconnect(paho);
-    if (next == NEXT_GOODBYE || !needs_paho(paho, next))
+        return false;
+    }
+    if (!needs_paho(paho, next))
         return false;
     if (counts)
         overhear(&overheard);
@@ -426,7 +435,6 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
     ret->topic_bytes = topic_bytes > 0 ? (size_t)topic_bytes : 0;
     if (counts) /* otherwise a message that came in went out */
         paho->ungiven += overheard.messages - (ret->message != NULL);
-    paho->is_unsure = paho->is_unsure && ret->message != NULL;
     let_go_if_lost(paho); /* before: with the connection its list is emptied */
     look_for_answers(paho);
     return ret->message != NULL;
@@ -434,7 +442,7 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
 
 bool paho_all_given(const struct paho *paho)
 {
-    return (paho->ungiven == 0 && !paho->is_unsure) || !paho_connected(paho);
+    return paho->ungiven <= 0 || !paho_connected(paho);
 }
 
 int paho_tick_ms(const struct paho *paho)

@@ -67,6 +67,11 @@ void paho_end(struct paho *paho)
     (void)paho;
 }
 
+bool paho_has_room(const struct paho *paho)
+{
+    return paho->unanswered < paho->receive_max;
+}
+
 static int asked;       /* what Paho was asked that brings messages */
 static int brings;      /* so many come with the next of those … */
 static struct inbox *closes; /* … and meanwhile this is closed */
@@ -133,6 +138,7 @@ static int set_up(void **state)
     w->line.ring = &w->ring;
     w->line.wake_fd = w->line.break_fd = w->line.paho.socket_fd = -1;
     w->line.paho.tick_ms = 1000;
+    w->line.paho.receive_max = 20;
     now_us = 1000;
     to_give = asked = brings = 0;
     closes = NULL;
@@ -288,6 +294,33 @@ static void what_brings_messages_waits_for_room_and_nothing_waits_behind_it(void
     assert_false(next_order(line));
 }
 
+/* Paho would wait for the answers, and acknowledge what comes. */
+static void no_more_is_published_unanswered_than_the_broker_takes_but_a_goodbye(void **state)
+{
+    struct world *w = *state;
+    struct line *line = &w->line;
+    line->paho.unanswered = 20;
+    ask(line, LINE_PUBLISH, 1);
+    ask(line, LINE_PUBLISH, 2);
+    ask(line, LINE_SUBSCRIBE, 3);
+    comes_next(line, LINE_SUBSCRIBE, 3);
+    assert_false(next_order(line) || line_has_orders(line));
+    line->paho.unanswered = 19;
+    assert_true(line_has_orders(line));
+    comes_next(line, LINE_PUBLISH, 1);
+    line->paho.unanswered = 20;
+    assert_false(next_order(line));
+    ask(line, LINE_PUBLISH, 3); /* "offline" */
+    ask(line, LINE_DISCONNECT, 0);
+    comes_next(line, LINE_PUBLISH, 2);
+    comes_next(line, LINE_PUBLISH, 3);
+    comes_next(line, LINE_DISCONNECT, 0);
+    ask(line, LINE_CONNECT, 0);
+    comes_next(line, LINE_CONNECT, 0);
+    ask(line, LINE_PUBLISH, 4);
+    assert_false(next_order(line));
+}
+
 static void carry_out(struct line *line, enum line_op op)
 {
     line->current = (struct line_order){.op = op, .is_5 = true};
@@ -336,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_comes_after_a_silence_is_young_and_what_comes_behind_others_may_be_old, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_acknowledged_any_more_once_all_is_settled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_acknowledged_while_the_door_closes_is_still_received, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_more_is_published_unanswered_than_the_broker_takes_but_a_goodbye, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_brings_messages_waits_for_room_and_nothing_waits_behind_it, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
