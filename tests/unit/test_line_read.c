@@ -156,6 +156,12 @@ static int tear_down(void **state)
     return 0;
 }
 
+static bool take(struct world *w)
+{
+    bool was_full;
+    return inbox_take(&w->inbox, &w->message, &was_full);
+}
+
 static void what_is_held_keeps_the_time_it_came_and_all_that_is_acknowledged_is_held(void **state)
 {
     struct world *w = *state;
@@ -170,7 +176,7 @@ static void what_is_held_keeps_the_time_it_came_and_all_that_is_acknowledged_is_
     assert_false(line_listens(line)); /* nothing more is read for now */
     now_us = 30000000;
     for (int i = 0; i < INBOX_MAX + 3; i++) {
-        assert_true(inbox_take(&w->inbox, &w->message));
+        assert_true(take(w));
         assert_int_equal(w->message.came.received_at_us, 1000); /* it has grown old meanwhile */
         line_let_go(line);
     }
@@ -201,7 +207,7 @@ static void a_message_a_tick_is_read_while_nobody_takes_any_up_to_a_bound(void *
     line_read(line);
     assert_int_equal(line->held_count, LINE_HELD_READ_MAX);
     for (int i = 0; i < INBOX_MAX + LINE_HELD_READ_MAX; i++) { /* none is lost */
-        assert_true(inbox_take(&w->inbox, &w->message));
+        assert_true(take(w));
         line_let_go(line);
     }
     assert_false(line_is_overfull(line));
@@ -211,7 +217,7 @@ static void a_message_a_tick_is_read_while_nobody_takes_any_up_to_a_bound(void *
 /* Of a request that is dated by its expiry alone it must be known how old it may be. */
 static int64_t sent_after_us(struct world *w)
 {
-    assert_true(inbox_take(&w->inbox, &w->message));
+    assert_true(take(w));
     return w->message.came.sent_after_us;
 }
 
@@ -357,7 +363,7 @@ static void what_is_acknowledged_while_the_door_closes_is_still_received(void **
     assert_int_equal(asked, 1);
     assert_int_equal(inbox_count(&w->inbox), 2);
     assert_false(inbox_settled(&w->inbox));
-    assert_true(inbox_take(&w->inbox, &w->message) && inbox_take(&w->inbox, &w->message));
+    assert_true(take(w) && take(w));
     assert_true(inbox_settled(&w->inbox));
 }
 
