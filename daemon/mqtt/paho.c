@@ -75,10 +75,12 @@ static int find_socket(const bool was_tcp[DESCRIPTORS_MAX])
     return -1;
 }
 
-/* The reason in a DISCONNECT at `bytes`, 0 where it has none; -1: it is something else. */
+/* The reason in a DISCONNECT at `bytes`, 0 where it has none; -1: it is something else, perhaps the middle of a packet: in UTF-8
+ * such a first byte is followed by 0x80 or more. Of a signed request it may look like one, once in a great while: then the
+ * connection is made anew, and the broker sends it again. */
 static int goodbye_of(const unsigned char *bytes, size_t length)
 {
-    if (length < 2 || bytes[0] != GOODBYE)
+    if (length < 2 || bytes[0] != GOODBYE || bytes[1] >= 0x80)
         return -1;
     return bytes[1] > 0 && length > 2 ? bytes[2] : 0;
 }
@@ -386,7 +388,7 @@ int paho_unsubscribe(struct paho *paho, const char *filter)
 
 enum next { NEXT_UNKNOWN, NEXT_NOTHING, NEXT_GOODBYE /* that and nothing more */ };
 
-/* Where it can be known. (The middle of a packet isn't taken for a goodbye: no UTF-8 has such bytes.) */
+/* Where it can be known. */
 static enum next look_at_next(struct paho *paho)
 {
     unsigned char bytes[4];
