@@ -73,6 +73,7 @@ struct mqtt_event {
     int code; /* MQTT reason code, or Paho's negative error */
     int receive_max;
     bool session_present;
+    bool unreached; /* CONNECT_FAILED: nobody answered at all */
     char text[MQTT_TEXT_BYTES];
 };
 

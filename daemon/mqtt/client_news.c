@@ -99,6 +99,7 @@ static bool connect_failed(struct mqtt_client *client, const struct ring_entry *
         return false;
     client_set_link(client, LINK_IDLE);
     ret_event->kind = MQTT_CONNECT_FAILED;
+    ret_event->unreached = entry->code < 0 && entry->code != LINE_FILES_BAD && !entry->closed;
     if (protocol_failed(&client->protocol, refused ? PROTOCOL_REFUSED : entry->closed ? PROTOCOL_CLOSED : PROTOCOL_OTHER,
                         client->now_us))
         (void)snprintf(ret_event->text + used, sizeof ret_event->text - used,
