@@ -1,7 +1,7 @@
 /* What others published for this site, on its way from the line's thread to the main thread: a bounded queue, allocated at
- * open. While it is full the line reads nothing, and so the broker waits, by TCP: nothing is dropped here. A message is
- * acknowledged to the broker when it is read, so at most INBOX_MAX and what the line holds, one or, after a subscription, some
- * more, are acknowledged and in memory only. */
+ * open. While it is full the line reads little, a message at each tick, and so the broker waits, by TCP: nothing is dropped here.
+ * A message is acknowledged to the broker when it is read, so INBOX_MAX and what the line holds, LINE_HELD_MAX at the most, are
+ * acknowledged and in memory only. */
 #ifndef MQTT_INBOX_H
 #define MQTT_INBOX_H
 

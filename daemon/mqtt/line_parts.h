@@ -60,7 +60,7 @@ void line_tell(const struct line *line, enum ring_kind kind, int index, int code
 
 /* line_paho.c: the orders carried out. */
 void line_carry_out(struct line *line);
-bool line_brings_messages(enum line_op op); /* Paho waits in it, and acknowledges whatever comes meanwhile */
+bool line_brings_messages(enum line_op op); /* Paho always waits in it, and acknowledges whatever comes meanwhile */
 void line_acked(void *context, int index, int reason);
 /* Tells that the connection has gone, once. True: there is none. */
 bool line_is_lost(struct line *line);
