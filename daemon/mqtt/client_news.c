@@ -20,7 +20,7 @@ const char *mqtt_reason_text(int code)
 static void describe(struct mqtt_event *event, const struct ring_entry *entry)
 {
     const char *separator = entry->text[0] != '\0' ? ", " : "";
-    if (entry->code == LINE_FILES_BAD)
+    if (entry->code == LINE_FILES_BAD || (entry->code == 0 && entry->text[0] != '\0')) /* "Success" would say nothing */
         (void)snprintf(event->text, sizeof event->text, "%s", entry->text);
     else if (entry->code >= 0x80)
         (void)snprintf(event->text, sizeof event->text, "%s (0x%02x)%s%.200s", mqtt_reason_text(entry->code), (unsigned)entry->code,

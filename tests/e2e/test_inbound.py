@@ -362,6 +362,27 @@ def test_a_journal_that_takes_nothing_in_silences_nobody(drive, mosquitto, sende
     assert out.of("declared") == [] and errors.count("connected") == 1 and "lost" not in errors, errors
 
 
+def test_a_line_that_is_overfull_begins_anew_and_loses_nothing(drive, mosquitto, sender):  # noqa: F811
+    """The journal fails until the line reads nothing more: what goes out then goes out at the beginning of each connection."""
+    mosquitto()
+    count = 10 * INBOX_MAX
+    out = Output(drive(mosquitto.port, *BOTH, "--rows", 30, "--row-every-ms", 1000, "--fail", 200, "--keepalive", 1, "--seconds", 120,
+                       "--linger-ms", 100000))
+    out.until(lambda o: o.of("shared") == [True], what="shared")
+    listener, messages = Listener(mosquitto.port), sender(mosquitto.port)
+    for number in range(count):
+        messages.send("qrgate/test/declaration", declaration(number))
+
+    def connections():
+        return sum(topic.endswith("/availability") and text == "online" for topic, text in listener.messages)
+
+    listener.follow(lambda _: connections() >= 4, 60)  # one is retained
+    out.until(lambda o: len(set(o.of("declared"))) == count, 60, "every declaration")
+    assert out.stop()["settled"]
+    assert list(dict.fromkeys(out.of("declared"))) == [f"cccd:022099{i:06d}" for i in range(count)]
+    assert "the journal takes nothing in" in out.driver.process.stderr.read()
+
+
 def test_a_broker_that_sends_nothing_is_noticed_by_ones_own_passages(drive):  # noqa: F811
     with ScriptedBroker({}) as broker:  # it doesn't pass on what it gets
         out = Output(drive(broker.port, *BOTH, "--rows", 12, "--row-every-ms", 100, "--ack-ms", 400, "--linger-ms", 100000))
