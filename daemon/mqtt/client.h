@@ -99,8 +99,8 @@ void mqtt_client_home_assistant(struct mqtt_client *client, bool on);
 /* The next message of a topic that was asked for, in the order of arrival. It is the publisher's now: the broker believes
  * it delivered. Who takes none for a while makes the broker wait. */
 bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_message);
-/* Nothing more is read or asked for from now on, so nothing is acknowledged but what Paho takes in while a publish waits for a broker
- * that doesn't read; what was acknowledged is still to be received. */
+/* Nothing more is read or asked for from now on, so nothing is acknowledged but what Paho takes in while a publish waits
+ * for a broker that doesn't read; what was acknowledged is still to be received. */
 void mqtt_client_stop_receiving(struct mqtt_client *client);
 bool mqtt_client_all_received(struct mqtt_client *client);
 int mqtt_client_waiting(struct mqtt_client *client); /* messages that mqtt_client_receive() will give */

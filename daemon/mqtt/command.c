@@ -153,7 +153,7 @@ static enum command_error check_age(const struct command_rules *rules, const str
                                                               : "mend the clock");
     } else if (!dated_by_expiry) {
         return command_refuse(why, COMMAND_UNDATED, arrival->age_max_us > AGE_MAX_US && has_expiry
-                              ? "issued_at is missing, and it may have waited at the broker, while this lane was away or behind others"
+                              ? "issued_at is missing, and it may have waited at the broker, for this lane or behind others"
                               : "issued_at is missing; allowed is 2026-01-31T08:30:00+07:00 or Unix seconds, at most 10 s ago");
     } else if (AGE_MAX_US - arrival->age_max_us < left_us) {
         left_us = AGE_MAX_US - arrival->age_max_us;

@@ -44,7 +44,8 @@ bool inbox_is_closing(struct inbox *inbox); /* only what is acknowledged already
 void inbox_drained(struct inbox *inbox);  /* what was acknowledged is in here, or there is no connection; matters when it is closing */
 
 /* The main thread; none of them waits. */
-bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message, bool *ret_was_full); /* was_full: the line may wait for room */
+/* *ret_was_full: the line may be waiting for room. */
+bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message, bool *ret_was_full);
 /* Once what has been acknowledged is in here nothing more is read: what still comes stays the broker's, for the next session.
  * For good. inbox_settled(): that is so, and all of it was taken. */
 void inbox_close(struct inbox *inbox);

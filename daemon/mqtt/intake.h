@@ -4,9 +4,9 @@
  *
  * One message at a time is held until the journal settled it: a disk that fails is tried again with a back-off, and nothing is
  * dropped; the inbox fills, and the broker waits. Results wait for the broker's acknowledgement in many places, for
- * all that the inbox and the line hold when the journal works again, but taking messages never waits for that: while the inbox is full
- * Paho reads little, so the acknowledgement would be seen late. Only a broker that doesn't acknowledge, or sends more at once than it
- * was told to, fills the places; then results are dropped and counted, and the sender learns by silence. */
+ * all that inbox and line hold when the journal works again, but taking messages never waits for that: while the inbox is
+ * full Paho reads little, so the acknowledgement would be seen late. Only a broker that doesn't acknowledge, or sends more at
+ * once than it was told to, fills the places; then results are dropped and counted, and the sender learns by silence. */
 #ifndef MQTT_INTAKE_H
 #define MQTT_INTAKE_H
 

@@ -260,7 +260,8 @@ def test_the_first_connection_must_stand(make_lane):
 def test_the_first_subscription_must_stand(build):
     """A broker that hangs up instead of answering it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        done = subprocess.Popen([build / "qrgatectl", "watch", "--host", "127.0.0.1", "--port", str(server.getsockname()[1]), "--site", "demo"],
+        where = ("--host", "127.0.0.1", "--port", str(server.getsockname()[1]), "--site", "demo")
+        done = subprocess.Popen([build / "qrgatectl", "watch", *where],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=PLAIN)
         try:
             server.settimeout(20)

@@ -43,8 +43,8 @@ static void pass(struct world *w, int64_t us)
     w->now.unix_us += us;
 }
 
-/* `age_s`: of issued_at; negative: none, and a message expiry of 10 s. `quiet_us`: so long ago nothing waited at the broker; negative:
- * that isn't known. */
+/* `age_s`: of issued_at; negative: none, and a message expiry of 10 s. `quiet_us`: so long ago nothing waited at the broker;
+ * negative: that isn't known. */
 static const char *give_after(struct world *w, const char *verb, const char *transaction, int age_s, int64_t quiet_us)
 {
     struct inbox_message *message = &w->message;

@@ -1,5 +1,5 @@
-/* What the line does with what comes while the inbox is full, and with orders meanwhile: with a Paho that gives what a test says and
- * a clock of the test's. */
+/* What the line does with what comes while the inbox is full, and with orders meanwhile: with a Paho that gives what a test
+ * says and a clock of the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
