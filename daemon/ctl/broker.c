@@ -98,6 +98,7 @@ static enum ctl_exit read_config(struct ctl *ctl, bool lane_of_config, struct br
             ret->mqtt = settings->mqtt;
         memcpy(ret->mqtt.prefix, settings->mqtt.prefix, sizeof(ret->mqtt.prefix));
         memcpy(ret->mqtt.site, settings->site, sizeof(ret->mqtt.site));
+        memcpy(ret->config_site, settings->site, sizeof(ret->config_site));
         memcpy(ret->config_lane, settings->lane, sizeof(ret->config_lane));
         memcpy(ret->mqtt.lane, lane_of_config ? settings->lane : "", lane_of_config ? sizeof(ret->mqtt.lane) : 1);
         ret->auth = settings->commands.auth;

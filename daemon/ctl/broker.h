@@ -25,7 +25,7 @@ enum {
 struct broker {
     struct mqtt_settings mqtt; /* site and prefix are set; lane: "" = not said by --lane nor, with `lane_of_config`, by a file */
     bool has_config;
-    char config_lane[33];      /* of the file; "" = no file was read */
+    char config_site[33], config_lane[33]; /* of the file; "" = no file was read */
     enum command_auth auth;    /* of the file, for its own lane */
 };
 

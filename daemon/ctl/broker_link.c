@@ -1,11 +1,13 @@
 /* The connection through Paho's synchronous client (daemon/mqtt/paho.h). What Paho waits in, a step, is done by a thread of its
- * own, so that a signal or the end of the time is heeded; between steps the connection is the caller's thread's. */
+ * own, so that a signal or the end of the time is heeded; between steps the connection is the caller's thread's. A connect may be
+ * left behind, perhaps in a name look-up; whoever of the two is done with the link last ends it. */
 #include "daemon/ctl/broker_link.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,13 +18,16 @@
 #include "daemon/mqtt/certificates.h"
 #include "daemon/mqtt/paho.h"
 
-enum { URI_BYTES = 160, TICK_MS = 1000, PAHO_LATER_MS = 1000 };
+/* Paho gives up sooner than we do: so no more is left behind than a name look-up. */
+enum { URI_BYTES = 160, TICK_MS = 1000, PAHO_SOONER_MS = 1000 };
 
 struct broker_link {
-    const struct broker *broker;
+    struct mqtt_settings mqtt; /* a copy, like all that a step needs */
+    struct credentials credentials;
     struct paho paho;
     int stop_fd, done_fd; /* done_fd: an eventfd, written when a step has ended */
-    bool left; /* a step's thread is still in Paho: all this is its own until the process ends */
+    bool left; /* a step's thread is still in Paho */
+    atomic_bool is_last; /* of the caller who leaves and the step's thread one has done so already: the other ends all this */
     char uri[URI_BYTES], client_id[32], text[BROKER_TEXT_BYTES];
     int first, count;
     size_t queued_bytes;
@@ -33,7 +38,6 @@ struct broker_link {
         int code; /* what the broker said, or Paho's negative error */
         bool is_answered;
         /* of a connect */
-        const struct credentials *credentials;
         bool is_5;
         int timeout_ms;
         enum paho_stage stage;
@@ -138,13 +142,32 @@ static int64_t until(int timeout_ms)
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */
 
+static void end(struct broker_link *link)
+{
+    struct broker_message *message;
+    paho_end(&link->paho);
+    credentials_wipe(&link->credentials);
+    while ((message = take_message(link)) != NULL)
+        free(message);
+    (void)close(link->done_fd);
+    free(link);
+}
+
+/* The caller touches the link no more. */
+static void leave(struct broker_link *link)
+{
+    if (!link->left || atomic_exchange(&link->is_last, true))
+        end(link);
+}
+
 static void *run_step(void *userdata)
 {
     struct broker_link *link = userdata;
     const uint64_t one = 1;
     link->step.run(link);
-    if (write(link->done_fd, &one, sizeof(one)) < 0)
-        return NULL; /* a counter of one has room */
+    (void)!write(link->done_fd, &one, sizeof(one)); /* a counter of one has room */
+    if (atomic_exchange(&link->is_last, true))
+        end(link);
     return NULL;
 }
 
@@ -164,6 +187,7 @@ static enum broker_result do_step(struct broker_link *link, int socket_fd, int t
     link->text[0] = '\0';
     if (link->left)
         return BROKER_LOST;
+    atomic_store(&link->is_last, false);
     if (pthread_create(&thread, NULL, run_step, link) != 0) {
         (void)snprintf(link->text, sizeof(link->text), "%s", strerror(EAGAIN));
         return BROKER_UNREACHABLE;
@@ -193,12 +217,17 @@ static bool is_not_let_in(int code)
     return code == 4 || code == 5 || code == 0x86 || code == 0x87 || code == 0x8a || code == 0x8c;
 }
 
+static int paho_timeout_ms(int timeout_ms)
+{
+    return timeout_ms > 2 * PAHO_SOONER_MS ? timeout_ms - PAHO_SOONER_MS : PAHO_SOONER_MS;
+}
+
 static void greet(struct broker_link *link)
 {
     struct step *step = &link->step;
     const struct paho_greeting greeting = {
-        .uri = link->uri, .client_id = link->client_id, .settings = &link->broker->mqtt, .credentials = step->credentials,
-        .is_5 = step->is_5, .clean = true, .timeout_ms = step->timeout_ms + PAHO_LATER_MS, .answer_timeout_ms = step->timeout_ms,
+        .uri = link->uri, .client_id = link->client_id, .settings = &link->mqtt, .credentials = &link->credentials,
+        .is_5 = step->is_5, .clean = true, .timeout_ms = paho_timeout_ms(step->timeout_ms), .answer_timeout_ms = step->timeout_ms,
     };
     const struct paho_outcome outcome = paho_connect(&link->paho, &greeting);
     step->stage = outcome.stage;
@@ -215,27 +244,30 @@ static const char *connect_text(const struct broker_link *link)
     }
 }
 
-static enum broker_result attempt(struct broker_link *link, bool is_5, const struct credentials *credentials, int timeout_ms)
+static enum broker_result attempt(struct broker_link *link, bool is_5, int timeout_ms)
 {
-    link->step = (struct step){ .run = greet, .is_5 = is_5, .credentials = credentials, .timeout_ms = timeout_ms };
+    const int64_t over_ms = until(paho_timeout_ms(timeout_ms));
+    link->step = (struct step){ .run = greet, .is_5 = is_5, .timeout_ms = timeout_ms };
     const enum broker_result result = do_step(link, -1, timeout_ms);
     if (result != BROKER_OK || link->step.stage == PAHO_CONNECTED)
         return result;
+    if (link->step.code == MQTTCLIENT_FAILURE && clock_monotonic_us() / 1000 >= over_ms)
+        return BROKER_TIME_OVER;
     (void)snprintf(link->text, sizeof(link->text), "%s", link->paho.tls_text[0] ? link->paho.tls_text : connect_text(link));
     return is_not_let_in(link->step.code) ? BROKER_NOT_LET_IN : BROKER_UNREACHABLE;
 }
 
-static enum broker_result connect_link(struct broker_link *link, struct credentials *credentials, int timeout_ms)
+static enum broker_result connect_link(struct broker_link *link, int timeout_ms)
 {
-    const struct mqtt_settings *mqtt = &link->broker->mqtt;
+    const struct mqtt_settings *mqtt = &link->mqtt;
     struct certificates certificates;
     if (mqtt->ca_file[0] && certificates_read(mqtt, &certificates, link->text, sizeof(link->text)) < 0)
         return BROKER_FILES_BAD;
-    if (credentials_load(mqtt, "", credentials, link->text, sizeof(link->text)) < 0)
+    if (credentials_load(mqtt, "", &link->credentials, link->text, sizeof(link->text)) < 0)
         return BROKER_FILES_BAD;
-    enum broker_result result = attempt(link, mqtt->protocol != MQTT_PROTOCOL_3_1_1, credentials, timeout_ms);
+    enum broker_result result = attempt(link, mqtt->protocol != MQTT_PROTOCOL_3_1_1, timeout_ms);
     if (result == BROKER_UNREACHABLE && link->step.is_5 && mqtt->protocol == MQTT_PROTOCOL_AUTO && is_refused_version(link->step.code))
-        result = attempt(link, false, credentials, timeout_ms);
+        result = attempt(link, false, timeout_ms);
     return result;
 }
 
@@ -245,7 +277,7 @@ static struct broker_link *make(const struct broker *broker, int stop_fd)
     const bool is_v6 = strchr(broker->mqtt.host, ':') != NULL;
     if (!link)
         return NULL;
-    link->broker = broker;
+    link->mqtt = broker->mqtt;
     link->stop_fd = stop_fd;
     paho_init(&link->paho, on_acked, link);
     link->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -262,23 +294,19 @@ static struct broker_link *make(const struct broker *broker, int stop_fd)
 enum broker_result broker_open(const struct broker *broker, int stop_fd, int timeout_ms, struct broker_link **ret, char *text)
 {
     struct broker_link *link = make(broker, stop_fd);
-    struct credentials *credentials = calloc(1, sizeof(*credentials));
     enum broker_result result = BROKER_UNREACHABLE;
     *ret = NULL;
     (void)snprintf(text, BROKER_TEXT_BYTES, "%s", strerror(ENOMEM));
-    if (link && credentials) {
-        result = connect_link(link, credentials, timeout_ms);
-        (void)snprintf(text, BROKER_TEXT_BYTES, "%s", link->text);
+    if (!link)
+        return result;
+    result = connect_link(link, timeout_ms);
+    (void)snprintf(text, BROKER_TEXT_BYTES, "%s", link->text);
+    if (result != BROKER_OK) {
+        leave(link);
+        return result;
     }
-    if (link && link->left)
-        return result; /* Paho is at work: it is left with what it uses until the end of the process */
-    if (credentials)
-        credentials_wipe(credentials);
-    free(credentials);
-    if (result == BROKER_OK)
-        *ret = link;
-    else
-        broker_close(link);
+    credentials_wipe(&link->credentials);
+    *ret = link;
     return result;
 }
 
@@ -360,14 +388,8 @@ const char *broker_text(const struct broker_link *link)
 
 void broker_close(struct broker_link *link)
 {
-    struct broker_message *message;
-    if (!link || link->left)
-        return;
-    paho_end(&link->paho);
-    while ((message = take_message(link)) != NULL)
-        free(message);
-    (void)close(link->done_fd);
-    free(link);
+    if (link)
+        leave(link);
 }
 
 enum ctl_exit broker_complain(const struct ctl *ctl, const struct broker *broker, enum broker_result result, const char *text)

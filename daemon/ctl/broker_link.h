@@ -28,7 +28,7 @@ struct broker_message {
 
 struct broker_link;
 
-/* `broker` is borrowed; stop_fd: -1 = none. Connects. On failure *ret is NULL and `text` (BROKER_TEXT_BYTES) says why. */
+/* `broker` is copied; stop_fd: -1 = none. Connects. On failure *ret is NULL and `text` (BROKER_TEXT_BYTES) says why. */
 enum broker_result broker_open(const struct broker *broker, int stop_fd, int timeout_ms, struct broker_link **ret, char *text);
 /* Retained messages that the broker has come as such. qos 0 where many of them are wanted: of QoS 1 a broker drops what is
  * beyond its queue for us (mosquitto: 1000), and over a connection that stands nothing of QoS 0 gets lost. */

@@ -101,7 +101,8 @@ static void find_operator(char ret_name[JOURNAL_OPERATOR_BYTES])
 static enum ctl_exit take_operator(struct sending *sending)
 {
     const struct ctl *ctl = sending->ctl;
-    const bool own_lane = strcmp(sending->broker.mqtt.lane, sending->broker.config_lane) == 0;
+    const bool own_lane = strcmp(sending->broker.mqtt.site, sending->broker.config_site) == 0 &&
+                          strcmp(sending->broker.mqtt.lane, sending->broker.config_lane) == 0;
     if (ctl->values[KEY] && told_key_read(ctl, ctl->values[KEY], true, &sending->secret) < 0)
         return CTL_FAILED; /* said */
     if (own_lane && sending->broker.auth == COMMAND_AUTH_OFF)

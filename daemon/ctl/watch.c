@@ -31,7 +31,7 @@ struct watch {
     struct ctl *ctl;
     struct broker broker;
     int stop_fd;
-    bool colour, told_lost;
+    bool colour, was_connected, told_lost;
     int failures;
     int64_t shown_at_day; /* of the last line: a new day is told */
     int next;
@@ -191,6 +191,7 @@ static enum broker_result follow(struct watch *watch, struct broker_link *link)
     (void)snprintf(site, sizeof(site), "%s/%s", watch->broker.mqtt.site, watch->broker.mqtt.lane[0] ? watch->broker.mqtt.lane : "*");
     tell(watch, "watch.connected", site);
     watch->failures = 0;
+    watch->was_connected = true;
     watch->told_lost = false;
     while (result == BROKER_OK && !ferror(stdout)) {
         result = broker_receive(link, -1, &message);
@@ -219,18 +220,16 @@ static enum ctl_exit watch_on(struct watch *watch)
 {
     struct broker_link *link = NULL;
     char text[BROKER_TEXT_BYTES];
-    bool was_connected = false;
     for (;;) {
         enum broker_result result = broker_open(&watch->broker, watch->stop_fd, STEP_TIMEOUT_MS, &link, text);
         if (result == BROKER_OK) {
             result = follow(watch, link);
-            was_connected = was_connected || watch->failures == 0;
             (void)snprintf(text, sizeof(text), "%s", broker_text(link));
             broker_close(link);
         }
         if (result == BROKER_STOPPED || ferror(stdout))
             return CTL_OK;
-        if (!was_connected || result == BROKER_NO_RIGHTS) /* trying again wouldn't mend it */
+        if (!watch->was_connected || result == BROKER_NO_RIGHTS) /* trying again wouldn't mend it */
             return broker_complain(watch->ctl, &watch->broker, result, text);
         if (!watch->told_lost)
             tell(watch, "watch.again", text[0] ? text : say(watch->ctl->lang, "watch.lost"));

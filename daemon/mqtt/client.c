@@ -270,8 +270,8 @@ int mqtt_client_publish(struct mqtt_client *client, enum topic topic, const char
 
 bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_message)
 {
-    const bool was_full = inbox_count(&client->inbox) == INBOX_MAX;
-    const bool found = inbox_take(&client->inbox, ret_message);
+    bool was_full;
+    const bool found = inbox_take(&client->inbox, ret_message, &was_full);
     if (was_full)
         line_wake(client->line);
     return found;

@@ -73,6 +73,7 @@ struct mqtt_event {
     int code; /* MQTT reason code, or Paho's negative error */
     int receive_max;
     bool session_present;
+    bool unreached; /* CONNECT_FAILED: nobody answered at all */
     char text[MQTT_TEXT_BYTES];
 };
 
@@ -98,7 +99,8 @@ void mqtt_client_home_assistant(struct mqtt_client *client, bool on);
 /* The next message of a topic that was asked for, in the order of arrival. It is the publisher's now: the broker believes
  * it delivered. Who takes none for a while makes the broker wait. */
 bool mqtt_client_receive(struct mqtt_client *client, struct inbox_message *ret_message);
-/* Nothing more is acknowledged from now on; what was, is still to be received. */
+/* Nothing more is read or asked for from now on, so nothing is acknowledged but what Paho takes in while a publish waits
+ * for a broker that doesn't read; what was acknowledged is still to be received. */
 void mqtt_client_stop_receiving(struct mqtt_client *client);
 bool mqtt_client_all_received(struct mqtt_client *client);
 int mqtt_client_waiting(struct mqtt_client *client); /* messages that mqtt_client_receive() will give */

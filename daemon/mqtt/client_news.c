@@ -20,7 +20,7 @@ const char *mqtt_reason_text(int code)
 static void describe(struct mqtt_event *event, const struct ring_entry *entry)
 {
     const char *separator = entry->text[0] != '\0' ? ", " : "";
-    if (entry->code == LINE_FILES_BAD)
+    if (entry->code == LINE_FILES_BAD || (entry->code == 0 && entry->text[0] != '\0')) /* "Success" would say nothing */
         (void)snprintf(event->text, sizeof event->text, "%s", entry->text);
     else if (entry->code >= 0x80)
         (void)snprintf(event->text, sizeof event->text, "%s (0x%02x)%s%.200s", mqtt_reason_text(entry->code), (unsigned)entry->code,
@@ -99,6 +99,7 @@ static bool connect_failed(struct mqtt_client *client, const struct ring_entry *
         return false;
     client_set_link(client, LINK_IDLE);
     ret_event->kind = MQTT_CONNECT_FAILED;
+    ret_event->unreached = entry->code < 0 && entry->code != LINE_FILES_BAD && !entry->closed;
     if (protocol_failed(&client->protocol, refused ? PROTOCOL_REFUSED : entry->closed ? PROTOCOL_CLOSED : PROTOCOL_OTHER,
                         client->now_us))
         (void)snprintf(ret_event->text + used, sizeof ret_event->text - used,

@@ -131,14 +131,14 @@ static enum command_error check_issued_at(const struct command_arrival *arrival,
 }
 
 /* By issued_at where this lane's clock can judge it, else, where the broker is trusted, by an expiry: a broker doesn't deliver
- * what is past it. One that could have been an hour when the message was sent is no date. */
+ * what is past it. What is left of an hour is no date: so it counts where nothing had waited at the broker shortly before. */
 static enum command_error check_age(const struct command_rules *rules, const struct command_arrival *arrival,
                                     int64_t issued_at_us, int64_t *ret_until_us, char why[COMMAND_MESSAGE_BYTES])
 {
     const bool has_expiry = arrival->expiry_s >= 0;
     const int64_t expiry_left_us = has_expiry ? arrival->expiry_s * 1000000 - arrival->waited_us : 0;
-    const bool dated_by_expiry = has_expiry && arrival->expiry_s <= COMMAND_AGE_MAX_S && !arrival->was_away &&
-                                 rules->auth == COMMAND_AUTH_ACL;
+    const bool dated_by_expiry = has_expiry && arrival->expiry_s <= COMMAND_AGE_MAX_S &&
+                                 arrival->age_max_us <= AGE_MAX_US && rules->auth == COMMAND_AUTH_ACL;
     int64_t left_us = expiry_left_us;
     if (has_expiry && expiry_left_us < 0)
         return command_refuse(why, COMMAND_STALE, "past its message expiry");
@@ -152,9 +152,11 @@ static enum command_error check_age(const struct command_rules *rules, const str
                               rules->auth == COMMAND_AUTH_ACL ? "send it with a message expiry of at most 10 s, or mend the clock"
                                                               : "mend the clock");
     } else if (!dated_by_expiry) {
-        return command_refuse(why, COMMAND_UNDATED, arrival->was_away && has_expiry
-                              ? "issued_at is missing, and it may have waited at the broker while this lane was away"
+        return command_refuse(why, COMMAND_UNDATED, arrival->age_max_us > AGE_MAX_US && has_expiry
+                              ? "issued_at is missing, and it may have waited at the broker, for this lane or behind others"
                               : "issued_at is missing; allowed is 2026-01-31T08:30:00+07:00 or Unix seconds, at most 10 s ago");
+    } else if (AGE_MAX_US - arrival->age_max_us < left_us) {
+        left_us = AGE_MAX_US - arrival->age_max_us;
     }
     *ret_until_us = arrival->now_us + left_us;
     return COMMAND_OK;

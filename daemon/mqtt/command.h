@@ -91,8 +91,8 @@ struct command_arrival {
     const char *verb; /* the topic's last level */
     bool retained;
     int64_t expiry_s; /* MQTT 5 message expiry as received; -1 = none */
-    bool was_away;    /* the connection is so young that the broker may have kept it: then what is left of an expiry is no date */
-    int64_t waited_us; /* since then, in this process */
+    int64_t waited_us;  /* since it came, in this process */
+    int64_t age_max_us; /* it was published no longer ago: what is left of an expiry alone is no date. INT64_MAX: nobody knows */
     int64_t now_us;   /* CLOCK_MONOTONIC */
     int64_t unix_us;  /* now */
     bool clock_trusted;

@@ -9,12 +9,9 @@
 #include "daemon/mqtt/json_write.h"
 #include "daemon/mqtt/messages.h"
 
-#define AWAY_US ((int64_t)COMMAND_AGE_MAX_S * 1000000)
-
 void commands_init(struct commands *c, int64_t ack_timeout_us, int64_t backoff_min_us)
 {
     memset(c, 0, sizeof *c);
-    c->connected_at_us = INT64_MAX;
     _Static_assert((int)COMMANDS_RESPONSES_MAX <= (int)PLACES_MAX, "a place for each");
     places_init(&c->places, COMMANDS_RESPONSES_MAX, ack_timeout_us, backoff_min_us);
 }
@@ -23,11 +20,6 @@ void commands_rules(struct commands *c, const struct command_rules *rules)
 {
     c->rules = *rules;
     c->old_rules = c->count;
-}
-
-void commands_connected(struct commands *c, int64_t now_us)
-{
-    c->connected_at_us = now_us;
 }
 
 /* ---- responses --------------------------------------------------------------------------------------------------- */
@@ -67,8 +59,8 @@ const char *commands_give(struct commands *c, const struct inbox_message *messag
     const struct command_arrival arrival = {.verb = came->name,
                                             .retained = came->retained,
                                             .expiry_s = came->expiry_s,
-                                            .was_away = came->received_at_us - c->connected_at_us < AWAY_US,
                                             .waited_us = now->now_us - came->received_at_us,
+                                            .age_max_us = came->sent_after_us > 0 ? now->now_us - came->sent_after_us : INT64_MAX,
                                             .now_us = now->now_us,
                                             .unix_us = now->unix_us,
                                             .clock_trusted = now->clock_trusted};
@@ -140,7 +132,6 @@ void commands_acked(struct commands *c, int place, enum outbox_ack ack, int64_t 
 
 void commands_disconnected(struct commands *c)
 {
-    c->connected_at_us = INT64_MAX; /* what comes before it is told that the link stands waited at the broker */
     places_disconnected(&c->places);
 }
 

@@ -40,7 +40,6 @@ struct commands_now {
 
 struct commands {
     struct command_rules rules;
-    int64_t connected_at_us;
     bool under_way; /* the operator has one */
     int first, count, old_rules; /* old_rules: so many of the first came under other rules */
     struct command waiting[COMMANDS_WAITING_MAX], current; /* current: under way */
@@ -51,7 +50,6 @@ struct commands {
 
 void commands_init(struct commands *c, int64_t ack_timeout_us, int64_t backoff_min_us);
 void commands_rules(struct commands *c, const struct command_rules *rules); /* copied; what waits since before is refused */
-void commands_connected(struct commands *c, int64_t now_us);
 /* Never refuses to take one. Returns what is wrong with it for the log, or NULL; written to `why`. */
 const char *commands_give(struct commands *c, const struct inbox_message *message, const struct commands_now *now,
                           char why[COMMAND_MESSAGE_BYTES]);

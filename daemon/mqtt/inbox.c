@@ -51,11 +51,12 @@ bool inbox_is_closing(struct inbox *inbox)
     return is_at(inbox, INBOX_CLOSING);
 }
 
-bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message)
+bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message, bool *ret_was_full)
 {
     bool found;
     (void)pthread_mutex_lock(&inbox->lock);
     found = inbox->count > 0;
+    *ret_was_full = inbox->count == INBOX_MAX;
     if (found) {
         const struct inbox_message *message = &inbox->messages[inbox->first];
         memcpy(ret_message, message, offsetof(struct inbox_message, text) + kept_bytes(message->length_bytes));

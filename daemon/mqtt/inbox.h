@@ -1,7 +1,7 @@
 /* What others published for this site, on its way from the line's thread to the main thread: a bounded queue, allocated at
- * open. While it is full the line reads nothing, and so the broker waits, by TCP: nothing is dropped here. A message is
- * acknowledged to the broker when it is read, so at most INBOX_MAX and what the line holds, one or, after a subscription, some
- * more, are acknowledged and in memory only. */
+ * open. While it is full the line reads little, a message at each tick, and so the broker waits, by TCP: nothing is dropped here.
+ * A message is acknowledged to the broker when it is read, so INBOX_MAX and what the line holds, LINE_HELD_MAX at the most, are
+ * acknowledged and in memory only. */
 #ifndef MQTT_INBOX_H
 #define MQTT_INBOX_H
 
@@ -19,6 +19,7 @@ struct inbox_arrival {
     bool retained;
     int64_t expiry_s;       /* MQTT 5 message expiry as received; -1 = none */
     int64_t received_at_us; /* CLOCK_MONOTONIC */
+    int64_t sent_after_us;  /* likewise: then nothing waited at the broker, so it was published later; 0 = nobody knows */
 };
 
 struct inbox_message {
@@ -43,7 +44,8 @@ bool inbox_is_closing(struct inbox *inbox); /* only what is acknowledged already
 void inbox_drained(struct inbox *inbox);  /* what was acknowledged is in here, or there is no connection; matters when it is closing */
 
 /* The main thread; none of them waits. */
-bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message);
+/* *ret_was_full: the line may be waiting for room. */
+bool inbox_take(struct inbox *inbox, struct inbox_message *ret_message, bool *ret_was_full);
 /* Once what has been acknowledged is in here nothing more is read: what still comes stays the broker's, for the next session.
  * For good. inbox_settled(): that is so, and all of it was taken. */
 void inbox_close(struct inbox *inbox);

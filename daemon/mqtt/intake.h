@@ -3,10 +3,10 @@
  * the main thread.
  *
  * One message at a time is held until the journal settled it: a disk that fails is tried again with a back-off, and nothing is
- * dropped; the inbox fills, and the broker waits. Results wait for the broker's acknowledgement in many places, but taking
- * messages never waits for that: while the inbox is full Paho reads nothing, so the acknowledgement would never be seen. Only
- * a broker that doesn't acknowledge, or sends more at once than it was told to, fills the places; then results are dropped and
- * counted, and the sender learns by silence. */
+ * dropped; the inbox fills, and the broker waits. Results wait for the broker's acknowledgement in many places, for
+ * all that inbox and line hold when the journal works again, but taking messages never waits for that: while the inbox is
+ * full Paho reads little, so the acknowledgement would be seen late. Only a broker that doesn't acknowledge, or sends more at
+ * once than it was told to, fills the places; then results are dropped and counted, and the sender learns by silence. */
 #ifndef MQTT_INTAKE_H
 #define MQTT_INTAKE_H
 
@@ -14,7 +14,7 @@
 #include "daemon/mqtt/messages.h"
 #include "daemon/mqtt/outbox.h"
 
-enum { INTAKE_RESULTS_MAX = 4 * INBOX_MAX, INTAKE_IN_FLIGHT_MAX = 60 };
+enum { INTAKE_RESULTS_MAX = 8 * INBOX_MAX, INTAKE_IN_FLIGHT_MAX = 60 };
 
 struct intake_settings {
     int64_t ack_timeout_us, backoff_min_us, backoff_max_us;

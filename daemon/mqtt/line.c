@@ -20,20 +20,46 @@ static void copy_order(struct line_order *to, const struct line_order *from)
     memcpy(to, from, offsetof(struct line_order, text) + (from->long_text == NULL ? from->length_bytes : 0));
 }
 
-/* What Paho waits in, acknowledging whatever comes meanwhile. */
-static bool brings_messages(enum line_op op)
+static struct line_order *order_at(struct line *line, int at)
 {
-    return op == LINE_SUBSCRIBE || op == LINE_UNSUBSCRIBE;
+    return &line->orders[(line->first + at) % LINE_ORDERS_MAX];
 }
 
-/* False: none waits, or there is no place for what it would bring. */
+/* In Paho they would wait too, and it would acknowledge whatever comes meanwhile. */
+static bool must_wait(const struct line *line, enum line_op op)
+{
+    return op == LINE_PUBLISH ? !line->leaving && !paho_has_room(&line->paho) : line_brings_messages(op) && line_is_overfull(line);
+}
+
+/* With the lock. Those that must wait are overtaken. -1: there are no others. */
+static int next_at(struct line *line)
+{
+    for (int at = 0; at < line->count && !line->ending; at++)
+        if (!must_wait(line, order_at(line, at)->op))
+            return at;
+    return -1;
+}
+
+bool line_has_orders(struct line *line)
+{
+    bool has;
+    (void)pthread_mutex_lock(&line->lock);
+    has = line->ending || next_at(line) >= 0;
+    (void)pthread_mutex_unlock(&line->lock);
+    return has;
+}
+
 static bool next_order(struct line *line)
 {
     bool found;
+    int at;
     (void)pthread_mutex_lock(&line->lock);
-    found = line->count > 0 && !line->ending && (line->held_count == 0 || !brings_messages(line->orders[line->first].op));
+    at = next_at(line);
+    found = at >= 0;
     if (found) {
-        copy_order(&line->current, &line->orders[line->first]);
+        copy_order(&line->current, order_at(line, at));
+        for (; at > 0; at--)
+            copy_order(order_at(line, at), order_at(line, at - 1));
         line->first = (line->first + 1) % LINE_ORDERS_MAX;
         line->count--;
         line->long_current = line->current.long_text != NULL;
@@ -66,7 +92,7 @@ static void wait_for_something(const struct line *line)
     struct pollfd ready[] = {{.fd = line->wake_fd, .events = POLLIN},
                              {.fd = line_listens(line) ? line->paho.socket_fd : -1, .events = POLLIN}};
     uint64_t wakes;
-    if (poll(ready, 2, paho_tick_ms(&line->paho)) > 0 && ready[0].revents != 0 && read(line->wake_fd, &wakes, sizeof wakes) < 0)
+    if (poll(ready, 2, line_wait_ms(line)) > 0 && ready[0].revents != 0 && read(line->wake_fd, &wakes, sizeof wakes) < 0)
         return; /* reset already: all is looked at anyway */
 }
 
@@ -84,6 +110,7 @@ static void *run(void *userdata)
         }
         line_read(line);
         (void)line_is_lost(line);
+        line_end_if_overfull(line);
         wait_for_something(line);
     }
     paho_end(&line->paho);
@@ -193,13 +220,15 @@ bool line_order(struct line *line, const struct line_order *order)
     if (order->op == LINE_CONNECT) {
         line->count = 0;
         line->long_taken = line->long_current;
+        line->leaving = false;
     }
+    line->leaving = line->leaving || order->op == LINE_DISCONNECT;
     if (order->op == LINE_CONNECT || order->op == LINE_DISCONNECT)
         break_if_stuck(line, order->op == LINE_CONNECT ? 0 : STUCK_US);
     room = line->count < (order->op == LINE_PUBLISH ? LINE_PUBLISHES_MAX : LINE_ORDERS_MAX) &&
            (order->long_text == NULL || (!line->long_taken && order->length_bytes <= sizeof line->long_text));
     if (room) {
-        place = &line->orders[(line->first + line->count++) % LINE_ORDERS_MAX];
+        place = order_at(line, line->count++);
         copy_order(place, order);
         if (order->long_text != NULL) {
             memcpy(line->long_text, order->long_text, order->length_bytes);

@@ -13,9 +13,9 @@ enum { LINE_PUBLISHES_MAX = 180 /* PAHO_PUBLISHES_MAX */, LINE_ORDERS_MAX = LINE
 
 enum line_op {
     LINE_CONNECT,   /* forgets all earlier orders. RING_CONNECTED or RING_CONNECT_FAILED follows */
-    LINE_DISCONNECT, /* RING_LOST follows, if the link doesn't die meanwhile */
-    LINE_PUBLISH,   /* RING_ACKED or RING_NOT_ACKED with `index`, or RING_LOST */
-    LINE_SUBSCRIBE, /* RING_SUBSCRIBED with `index`, an inbound_topic */
+    LINE_DISCONNECT, /* RING_LOST follows, as when the link dies meanwhile */
+    LINE_PUBLISH,   /* RING_ACKED or RING_NOT_ACKED with `index`; nothing of it where RING_LOST or another CONNECT comes first */
+    LINE_SUBSCRIBE, /* RING_SUBSCRIBED with `index`, an inbound_topic; likewise, nor once the inbox closes */
     LINE_UNSUBSCRIBE, /* nothing follows */
     LINE_INSPECT,     /* RING_CERTIFICATES follows, of no connection in particular; so it does at each CONNECT */
 };

@@ -15,7 +15,8 @@
 /* A declaration has 2 KiB at the most, and longer ones must still be answerable. Not less than 1 MiB: mosquitto 2.0.11 counts a
  * message it didn't send for its size as unacknowledged until the next connection. One message at a time: in a flood there is the
  * time of a round trip for what we send. 3.1.1 can ask for neither. */
-enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, PAUSE_MS = 100, BACKLOG_US = 5000000 };
+enum { RECEIVE_MAX_BYTES = 1048576, RECEIVE_AT_ONCE = 1, PAUSE_MS = 100, BACKLOG_US = 5000000,
+       QUIET_MIN_US = 300000 /* a packet that got lost is sent again within that and a round trip */, QUIET_MAX_US = 2000000 };
 
 void line_tell(const struct line *line, enum ring_kind kind, int index, int code, const char *text)
 {
@@ -140,10 +141,12 @@ static bool was_session_kept(struct line *line)
 {
     int was, is;
     hear_backlog(line);
-    if (line->held_count > 0)
+    if (line->held_count > 0 || !inbox_is_open(line->inbox))
         return true; /* what comes next would have no place: not asked */
     was = paho_unsubscribe(&line->paho, line->topics->session);
     line_gather(line);
+    if (!inbox_is_open(line->inbox))
+        return true;
     is = paho_subscribe(&line->paho, line->topics->session, 0, true);
     return was != PAHO_NO_SUBSCRIPTION || is != 0; /* refused, or the connection is gone: it isn't known */
 }
@@ -165,6 +168,8 @@ static void carry_out_connect(struct line *line)
     outcome = connect_paho(line, &credentials);
     credentials_wipe(&credentials); /* Paho has a copy of its own, as long as the handle lives */
     line->stands = outcome.stage == PAHO_CONNECTED;
+    line->came_us = clock_monotonic_us();
+    line->quiet_us = line->quiet_after_us = 0;
     if (line->stands)
         set_break_fd(line, line->paho.socket_fd);
     if (line->stands && line->current.is_5 && line->settings->session_expiry_s > 0 && !outcome.session_present)
@@ -174,12 +179,19 @@ static void carry_out_connect(struct line *line)
 
 /* ---- on a connection ---- */
 
-static void carry_out_disconnect(struct line *line)
+static void disconnect(struct line *line, const char *text)
 {
     line->stands = false;
     paho_disconnect(&line->paho);
     set_break_fd(line, -1);
-    line_tell(line, RING_LOST, 0, 0, "closed");
+    line_tell(line, RING_LOST, 0, 0, text);
+}
+
+void line_end_if_overfull(struct line *line)
+{
+    if (line->stands && line_is_overfull(line) &&
+        clock_monotonic_us() - line->came_us >= (int64_t)line->settings->keepalive_s * 1000000 / 2)
+        disconnect(line, "given up for now: the journal takes nothing in, and no more fits here; the broker keeps the rest");
 }
 
 static void carry_out_publish(struct line *line)
@@ -192,14 +204,29 @@ static void carry_out_publish(struct line *line)
         line_tell(line, RING_NOT_ACKED, order->index, rc, "not handed over");
 }
 
+/* How long a round trip may take on this connection. */
+static void note_distance(struct line *line, int64_t answered_after_us)
+{
+    const int64_t quiet_us = QUIET_MIN_US + 2 * answered_after_us;
+    if (quiet_us > line->quiet_after_us)
+        line->quiet_after_us = quiet_us < QUIET_MAX_US ? quiet_us : QUIET_MAX_US;
+}
+
 /* Not "no local": our own passages coming back show that the road in is open (publisher_talk.c). In 3.1.1 old retained messages
  * do come, marked as such; one published as retained while we are there comes unmarked. */
 static void carry_out_subscribe(struct line *line)
 {
     const enum inbound_topic topic = (enum inbound_topic)line->current.index;
+    const int64_t since_us = clock_monotonic_us();
     int rc = paho_subscribe(&line->paho, line->topics->filter[topic], catalogue_inbound(topic)->qos, true);
+    note_distance(line, clock_monotonic_us() - since_us);
     if (paho_connected(&line->paho))
         line_tell(line, RING_SUBSCRIBED, topic, rc, NULL);
+}
+
+bool line_brings_messages(enum line_op op)
+{
+    return op == LINE_SUBSCRIBE || op == LINE_UNSUBSCRIBE;
 }
 
 void line_carry_out(struct line *line)
@@ -215,10 +242,12 @@ void line_carry_out(struct line *line)
     }
     if (line->current.attempt != line->attempt || line_is_lost(line))
         return;
+    if (line_brings_messages(line->current.op) && !inbox_is_open(line->inbox))
+        return; /* nobody would take them: they stay the broker's */
     switch (line->current.op) {
     case LINE_CONNECT:
     case LINE_INSPECT: break;
-    case LINE_DISCONNECT: carry_out_disconnect(line); break;
+    case LINE_DISCONNECT: disconnect(line, "closed"); break;
     case LINE_PUBLISH: carry_out_publish(line); break;
     case LINE_SUBSCRIBE: carry_out_subscribe(line); break;
     case LINE_UNSUBSCRIBE: (void)paho_unsubscribe(&line->paho, line->topics->filter[line->current.index]); break;

@@ -21,8 +21,7 @@
 
 enum { DESCRIPTORS_MAX = 1024, TLS_IDLE_READS = 3, SUBSCRIBE_TIMEOUT_MIN_MS = 5000, GOODBYE = 0xe0,
        LAST_WORDS_BYTES = 4096,
-       TICK_MIN_MS = 100, TICK_MAX_MS = 1000, LINGER_US = 500000,
-       READ_MEANWHILE_US = 90000 /* who must wait for the broker reads for 100 ms at a time */ };
+       TICK_MIN_MS = 100, TICK_MAX_MS = 1000, LINGER_US = 500000 };
 
 /* What Paho says by its trace alone: how far a connect came, and how many messages it took in. The trace has no context of
  * ours, so what is written to is the calling thread's, for as long as it is in the call. */
@@ -76,10 +75,12 @@ static int find_socket(const bool was_tcp[DESCRIPTORS_MAX])
     return -1;
 }
 
-/* The reason in a DISCONNECT at `bytes`, 0 where it has none; -1: it is something else. */
+/* The reason in a DISCONNECT at `bytes`, 0 where it has none; -1: it is something else, perhaps the middle of a packet: in UTF-8
+ * such a first byte is followed by 0x80 or more. Of a signed request it may look like one, once in a great while: then the
+ * connection is made anew, and the broker sends it again. */
 static int goodbye_of(const unsigned char *bytes, size_t length)
 {
-    if (length < 2 || bytes[0] != GOODBYE)
+    if (length < 2 || bytes[0] != GOODBYE || bytes[1] >= 0x80)
         return -1;
     return bytes[1] > 0 && length > 2 ? bytes[2] : 0;
 }
@@ -279,6 +280,7 @@ struct paho_outcome paho_connect(struct paho *paho, const struct paho_greeting *
     overhear(NULL);
     MQTTProperties_free(&properties);
     outcome.stage = stage(outcome.code, &overheard);
+    paho->receive_max = outcome.receive_max;
     if (outcome.stage == PAHO_CONNECTED)
         paho->socket_fd = find_socket(was_tcp);
     if (outcome.stage == PAHO_CONNECTED && paho->socket_fd < 0) { /* gone already, or too many descriptors are open */
@@ -300,13 +302,14 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
 {
     MQTTClient_message message = MQTTClient_message_initializer;
     MQTTClient_deliveryToken token = 0;
+    struct overheard overheard = {0};
     int rc = MQTTCLIENT_SUCCESS;
     message.payload = (void *)(uintptr_t)bytes; /* Paho copies it */
     message.payloadlen = (int)length_bytes;
     message.qos = 1;
     message.retained = retained;
     paho->early_token = 0;
-    const int64_t since_us = clock_monotonic_us();
+    overhear(&overheard); /* who must wait for the broker reads meanwhile */
     if (paho->is_5) {
         MQTTResponse response;
         rc = add_number(&message.properties, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL, expiry_s);
@@ -319,7 +322,8 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     } else {
         rc = MQTTClient_publishMessage(paho->client, topic, &message, &token);
     }
-    paho->is_unsure = paho->is_unsure || clock_monotonic_us() - since_us >= READ_MEANWHILE_US;
+    overhear(NULL);
+    paho->ungiven += overheard.messages;
     let_go_if_lost(paho);
     if (!paho_connected(paho))
         return MQTTCLIENT_DISCONNECTED;
@@ -330,6 +334,11 @@ int paho_publish(struct paho *paho, int index, const char *topic, const void *by
     if (paho->early_token == token)
         answered(paho, token, paho->early_reason);
     return 0;
+}
+
+bool paho_has_room(const struct paho *paho)
+{
+    return !paho_connected(paho) || paho->unanswered < paho->receive_max;
 }
 
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained)
@@ -379,7 +388,7 @@ int paho_unsubscribe(struct paho *paho, const char *filter)
 
 enum next { NEXT_UNKNOWN, NEXT_NOTHING, NEXT_GOODBYE /* that and nothing more */ };
 
-/* Where it can be known. (The middle of a packet isn't taken for a goodbye: no UTF-8 has such bytes.) */
+/* Where it can be known. */
 static enum next look_at_next(struct paho *paho)
 {
     unsigned char bytes[4];
@@ -399,7 +408,7 @@ static enum next look_at_next(struct paho *paho)
 static bool needs_paho(struct paho *paho, enum next next)
 {
     const int64_t now_us = clock_monotonic_us();
-    if (next == NEXT_NOTHING && paho->ungiven <= 0 && !paho->is_unsure && now_us < paho->keepalive_due_us)
+    if (next == NEXT_NOTHING && paho->ungiven <= 0 && now_us < paho->keepalive_due_us)
         return false;
     paho->keepalive_due_us = now_us + (int64_t)paho->tick_ms * 1000;
     return true;
@@ -414,9 +423,11 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
     if (!paho_connected(paho))
         return false;
     const enum next next = look_at_next(paho);
-    if (next == NEXT_GOODBYE)
+    if (next == NEXT_GOODBYE && paho_all_given(paho)) { /* else its reason is known, and what Paho still has comes first */
         paho_disconnect(paho);
-    if (next == NEXT_GOODBYE || !needs_paho(paho, next))
+        return false;
+    }
+    if (!needs_paho(paho, next))
         return false;
     if (counts)
         overhear(&overheard);
@@ -426,7 +437,6 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
     ret->topic_bytes = topic_bytes > 0 ? (size_t)topic_bytes : 0;
     if (counts) /* otherwise a message that came in went out */
         paho->ungiven += overheard.messages - (ret->message != NULL);
-    paho->is_unsure = paho->is_unsure && ret->message != NULL;
     let_go_if_lost(paho); /* before: with the connection its list is emptied */
     look_for_answers(paho);
     return ret->message != NULL;
@@ -434,7 +444,7 @@ bool paho_read(struct paho *paho, struct paho_message *ret)
 
 bool paho_all_given(const struct paho *paho)
 {
-    return (paho->ungiven == 0 && !paho->is_unsure) || !paho_connected(paho);
+    return paho->ungiven <= 0 || !paho_connected(paho);
 }
 
 int paho_tick_ms(const struct paho *paho)

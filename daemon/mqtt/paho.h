@@ -23,13 +23,12 @@ struct paho {
     void (*acked)(void *context, int index, int reason);
     void *context;
     int tokens[PAHO_PUBLISHES_MAX]; /* of the unanswered publishes, by index; 0 = none */
-    int unanswered;
+    int unanswered, receive_max; /* receive_max: so many the broker takes; beyond that Paho waits in paho_publish() */
     int early_token, early_reason; /* answered before Paho said what its token is; 0 = none */
     int tick_ms;              /* how often the keep-alive is looked after */
     int64_t keepalive_due_us; /* CLOCK_MONOTONIC */
-    int ungiven;    /* messages acknowledged and still in Paho */
-    bool is_unsure; /* there may be some more */
-    int goodbye;                   /* the reason of a DISCONNECT that was seen coming; -1 = none */
+    int ungiven; /* messages acknowledged and still in Paho */
+    int goodbye; /* the reason of a DISCONNECT that was seen coming; -1 = none */
     char tls_text[PAHO_TLS_TEXT_BYTES]; /* what OpenSSL complained of first; "" = nothing */
 };
 
@@ -75,13 +74,14 @@ bool paho_connected(const struct paho *paho);
 /* QoS 1. 0, and acked() will follow unless the connection ends; or Paho's negative error. Waits where the broker doesn't read,
  * until the keep-alive is over or the socket is shut down. expiry_s: MQTT 5's message expiry, 0 = none. */
 int paho_publish(struct paho *paho, int index, const char *topic, const void *bytes, size_t length_bytes, bool retained, int expiry_s);
+bool paho_has_room(const struct paho *paho); /* for one more unanswered */
 /* Waits for the SUBACK; what comes meanwhile paho_read() gives. 0 to 2: the QoS granted; 0x80 and above: refused; negative: Paho's,
  * perhaps the connection is gone. */
 int paho_subscribe(struct paho *paho, const char *filter, int qos, bool no_retained);
 /* Waits likewise. MQTT 5: PAHO_NO_SUBSCRIPTION where there was none, 0 where there was; else 0 or negative. */
 int paho_unsubscribe(struct paho *paho, const char *filter);
 /* Reads a packet, if there is one: true, and *ret is a message, the caller's to free. It is acknowledged already. Call it also
- * at each tick, for the keep-alive's sake. */
+ * at each tick, for the keep-alive's sake: who doesn't is taken for dead by the broker. */
 bool paho_read(struct paho *paho, struct paho_message *ret);
 /* Every message that is acknowledged was given by paho_read(): who reads no more leaves the rest to the broker. */
 bool paho_all_given(const struct paho *paho);

@@ -3,7 +3,7 @@
  * publisher_dispatch() at it and at publisher_deadline_us(), and carry requests and answers between it and the journal.
  *
  * The broker holds a message for delivered once it is in memory here (inbox.h), before the journal has it. What a crash takes
- * away in between, INBOX_MAX messages at the most, nobody has answered: the sender's certainty is the result message. */
+ * away in between, INBOX_MAX messages and what the line holds, nobody has answered: the sender's certainty is the result message. */
 #ifndef MQTT_PUBLISHER_H
 #define MQTT_PUBLISHER_H
 

@@ -24,12 +24,6 @@ void publisher_take_request(struct publisher *p, const struct inbox_message *mes
     (void)fprintf(stderr, "<4>command: a request was refused: %s (%" PRId64 " so far)\n", why, p->commands.refused);
 }
 
-static void connected(struct publisher *p, const struct mqtt_event *event)
-{
-    (void)event;
-    commands_connected(&p->commands, p->now_us);
-}
-
 static void disconnected(struct publisher *p)
 {
     commands_disconnected(&p->commands);
@@ -85,6 +79,6 @@ void publisher_command_done(struct publisher *p, const struct command_outcome *o
 }
 
 const struct pump publisher_commands_pump = {
-    .connected = connected, .disconnected = disconnected, .publish = publish, .answered = answered, .stuck = stuck,
+    .disconnected = disconnected, .publish = publish, .answered = answered, .stuck = stuck,
     .deadline_us = deadline_us,
 };

@@ -39,7 +39,7 @@ static void not_connected(struct publisher *p, const char *what, const char *tex
  * unit. */
 static void tell_of_unit(struct publisher *p, const struct mqtt_event *event)
 {
-    if (!p->is_elsewhere || p->counts.broker_connects > 0 || event->code >= 0)
+    if (!p->is_elsewhere || p->counts.broker_connects > 0 || !event->unreached)
         return;
     p->is_elsewhere = false;
     (void)fprintf(stderr, "<4>mqtt: mqtt.host isn't this machine: is its address, and the name server's, in the unit's IPAddressAllow "

@@ -332,7 +332,7 @@ def test_a_full_inbox_makes_the_broker_wait_and_loses_nothing(listening):
 
 
 def test_a_journal_that_fails_for_longer_than_the_line_waits_loses_nothing(drive, mosquitto, sender):  # noqa: F811
-    """The inbox is full meanwhile, so Paho neither reads nor answers, and the connection is given up and made again."""
+    """The inbox is full meanwhile, so Paho reads little, and the connection is given up and made again."""
     mosquitto()
     count = 3 * INBOX_MAX
     out = Output(drive(mosquitto.port, *BOTH, "--rows", 30, "--row-every-ms", 50, "--fail", 70, "--ack-ms", 400, "--seconds", 60,
@@ -345,6 +345,42 @@ def test_a_journal_that_fails_for_longer_than_the_line_waits_loses_nothing(drive
     summary = out.stop()
     assert summary["settled"] and summary["unsent"] == 0 and summary["slowest_call_us"] < 500_000
     assert "connecting anew" in out.driver.process.stderr.read()
+
+
+def test_a_journal_that_takes_nothing_in_silences_nobody(drive, mosquitto, sender):  # noqa: F811
+    """A full disk in a fire: what comes in is held up, what goes out isn't, and the connection stands."""
+    mosquitto()
+    out = Output(drive(mosquitto.port, *BOTH, "--rows", 60, "--row-every-ms", 100, "--fail", 1000000, "--keepalive", 1,
+                       "--seconds", 60, "--linger-ms", 100000))
+    out.until(lambda o: o.of("shared") == [True], what="shared")
+    messages = sender(mosquitto.port)
+    for number in range(2 * INBOX_MAX):
+        messages.send("qrgate/test/declaration", declaration(number))
+    out.until(lambda o: len(o.of("marked")) == 60, 15, "every row, for four times the keep-alive's patience")
+    out.driver.process.kill()
+    errors = out.driver.process.stderr.read()
+    assert out.of("declared") == [] and errors.count("connected") == 1 and "lost" not in errors, errors
+
+
+def test_a_line_that_is_overfull_begins_anew_and_loses_nothing(drive, mosquitto, sender):  # noqa: F811
+    """The journal fails until the line reads nothing more: what goes out then goes out at the beginning of each connection."""
+    mosquitto()
+    count = 10 * INBOX_MAX
+    out = Output(drive(mosquitto.port, *BOTH, "--rows", 30, "--row-every-ms", 1000, "--fail", 200, "--keepalive", 1, "--seconds", 120,
+                       "--linger-ms", 100000))
+    out.until(lambda o: o.of("shared") == [True], what="shared")
+    listener, messages = Listener(mosquitto.port), sender(mosquitto.port)
+    for number in range(count):
+        messages.send("qrgate/test/declaration", declaration(number))
+
+    def connections():
+        return sum(topic.endswith("/availability") and text == "online" for topic, text in listener.messages)
+
+    listener.follow(lambda _: connections() >= 4, 60)  # one is retained
+    out.until(lambda o: len(set(o.of("declared"))) == count, 60, "every declaration")
+    assert out.stop()["settled"]
+    assert list(dict.fromkeys(out.of("declared"))) == [f"cccd:022099{i:06d}" for i in range(count)]
+    assert "the journal takes nothing in" in out.driver.process.stderr.read()
 
 
 def test_a_broker_that_sends_nothing_is_noticed_by_ones_own_passages(drive):  # noqa: F811

@@ -166,6 +166,7 @@ def test_a_wrong_key_opens_nothing(make_desk, subscriber):  # noqa: F811
     assert send.answer("time", "--operator", "carl", code=REFUSED)["error"] == "no_rights"  # another name than the key's
     send("time")
     assert "--key" in Tool(desk.lane)("time", code=USAGE).stderr  # the configuration asks for signatures
+    Tool(desk.lane)("time", "--site", "elsewhere", "--timeout", "1", code=NO_ANSWER)  # of its own lane, not of a namesake
     (folder / "carl.key").chmod(0o644)
     assert "others may read" in stranger("time", code=FAILED).stderr
     assert "SECRET_FILE" in send("time", "--help").stdout

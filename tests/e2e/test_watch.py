@@ -257,6 +257,26 @@ def test_the_first_connection_must_stand(make_lane):
     assert done.returncode == 1 and "can't be reached" in done.stderr
 
 
+def test_the_first_subscription_must_stand(build):
+    """A broker that hangs up instead of answering it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        where = ("--host", "127.0.0.1", "--port", str(server.getsockname()[1]), "--site", "demo")
+        done = subprocess.Popen([build / "qrgatectl", "watch", *where],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=PLAIN)
+        try:
+            server.settimeout(20)
+            peer, _ = server.accept()
+            with peer:
+                peer.settimeout(20)
+                assert peer.recv(4096)[0] == 0x10  # CONNECT
+                peer.sendall(b"\x20\x03\0\0\0")
+                assert peer.recv(4096)[0] == 0x82  # SUBSCRIBE
+            _, told = done.communicate(timeout=20)
+        finally:
+            gate.end(done, signal.SIGKILL)
+    assert done.returncode == 1 and "trying again" not in told, told
+
+
 def test_what_a_stranger_publishes_is_harmless(make_lane, watch, broker):
     lane = make_lane()
     shown = watch(lane).ready()

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     const struct command_arrival arrival = {.verb = verbs[data[0] & 15], .retained = (data[0] & 0x90) == 0x90,
-                                            .expiry_s = data[0] & 0x20 ? 9 : -1, .was_away = (data[0] & 0xc0) == 0xc0,
+                                            .expiry_s = data[0] & 0x20 ? 9 : -1, .age_max_us = (data[0] & 0xc0) == 0xc0 ? INT64_MAX : 0,
                                             .now_us = MONOTONIC_US, .unix_us = NOW_US, .clock_trusted = (data[0] & 0x40) == 0};
     signed_request_keys(2, rules.operators[0].public_key, secret); /* a key that signed nothing */
     const enum command_error acl = check(&rules, &arrival, data + 1, size - 1, &command);

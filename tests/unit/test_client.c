@@ -133,11 +133,38 @@ static void a_goodbye_that_is_never_answered_ends_too(void **state)
     assert_int_equal(w.orders[LINE_CONNECT], 2);
 }
 
+/* What follows from it is looked for in the network, not in a file or at a broker that hung up. */
+static void a_broker_that_was_not_reached_is_told_from_one_that_was(void **state)
+{
+    const struct {
+        struct ring_entry entry;
+        bool unreached;
+    } cases[] = {{{.code = MQTTCLIENT_FAILURE}, true},
+                 {{.code = MQTTCLIENT_FAILURE, .closed = true}, false},
+                 {{.code = LINE_FILES_BAD}, false},
+                 {{.code = 0x87}, false},
+                 {{.code = 5}, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ring_entry entry = cases[i].entry;
+        struct mqtt_event event;
+        assert_int_equal(pass_us(i > 0 ? 60 * (int64_t)SECOND_US : 0), 0);
+        client_set_link(w.client, LINK_CONNECTING);
+        entry.kind = RING_CONNECT_FAILED;
+        entry.epoch = w.attempt;
+        ring_put(&w.client->ring, &entry);
+        assert_true(mqtt_client_take(w.client, &event));
+        assert_int_equal(event.kind, MQTT_CONNECT_FAILED);
+        assert_int_equal(event.unreached, cases[i].unreached);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_connect_whose_outcome_is_never_told_is_tried_again, begin, end),
         cmocka_unit_test_setup_teardown(a_goodbye_that_is_never_answered_ends_too, begin, end),
+        cmocka_unit_test_setup_teardown(a_broker_that_was_not_reached_is_told_from_one_that_was, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,7 +250,12 @@ static void ten_seconds_by_message_expiry(void **state)
     assert_refused(aged(w, ""), COMMAND_STALE, "past its message expiry");
     assert_int_equal(aged(w, "1790000000"), COMMAND_STALE);
     w->arrival.waited_us = 0;
-    w->arrival.was_away = true; /* what is left of an hour is no date */
+    w->arrival.age_max_us = 4000000;
+    assert_int_equal(aged(w, ""), COMMAND_OK);
+    assert_int_equal(w->command.until_us, MONOTONIC_US + 6000000);
+    w->arrival.age_max_us = 10000001; /* what is left of an hour is no date */
+    assert_refused(aged(w, ""), COMMAND_UNDATED, "waited at the broker");
+    w->arrival.age_max_us = INT64_MAX;
     assert_refused(aged(w, ""), COMMAND_UNDATED, "waited at the broker");
     assert_int_equal(aged(w, "1790000000"), COMMAND_OK);
     w->arrival.expiry_s = 3600;

@@ -43,21 +43,28 @@ static void pass(struct world *w, int64_t us)
     w->now.unix_us += us;
 }
 
-/* `age_s`: of issued_at; negative: none, and a message expiry of 10 s. */
-static const char *give(struct world *w, const char *verb, const char *transaction, int age_s)
+/* `age_s`: of issued_at; negative: none, and a message expiry of 10 s. `quiet_us`: so long ago nothing waited at the broker;
+ * negative: that isn't known. */
+static const char *give_after(struct world *w, const char *verb, const char *transaction, int age_s, int64_t quiet_us)
 {
     struct inbox_message *message = &w->message;
     char issued_at[64] = "";
     if (age_s >= 0)
         (void)snprintf(issued_at, sizeof issued_at, ",\"issued_at\":%lld", (long long)(w->now.unix_us / 1000000 - age_s));
     message->came = (struct inbox_arrival){.topic = INBOUND_REQUEST, .expiry_s = age_s < 0 ? 10 : -1,
-                                           .received_at_us = w->now.now_us};
+                                           .received_at_us = w->now.now_us,
+                                           .sent_after_us = quiet_us < 0 ? 0 : w->now.now_us - quiet_us};
     (void)snprintf(message->came.name, sizeof message->came.name, "%s", verb);
     int length = snprintf(message->text, sizeof message->text, "{\"transaction\":\"%s\",\"operator\":\"anna\"%s}", transaction,
                           issued_at);
     assert_true(length > 0);
     message->length_bytes = (size_t)length;
     return commands_give(&w->commands, message, &w->now, w->why);
+}
+
+static const char *give(struct world *w, const char *verb, const char *transaction, int age_s)
+{
+    return give_after(w, verb, transaction, age_s, 0);
 }
 
 static bool next(struct world *w)
@@ -192,17 +199,25 @@ static void a_flood_is_busy_and_those_taken_are_answered(void **state)
     assert_int_equal(answered, COMMANDS_WAITING_MAX);
 }
 
-static void a_young_connection_may_bring_old_ones(void **state)
+static void what_may_have_waited_at_the_broker_isnt_dated_by_its_expiry(void **state)
 {
     struct world *w = *state;
-    commands_connected(&w->commands, w->now.now_us);
-    assert_non_null(give(w, "time", "a", -1));
+    assert_non_null(give_after(w, "time", "a", -1, -1)); /* the connection is young */
     assert_response(w, "a", COMMAND_UNDATED);
-    assert_null(give(w, "time", "b", 0)); /* its own date is enough */
-    pass(w, S(10));
-    assert_null(give(w, "time", "c", -1));
+    assert_non_null(give_after(w, "time", "b", -1, S(10) + 1)); /* others came all the time, for longer */
+    assert_response(w, "b", COMMAND_UNDATED);
+    assert_null(give_after(w, "time", "c", 0, -1)); /* its own date is enough */
     assert_true(next(w));
-    assert_string_equal(w->command.transaction, "b");
+    done(w, COMMAND_OK);
+    assert_response(w, "c", COMMAND_OK);
+    assert_null(give_after(w, "time", "d", -1, S(7))); /* it may be 7 s old: 3 are left, whatever its expiry says */
+    pass(w, S(3) + 1);
+    assert_false(next(w));
+    assert_response(w, "d", COMMAND_STALE);
+    assert_null(give_after(w, "time", "e", -1, S(7)));
+    pass(w, S(3));
+    assert_true(next(w));
+    assert_string_equal(w->command.transaction, "e");
 }
 
 static void other_rights_count_for_what_waits(void **state)
@@ -310,7 +325,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_wrong_is_answered_at_once, setup),
         cmocka_unit_test_setup(too_long_in_the_queue_is_too_old, setup),
         cmocka_unit_test_setup(a_flood_is_busy_and_those_taken_are_answered, setup),
-        cmocka_unit_test_setup(a_young_connection_may_bring_old_ones, setup),
+        cmocka_unit_test_setup(what_may_have_waited_at_the_broker_isnt_dated_by_its_expiry, setup),
         cmocka_unit_test_setup(other_rights_count_for_what_waits, setup),
         cmocka_unit_test_setup(responses_outlive_a_lost_link_and_a_silent_broker, setup),
         cmocka_unit_test(a_response_says_what_its_verb_has),
