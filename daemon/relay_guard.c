@@ -125,16 +125,13 @@ static struct guarded *guarded_of(struct relay_guard *g, enum line_out relay)
     return &g->relays[relay == LINE_RELAY ? 0 : 1];
 }
 
-int relay_guard_set(struct relay_guard *g, enum line_out relay, bool level, int64_t off_at_us)
+int relay_guard_set(struct relay_guard *g, enum line_out relay, bool level, int64_t for_us)
 {
     struct guarded *guarded = guarded_of(g, relay);
     (void)pthread_mutex_lock(&g->mutex);
-    const int64_t before_us = now_us();
     int r = lines_set(g->lines, relay, level);
-    if (r == 0 && off_at_us > 0) /* the wire may have moved at the end of a write that took long */
-        off_at_us += now_us() - before_us;
-    if (r == 0)
-        *guarded = (struct guarded){.open = level != g->closed_level, .off_at_us = off_at_us};
+    if (r == 0) /* from now: main may have been held up before, and the wire may have moved at the end of a long write */
+        *guarded = (struct guarded){.open = level != g->closed_level, .off_at_us = for_us > 0 ? now_us() + for_us : 0};
     (void)pthread_cond_signal(&g->changed);
     (void)pthread_mutex_unlock(&g->mutex);
     return r;

@@ -15,13 +15,12 @@ struct relay_guard;
 
 /* `closed_level`: the wire's level that locks, false but for fail-safe wiring. `lines` is borrowed until close. */
 int relay_guard_open(struct lines *lines, bool closed_level, struct relay_guard **ret_guard);
-/* Sets an output relay's wire. `off_at_us` > 0: it must be closed again by then (CLOCK_MONOTONIC), later by what the write took;
- * 0: no bound, as in an emergency. Everything main does to a relay goes this way, so that the two never interleave. 0 or the
- * line's error. */
-int relay_guard_set(struct relay_guard *guard, enum line_out relay, bool level, int64_t off_at_us);
+/* Sets an output relay's wire. `for_us` > 0: it must be closed again so long after this write; 0: no bound, as in an emergency.
+ * Everything main does to a relay goes this way, so that the two never interleave. 0 or the line's error. */
+int relay_guard_set(struct relay_guard *guard, enum line_out relay, bool level, int64_t for_us);
 /* Writes the level again that the wire should have, for a chip that forgot it; one whose bound is over isn't opened again. */
 int relay_guard_refresh(struct relay_guard *guard, enum line_out relay);
-/* A new bound for a relay that is open; a wire that the guard has closed stays closed. */
+/* When a relay that is open must be closed (CLOCK_MONOTONIC), if not as relay_guard_set() was told; a wire that the guard has closed stays closed. */
 void relay_guard_bound(struct relay_guard *guard, enum line_out relay, int64_t off_at_us);
 /* How often it had to act. */
 uint64_t relay_guard_acted(struct relay_guard *guard);

@@ -35,9 +35,9 @@ static void look_for_inputs(struct wires *wires)
     }
 }
 
-static void write_level(struct wires *wires, enum lane_output output, bool level)
+static void write_level(struct wires *wires, enum lane_output output, bool level, int64_t for_us)
 {
-    const int r = is_relay(output) ? relay_guard_set(wires->guard, wire_of[output], level, wires->relay_until_us)
+    const int r = is_relay(output) ? relay_guard_set(wires->guard, wire_of[output], level, for_us)
                                    : lines_set(wires->lines, wire_of[output], level);
     if (r < 0)
         wires->error = r;
@@ -61,14 +61,15 @@ static void write_levels(struct wires *wires, const struct lane *lane, int64_t n
     const int64_t until_us = wires->relay_is_open ? lane_relay_until_us(lane) : 0;
     const bool bound_moved = until_us != wires->relay_until_us; /* a pulse became a hold-open, say */
     wires->relay_until_us = until_us;
+    const int64_t for_us = until_us > now_us ? until_us - now_us : 0;
     for (enum lane_output i = 0; i < LANE_OUTPUT_COUNT; i++)
         if (wanted[i] != wires->levels[i] || (is_relay(i) && bound_moved))
-            write_level(wires, i, wanted[i]);
+            write_level(wires, i, wanted[i], for_us);
         else if (again)
             write_again(wires, i);
 }
 
-/* A write that took long may have moved the wire at its end. */
+/* The lane's own deadline, too, is counted from after the write. */
 static void count_pulse_from_here(struct wires *wires, struct lane *lane)
 {
     lane_relay_moved(lane, clock_monotonic_us());
@@ -100,7 +101,6 @@ bool wires_drive(struct wires *wires, struct lane *lane, int64_t now_us)
 void wires_stop(struct wires *wires)
 {
     wires->stopped = true;
-    wires->relay_until_us = 0;
     for (enum lane_output i = 0; i < LANE_OUTPUT_COUNT; i++)
-        write_level(wires, i, false);
+        write_level(wires, i, false, 0);
 }

@@ -487,10 +487,13 @@ static int64_t dearest_us(struct bench *bench, int64_t least_us[FRAMES])
     return worst_us;
 }
 
-/* No frame of a picture made to be dear costs more than a third of what libzbar alone takes for it. The bench has 0.32 for the dearest. */
+/* No frame of a picture made to be dear costs more than a third of what libzbar alone takes for it. The bench has 0.27 for the dearest. An
+ * emulator turns one instruction on many pixels into many: there it says nothing of the processor that is emulated. */
 static void walls_cost_a_third_of_plain_zbar(void **state)
 {
     struct bench *bench = *state;
+    if (getenv("QRG_PLATFORM") != NULL)
+        skip();
     for (int i = 0; i < render_walls_count(); i++) {
         int64_t least_us[FRAMES], ours_us = INT64_MAX / 5;
         for (int number = 0; number < FRAMES; number++)

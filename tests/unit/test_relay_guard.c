@@ -89,7 +89,7 @@ static void ends_an_overdue_pulse(void **state)
     struct relay_guard *guard;
     assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
     const int64_t off_at_us = now_us() + 100000;
-    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, off_at_us), 0);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 100000), 0);
     assert_true(touched(panel, WAIT_MS) && panel->level[LINE_RELAY]);
     assert_true(touched(panel, WAIT_MS)); /* main hangs here */
     assert_false(panel->level[LINE_RELAY]);
@@ -104,7 +104,7 @@ static void leaves_a_pulse_alone_that_main_ends(void **state)
     struct panel *panel = *state;
     struct relay_guard *guard;
     assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
-    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, now_us() + 100000), 0);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 100000), 0);
     assert_int_equal(relay_guard_set(guard, LINE_RELAY, false, 0), 0);
     assert_true(touched(panel, WAIT_MS) && touched(panel, WAIT_MS));
     assert_false(touched(panel, QUIET_MS));
@@ -130,7 +130,7 @@ static void each_relay_has_its_own_deadline(void **state)
     struct relay_guard *guard;
     assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
     assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 0), 0);
-    assert_int_equal(relay_guard_set(guard, LINE_RELAY_OUT, true, now_us() + 50000), 0);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY_OUT, true, 50000), 0);
     assert_true(touched(panel, WAIT_MS) && touched(panel, WAIT_MS) && touched(panel, WAIT_MS));
     assert_true(panel->level[LINE_RELAY]);
     assert_false(panel->level[LINE_RELAY_OUT]);
@@ -142,7 +142,7 @@ static void tries_again_when_the_wire_fails(void **state)
     struct panel *panel = *state;
     struct relay_guard *guard;
     assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
-    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, now_us() + 50000), 0);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 50000), 0);
     (void)pthread_mutex_lock(&panel->mutex);
     panel->fail = 2;
     (void)pthread_mutex_unlock(&panel->mutex);
@@ -160,7 +160,7 @@ static void a_new_bound_is_for_a_relay_that_is_open(void **state)
     assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
     relay_guard_bound(guard, LINE_RELAY, now_us() + 10000); /* it is closed */
     assert_false(touched(panel, QUIET_MS));
-    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, now_us() + 10 * WAIT_MS * 1000), 0);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 10 * WAIT_MS * 1000), 0);
     const int64_t off_at_us = now_us() + 50000;
     relay_guard_bound(guard, LINE_RELAY, off_at_us);
     assert_true(touched(panel, WAIT_MS) && touched(panel, WAIT_MS));
@@ -200,7 +200,7 @@ static void closes_to_the_level_that_locks(void **state)
     struct relay_guard *guard;
     assert_int_equal(relay_guard_open(&panel->lines, true, &guard), 0);
     assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 0), 0);
-    assert_int_equal(relay_guard_set(guard, LINE_RELAY, false, now_us() + 50000), 0);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, false, 50000), 0);
     assert_true(touched(panel, WAIT_MS) && touched(panel, WAIT_MS) && touched(panel, WAIT_MS));
     assert_true(panel->level[LINE_RELAY]);
     relay_guard_close(guard);
@@ -212,7 +212,7 @@ static void an_error_of_the_wire_is_told(void **state)
     struct relay_guard *guard;
     assert_int_equal(relay_guard_open(&panel->lines, false, &guard), 0);
     panel->fail = 1;
-    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, now_us() + 50000), -EIO);
+    assert_int_equal(relay_guard_set(guard, LINE_RELAY, true, 50000), -EIO);
     assert_true(touched(panel, WAIT_MS));
     assert_false(touched(panel, QUIET_MS)); /* it isn't on, so there is nothing to end */
     relay_guard_close(guard);
