@@ -149,8 +149,8 @@ lab: all ## the emulated machine with real kernel drivers (CASE=name for one)
 	$(Q)tests/lab/run.sh $(CASE)
 soak: all ## a night's worth of passages with faults, in the lab (SOAK_PASSAGES=100000)
 	$(Q)LAB_SOAK_PASSAGES=$(or $(SOAK_PASSAGES),100000) LAB_SOAK_FAULT_S=60 LAB_TIMEOUT_S=172800 tests/lab/run.sh soak
-soak-here: all ## 100,000 passages on 4 lanes with faults, without the lab's machine: an hour (PASSAGES=, SOAK_LANES=)
-	$(Q)/usr/bin/python3 tests/bench/soak.py --build $(BUILD) --passages $(or $(PASSAGES),100000) --lanes $(or $(SOAK_LANES),4)
+soak-here: all ## 100,000 passages on 6 lanes with faults, without the lab's machine: an hour (PASSAGES=, SOAK_LANES=)
+	$(Q)/usr/bin/python3 tests/bench/soak.py --build $(BUILD) --passages $(or $(PASSAGES),100000) --lanes $(or $(SOAK_LANES),6)
 check-trixie: ## the whole of `make check` in a Debian 13 root, its lab with Debian 13's kernel (root; makes the root once)
 	$(Q)tests/platforms/trixie.sh
 check-arm64: ## for the Pi's processor: cross-built, unit and end-to-end tests and the lab, emulated (root; makes the root once)

@@ -224,7 +224,7 @@ def soak(build, lanes_wanted, passages, fault_s, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--lanes", type=int, default=4)
+    parser.add_argument("--lanes", type=int, default=6)
     parser.add_argument("--passages", type=int, default=100000, help="of all lanes together")
     parser.add_argument("--fault-s", type=float, default=60)
     options = parser.parse_args()
