@@ -170,8 +170,11 @@ def judge(lanes, heard):
 
 
 def widths_us(lane):
+    """Of the whole ones: the last, where the stop came into it, is as short as it is, and has its `interrupted`."""
     edges = lane.edges_us()
-    return [off_us - on_us for (on, on_us), (off, off_us) in zip(edges, edges[1:]) if on and not off]
+    widths = [off_us - on_us for (on, on_us), (off, off_us) in zip(edges, edges[1:]) if on and not off]
+    cut = any(kind == "interrupted" for _, _, kind in lane.rows())
+    return widths[:-1] if cut else widths
 
 
 def judge_sizes(soak):

@@ -49,4 +49,5 @@ def test_its_judge():
                        (OneLane(DAY, 1, first=2), heard(2, 3, 4, 5, 6)), (OneLane(DAY, 1), heard(1, 2, 3, 4, 5, 9)),
                        (OneLane(DAY, 1), heard(1, 2, 3, 4, 5, lane="lane2"))):
         assert soak.judge([lane], told), told
-    assert soak.widths_us(OneLane(DAY, 2)) == [100, 100]
+    assert soak.widths_us(OneLane(["granted", "granted"], 2)) == [100, 100]
+    assert soak.widths_us(OneLane(DAY, 2)) == [100]  # the last one was cut by the stop
