@@ -149,8 +149,10 @@ static enum command_error check_age(const struct command_rules *rules, const str
         left_us = has_expiry && expiry_left_us < left_us ? expiry_left_us : left_us;
     } else if (!dated_by_expiry && issued_at_us != 0) {
         return command_refuse(why, COMMAND_CLOCK_UNTRUSTED, "this lane's clock can't be trusted to tell how old it is; %s",
-                              rules->auth == COMMAND_AUTH_ACL ? "send it with a message expiry of at most 10 s, or mend the clock"
-                                                              : "mend the clock");
+                              rules->auth != COMMAND_AUTH_ACL ? "mend the clock"
+                              : arrival->age_max_us > AGE_MAX_US && has_expiry
+                                  ? "it may have waited at the broker, for this lane or behind others: ask again, or mend the clock"
+                                  : "send it with a message expiry of at most 10 s, or mend the clock");
     } else if (!dated_by_expiry) {
         return command_refuse(why, COMMAND_UNDATED, arrival->age_max_us > AGE_MAX_US && has_expiry
                               ? "issued_at is missing, and it may have waited at the broker, for this lane or behind others"

@@ -25,17 +25,19 @@ static struct line_order *order_at(struct line *line, int at)
     return &line->orders[(line->first + at) % LINE_ORDERS_MAX];
 }
 
-/* In Paho they would wait too, and it would acknowledge whatever comes meanwhile. */
-static bool must_wait(const struct line *line, enum line_op op)
+/* In Paho they would wait too, and it would acknowledge whatever comes meanwhile. But "offline" is not left unsaid. */
+static bool must_wait(const struct line *line, const struct line_order *order)
 {
-    return op == LINE_PUBLISH ? !line->leaving && !paho_has_room(&line->paho) : line_brings_messages(op) && line_is_overfull(line);
+    if (order->op == LINE_PUBLISH)
+        return !paho_has_room(&line->paho) && !(line->leaving && order->topic == TOPIC_AVAILABILITY);
+    return line_brings_messages(order->op) && line_is_overfull(line);
 }
 
 /* With the lock. Those that must wait are overtaken. -1: there are no others. */
 static int next_at(struct line *line)
 {
     for (int at = 0; at < line->count && !line->ending; at++)
-        if (!must_wait(line, order_at(line, at)->op))
+        if (!must_wait(line, order_at(line, at)))
             return at;
     return -1;
 }
@@ -111,7 +113,8 @@ static void *run(void *userdata)
         line_read(line);
         (void)line_is_lost(line);
         line_end_if_overfull(line);
-        wait_for_something(line);
+        if (!line_has_orders(line)) /* one that waited for an answer was woken for long ago */
+            wait_for_something(line);
     }
     paho_end(&line->paho);
     line_forget_held(line);
