@@ -166,9 +166,10 @@ def test_garbage_from_the_broker(drive):
     assert len(connections) >= 2
 
 
-def test_receive_maximum_is_kept(drive):
-    broker, _, _ = run(drive, {"receive_maximum": 2, "puback_delay_ms": 2})
-    assert broker.unacked_peak <= 2
+@pytest.mark.parametrize("maximum", [1, 2])
+def test_receive_maximum_is_kept(drive, maximum):
+    broker, _, _ = run(drive, {"receive_maximum": maximum, "puback_delay_ms": 2})
+    assert broker.unacked_peak <= maximum
 
 
 def test_window_of_one(drive):
