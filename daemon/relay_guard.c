@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "daemon/health/clock.h"
+
 enum { RELAYS = 2 };
 
 struct guarded {
@@ -25,12 +27,6 @@ struct relay_guard {
     struct guarded relays[RELAYS];
 };
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    return clock_gettime(CLOCK_MONOTONIC, &now) == 0 ? (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 : 0;
-}
-
 static enum line_out line_of(int relay)
 {
     return relay == 0 ? LINE_RELAY : LINE_RELAY_OUT;
@@ -47,7 +43,7 @@ static int64_t first_deadline_us(const struct relay_guard *g)
 
 static void close_overdue(struct relay_guard *g)
 {
-    const int64_t at_us = now_us() - (int64_t)RELAY_GUARD_GRACE_MS * 1000;
+    const int64_t at_us = clock_monotonic_us() - (int64_t)RELAY_GUARD_GRACE_MS * 1000;
     for (int i = 0; i < RELAYS; i++) {
         struct guarded *relay = &g->relays[i];
         if (!relay->open || relay->off_at_us == 0 || relay->off_at_us > at_us)
@@ -131,7 +127,7 @@ int relay_guard_set(struct relay_guard *g, enum line_out relay, bool level, int6
     (void)pthread_mutex_lock(&g->mutex);
     int r = lines_set(g->lines, relay, level);
     if (r == 0) /* from now: main may have been held up before, and the wire may have moved at the end of a long write */
-        *guarded = (struct guarded){.open = level != g->closed_level, .off_at_us = for_us > 0 ? now_us() + for_us : 0};
+        *guarded = (struct guarded){.open = level != g->closed_level, .off_at_us = for_us > 0 ? clock_monotonic_us() + for_us : 0};
     (void)pthread_cond_signal(&g->changed);
     (void)pthread_mutex_unlock(&g->mutex);
     return r;
@@ -142,7 +138,7 @@ int relay_guard_refresh(struct relay_guard *g, enum line_out relay)
     const struct guarded *guarded = guarded_of(g, relay);
     int r = 0;
     (void)pthread_mutex_lock(&g->mutex);
-    if (!guarded->open || guarded->off_at_us == 0 || guarded->off_at_us > now_us())
+    if (!guarded->open || guarded->off_at_us == 0 || guarded->off_at_us > clock_monotonic_us())
         r = lines_set(g->lines, relay, guarded->open ? !g->closed_level : g->closed_level);
     (void)pthread_mutex_unlock(&g->mutex);
     return r;

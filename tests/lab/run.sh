@@ -5,7 +5,7 @@
 # each case); LAB_TIMEOUT_S: the longest a case may take (240); LAB_ACCEL: tcg or kvm, else KVM where it works.
 # LAB_… are handed to the cases: LAB_PULSES, LAB_LATENCIES, LAB_REPLUGS, LAB_POWER_CUTS, LAB_SOAK_PASSAGES, LAB_SOAK_FAULT_S
 # and LAB_SOAK_S are their lengths, LAB_SLOWER=3 has them wait three times as long (without it, by the time
-# that the machine took to start).
+# that the machine took to start). A longer case wants a longer limit: LAB_LATENCIES=200 LAB_TIMEOUT_S=900.
 # Cases share a machine: one for those that have a line "# init: systemd" and are run by systemd as the guest's first
 # process, one for the others. Each gets fresh hardware, and all that it started ends with it. The two run side by side.
 # The guest sees this machine's files read-only, so it has every program and library that is installed here.
